@@ -1,0 +1,442 @@
+import type { AgentPolicy } from '../schemas/agent-policy.ts';
+import type { Current, Held } from '../schemas/current.ts';
+import type { Event, EventDraft } from '../schemas/event.ts';
+import type { FlowSpec } from '../schemas/flow-spec.ts';
+import type { RefusalCode, RetryCode, StallCode } from '../schemas/reasons.ts';
+import type { ReleaseStatement } from '../schemas/release.ts';
+import type { RunOutput, RunReport, RunState, RunStatus, RunSummary, TriggerKind } from '../schemas/run.ts';
+import type { CommitInfo, TrustMode } from '../schemas/status.ts';
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Consequences: every expected failure is named by what follows from it, not by where it came from (design.md).
+
+/** It will be tried again by itself, after `afterMs` when the other side named a wait, else after the backoff. Exit 5. */
+export interface Retry {
+  readonly kind: 'retry';
+  readonly code: RetryCode;
+  readonly message: string;
+  readonly afterMs?: number;
+}
+/** A person must act; a newer revision is tried at once. Exit 4. */
+export interface Stalled {
+  readonly kind: 'stalled';
+  readonly code: StallCode;
+  readonly message: string;
+}
+/** Not believed, or not allowed: what is active stays. Exit 3. */
+export interface Refused {
+  readonly kind: 'refused';
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+export type Setback = Retry | Stalled | Refused;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Time and chance
+
+export interface Clock {
+  now(): Date;
+  /** Milliseconds from an arbitrary start that never go back. */
+  monotonicMs(): number;
+  /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface Chance {
+  /** Uniform in [0, 1). */
+  uniform(): number;
+  /** RFC 9562 UUIDv7. */
+  uuidv7(): string;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Sources: what should be true
+
+/** The files a source reads by path, all from one commit. `roots/<n>.root.jws.json` come beside these. */
+export const MANIFEST_FILE = 'manifest.json';
+export const RELEASE_FILE = 'release.jws.json';
+export const POLICY_FILE = 'agent-policy.yaml';
+/** Matches `roots/<n>.root.jws.json` with n a decimal without leading zeros. */
+export const ROOT_FILE = /^roots\/([1-9]\d{0,8})\.root\.jws\.json$/;
+
+export interface Snapshot {
+  /** `tenant/<slug>@sha1:<40 hex>` or `tenant/<slug>@sha256:<64 hex>`. */
+  readonly revision: string;
+  /** Of every file read: equal fingerprints mean nothing changed. The revision for git; covers statement and policy for http. */
+  readonly fingerprint: string;
+  readonly commit: CommitInfo | null;
+  /** Short names of the tags that point at this commit (annotated ones peeled), unsorted. Always empty for http. */
+  readonly tags: readonly string[];
+  /** By path: raw bytes of the files that exist. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+export type Observation =
+  | { readonly kind: 'found'; readonly revision: string; readonly fingerprint: string }
+  /** The server answers, and there is no such branch (git) or manifest (http). */
+  | { readonly kind: 'absent'; readonly message: string }
+  | Setback;
+
+/** Where the desired state comes from. Contract suite: test/contract/desired-source.ts. */
+export interface DesiredSource {
+  readonly kind: 'git' | 'http';
+  /** The no-change check: at most two requests, nothing written. */
+  observe(signal: AbortSignal): Promise<Observation>;
+  /** The files of what `observe` found: from the cache when they are there, else fetched, checked whole, and only then kept. */
+  read(found: { revision: string; fingerprint: string }, signal: AbortSignal): Promise<{ kind: 'read'; snapshot: Snapshot } | Setback>;
+  /** The files of an earlier revision when the cache still has them, without network. */
+  recall(revision: string): Promise<Snapshot | null>;
+  /** The weekly clean-up of tags and of what nothing reaches. Deleted tag names and freed bytes; http frees nothing. */
+  cleanUp(now: Date, keepDays: number, dryRun: boolean): Promise<{ tags: string[]; objects: number; bytes: number }>;
+}
+
+/** `GET /api/branch-exists` of the SaaS, asked when the source finds no branch. */
+export interface BranchCheck {
+  exists(slug: string, signal: AbortSignal): Promise<'exists' | 'missing' | 'unknown'>;
+}
+
+export interface FetchProgress {
+  readonly flow: string;
+  readonly bytes: number;
+  /** Total bytes when the server or the manifest says so. */
+  readonly total: number | null;
+}
+
+/** A bundle on its way to disk; the store opens it, a fetcher fills it. */
+export interface PartialDownload {
+  readonly sha256: string;
+  /** Bytes that are there already; writing goes on after them. */
+  readonly offset: number;
+  /** The strong validator (ETag) those bytes came with, or null when they cannot be resumed. */
+  readonly validator: string | null;
+  /** Forgets what is there (offset 0) and notes the validator of what comes now. */
+  restart(validator: string | null): Promise<void>;
+  write(chunk: Uint8Array): Promise<void>;
+  /** Hashes the whole, fsyncs and renames when it matches; removes it when it does not. ENOSPC throws `DiskFullError`. */
+  finish(): Promise<{ kind: 'verified'; bytes: number } | { kind: 'mismatch'; found: string; bytes: number }>;
+  /** Closes it and leaves the bytes for a later resume. Safe to call after finish. */
+  keep(): Promise<void>;
+}
+
+export interface BundleRequest {
+  readonly flow: string;
+  readonly url: string;
+  readonly sha256: string;
+  readonly size: number | null;
+}
+
+/** Brings a bundle's bytes. Contract suite: test/contract/bundle-source.ts. */
+export interface BundleSource {
+  /** Refused: URL (or a redirect) outside the allow-list. Asked at plan time too, so that a dry run says it. */
+  allows(url: string): Refused | null;
+  fetch(
+    request: BundleRequest,
+    into: PartialDownload,
+    options: { signal: AbortSignal; onProgress?: (progress: FetchProgress) => void },
+  ): Promise<{ kind: 'fetched'; bytes: number } | { kind: 'mismatch'; message: string } | Setback>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Trust: whether to believe it
+
+export interface AcceptedRoot {
+  readonly version: number;
+  /** Of the decoded payload: another document of the same version is refused. */
+  readonly payload_sha256: string;
+  /** The exact text of the JWS document. */
+  readonly document: string;
+}
+
+/** What trust remembers between reconciles, in three places (contract, section 5); the highest of them counts. */
+export interface TrustMemory {
+  /** Roots accepted after the pinned one, by version. */
+  readonly roots: readonly AcceptedRoot[];
+  /** The highest `seq` seen of every release key set. `payload_sha256` is null when only `current.json` knew it. */
+  readonly seq: readonly { readonly keys: string; readonly value: number; readonly payload_sha256: string | null }[];
+  /** The latest `issued` of an accepted statement: time never stands before it. */
+  readonly latest_issued: string | null;
+  /** `trust.mode: optional` latches here after the first signed release. */
+  readonly signed_seen: boolean;
+}
+
+export interface VerifiedRelease {
+  readonly kind: 'verified';
+  /** Null when the mode allows an unsigned release and this one is unsigned. */
+  readonly statement: ReleaseStatement | null;
+  readonly manifest: Uint8Array;
+  /** The policy bytes the statement binds, else null. */
+  readonly policy: Uint8Array | null;
+  readonly rootVersion: number | null;
+  /** For `current.json`. */
+  readonly seq: { readonly keys: string; readonly value: number } | null;
+  /** To be saved before anything else is done. */
+  readonly memory: TrustMemory;
+  readonly newRoots: readonly number[];
+  readonly warnings: readonly { readonly reason: 'PolicyIgnored' | 'ReleaseExpiring'; readonly message: string }[];
+}
+
+/** A refusal may have learned something all the same (accepted roots); `memory` is saved then too. */
+export type Verdict = VerifiedRelease | (Refused & { readonly memory: TrustMemory; readonly newRoots: readonly number[] });
+
+export interface ReleaseVerifier {
+  readonly mode: TrustMode;
+  verify(snapshot: Snapshot, memory: TrustMemory, now: Date): Promise<Verdict>;
+}
+
+export interface TrustMemoryStore {
+  load(): Promise<TrustMemory>;
+  /** Durable in the database and in the credentials folder when it resolves. Never lowers a `seq`. */
+  save(memory: TrustMemory): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Store: what is on disk
+
+export interface VersionRecord {
+  /** Directory name: `v1.0.7` or `v1.0.7+1a2b3c4d`. */
+  readonly version: string;
+  /** Null for the v1 layout. */
+  readonly flow: string | null;
+  readonly sha256: string;
+  /** Relative to `<edge_cache_dir>/<slug>`, forward slashes. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly unpacked_at: string;
+}
+
+export interface UnpackCaps {
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+}
+
+/** One change of the pointer; null deactivates the flow. */
+export interface PointerChange {
+  readonly flow: string;
+  readonly to: {
+    readonly version: string;
+    readonly sha256: string;
+    readonly path: string;
+    readonly revision: string;
+    readonly held: Held | null;
+  } | null;
+}
+
+export interface RecoveryReport {
+  readonly removedStaging: number;
+  readonly removedTrash: number;
+  /** Flows of the pointer whose version was not complete on disk. */
+  readonly damaged: readonly string[];
+  /** True when the database was behind the pointer and was brought up. */
+  readonly databaseFollowed: boolean;
+}
+
+/** Versions, the pointer and the downloads. Contract suite: test/contract/version-store.ts. */
+export interface VersionStore {
+  /** Replays the crash protocol; called once, under the lock, before anything else. */
+  recover(now: Date): Promise<RecoveryReport>;
+  /** The pointer as last written or read; cheap. */
+  current(): Current;
+  /** Complete versions on disk. */
+  versions(): Promise<VersionRecord[]>;
+  /** The absolute path of a version's folder. */
+  absolute(path: string): string;
+  /** The record when the folder at this path is complete. */
+  record(path: string): Promise<VersionRecord | null>;
+  /** True when a verified download of this digest is kept. */
+  hasBundle(sha256: string): Promise<boolean>;
+  openDownload(sha256: string): Promise<PartialDownload>;
+  /**
+   * Steps 4-6 of the crash protocol: list the kept bundle, refuse the bad, unpack, fsync, `.complete`, rename to `path`.
+   * A complete folder of the same digest elsewhere is copied when the download is no longer kept.
+   */
+  unpack(bundle: { sha256: string; path: string; flow: string | null; version: string }, caps: UnpackCaps, signal: AbortSignal): Promise<{ kind: 'unpacked'; record: VersionRecord } | Setback>;
+  /** Names of the regular files at the root of a version. */
+  rootFiles(path: string): Promise<string[]>;
+  hasFile(path: string, relative: string): Promise<boolean>;
+  /**
+   * Step 7: writes `current.json`. Concurrent calls are written together; resolves when the bytes are durable.
+   * `previous` follows from what was active before. `restorePrevious` swaps back (rollback).
+   */
+  point(changes: readonly PointerChange[], seq: Current['seq']): Promise<Current>;
+  /** Sets the top `revision` (the last one applied in full) and `seq`. */
+  markApplied(revision: string, seq: Current['seq']): Promise<Current>;
+  setHeld(flow: string, held: Held | null): Promise<Current>;
+  /** `quick` compares presence and `.complete`; `deep` hashes the tree again. */
+  check(path: string, depth: 'quick' | 'deep', signal: AbortSignal): Promise<{ kind: 'intact' } | { kind: 'drifted'; message: string }>;
+  /** Into the trash, then removed. Refuses what the pointer names. */
+  remove(path: string): Promise<number>;
+  /** Downloads and partial downloads older than a day, and the trash. */
+  sweep(now: Date, keepBundles: ReadonlySet<string>, dryRun: boolean): Promise<{ removed: number; bytes: number }>;
+  /** Bytes used by the tenant's versions and the agent's state, and free on the file system. */
+  disk(): Promise<{ used: number; free: number }>;
+  /** Ends the unpacker child when there is one. */
+  close(): Promise<void>;
+}
+
+/** Small JSON documents of the agent's own state (agent.db). Synchronous: SQLite on local disk, synchronous FULL. */
+export interface StateDocuments {
+  read(key: string): unknown;
+  write(key: string, value: unknown): void;
+  delete(key: string): void;
+  /** Keys beginning with `prefix`, sorted, with their values. */
+  list(prefix: string): { key: string; value: unknown }[];
+  /** All or nothing; nested calls join the outer one. */
+  transaction<T>(work: () => T): T;
+}
+
+export interface RunRecord extends RunSummary {
+  readonly sha256: string | null;
+  readonly revision: string | null;
+  readonly spec: FlowSpec | null;
+  /** Path of the version, relative; held by a lease while the run is not finished. */
+  readonly path: string | null;
+  readonly input: unknown;
+  readonly timeout_ms: number | null;
+  /** Process id and start token of the running attempt, for finding orphans after a crash. */
+  readonly process: { readonly pid: number; readonly started: string } | null;
+}
+
+export interface RunStore {
+  insert(run: RunRecord): void;
+  update(runId: string, change: Partial<Omit<RunRecord, 'run_id'>>): void;
+  get(runId: string): RunRecord | null;
+  /** Newest first. */
+  list(filter: { flow?: string; states?: readonly RunState[]; limit: number }): RunRecord[];
+  count(state: RunState): number;
+  /** Forgets finished runs that ended before `before`; their ids. */
+  prune(before: Date): string[];
+}
+
+export type ReportKind = 'notify' | 'status' | 'events';
+
+export interface QueuedReport {
+  readonly id: number;
+  readonly kind: ReportKind;
+  readonly key: string;
+  readonly body: unknown;
+  readonly created_at: string;
+  readonly attempts: number;
+  readonly next_attempt_at: string;
+  readonly parked: string | null;
+}
+
+/** The durable queue behind the outbox. A key is queued once; `replace` keeps only the newest body of the kind. */
+export interface ReportQueue {
+  add(report: { kind: ReportKind; key: string; body: unknown; at: Date; replace?: boolean }): void;
+  due(kind: ReportKind, now: Date, limit: number): QueuedReport[];
+  /** When the next report of the kind that is not parked falls due. */
+  nextDueAt(kind: ReportKind): Date | null;
+  delivered(id: number): void;
+  postpone(id: number, attempts: number, until: Date, error: string): void;
+  park(id: number, reason: string): void;
+  /** Parked reports become due again; how many. */
+  unpark(at: Date): number;
+  /** Everything waiting becomes due at once (after the configuration changed). */
+  hurry(at: Date): void;
+  list(limit: number): QueuedReport[];
+  totals(): { pending: number; oldest_at: string | null; parked: number };
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Executors: run it
+
+export interface PreparedVersion {
+  readonly spec: FlowSpec;
+  /** Absolute folder of the version. */
+  readonly directory: string;
+  /** Entry point relative to the folder, resolved by the reconciler. */
+  readonly entrypoint: string;
+}
+
+export interface RunRequest extends PreparedVersion {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly tenant: string;
+  readonly version: string;
+  /** `<state>/runs/<run_id>/<attempt>`, made by the executor, 0700. */
+  readonly runDirectory: string;
+  readonly input: unknown;
+  readonly timeoutMs: number;
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Arguments that replace the flow's own (health checks). */
+  readonly args?: readonly string[];
+  readonly traceparent: string;
+}
+
+/** How flows run on this machine: from agent.yaml. */
+export interface RunSettings {
+  readonly graceMs: number;
+  /** Bytes kept of each of stdout and stderr; the rest is counted. */
+  readonly maxOutput: number;
+  readonly allowRoot: boolean;
+  readonly user: string | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timezone: string | null;
+  readonly proxy: string | null;
+  readonly caFile: string | null;
+  readonly python: { readonly interpreter: string; readonly minVersion: string };
+}
+
+export interface RunResult {
+  readonly status: Exclude<RunStatus, 'lost'>;
+  readonly exitCode: number | null;
+  /** One sentence when it did not succeed: the signal, the timeout, why it could not start. */
+  readonly reason: string | null;
+  /** Kept output, redacted of secrets. */
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly truncated: { readonly stdout: number; readonly stderr: number };
+  readonly outputs: readonly RunOutput[];
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+}
+
+export interface RunHandle {
+  /** Null when it could not start. `started` tells the process from a later one of the same pid. */
+  readonly process: { readonly pid: number; readonly started: string } | null;
+  /** Interrupt, grace, then the whole tree is killed. */
+  cancel(): void;
+  /** Never rejects for what the flow does. */
+  readonly done: Promise<RunResult>;
+}
+
+/** Runs one runtime. Contract suite: test/contract/executor.ts. */
+export interface Executor {
+  readonly runtime: FlowSpec['runtime'];
+  /** Whether this machine can run it at all, asked before anything is downloaded. */
+  supports(settings: RunSettings, signal: AbortSignal): Promise<{ kind: 'supported' } | Stalled>;
+  /** Makes a version runnable (environments); asked before activation. */
+  prepare(version: PreparedVersion, settings: RunSettings, signal: AbortSignal): Promise<{ kind: 'ready' } | Setback>;
+  start(request: RunRequest, settings: RunSettings): Promise<RunHandle>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Sinks: tell the world
+
+export interface EventSink {
+  /** Durable in order when the call returns; never throws for a full disk (it says so in the log). A repetition is counted, not written. */
+  emit(draft: EventDraft): void;
+}
+
+export interface EventHistory {
+  readonly logId: string;
+  nextSeq(): number;
+  /** Events with seq ≥ from, at most limit, oldest first; fewer when rotation has dropped them. */
+  read(from: number, limit: number): Promise<Event[]>;
+  /** The last `count` events, oldest first. */
+  tail(count: number): Promise<Event[]>;
+}
+
+export interface ReportSink {
+  run(report: RunReport): void;
+  /** The status changed (conditions or versions): send it at once. */
+  statusChanged(): void;
+}
+
+export interface ProgressSink {
+  phase(flow: string, phase: string, message?: string): void;
+  fetching(progress: FetchProgress): void;
+}
+
+export type { AgentPolicy, RunReport, TriggerKind };

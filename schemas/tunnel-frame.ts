@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { FlowId, Id, Timestamp } from './names.ts';
+
+export const TUNNEL_FRAME_MAX_BYTES = 1024 * 1024;
+
+export const TunnelFrameType = z.enum([
+  'edgeflows.hello',
+  'edgeflows.heartbeat',
+  'edgeflows.command',
+  'edgeflows.reconcile.request',
+  'edgeflows.echo.request',
+  'edgeflows.echo.reply',
+  'edgeflows.ack',
+  'edgeflows.goaway',
+  'edgeflows.run.started',
+  'edgeflows.run.completed',
+  'edgeflows.run.log',
+  'edgeflows.run.log.ack',
+  'edgeflows.status',
+]);
+
+/** One CloudEvents 1.0 structured event a text frame (contract, section 8); `data` is checked by its own schema below. */
+export const TunnelFrame = z.looseObject({
+  specversion: z.literal('1.0'),
+  type: z.string().min(1).max(128),
+  id: z.string().min(1).max(64),
+  source: z.string().min(1).max(256),
+  time: Timestamp.optional(),
+  datacontenttype: z.string().max(128).optional(),
+  data: z.unknown(),
+});
+export type TunnelFrame = z.infer<typeof TunnelFrame>;
+
+export const AgentHello = z.looseObject({
+  agent_id: Id,
+  agent_version: z.string(),
+  boot_id: z.string(),
+  log_id: Id,
+  next_seq: z.int().min(1),
+  active_revision: z.string().nullable(),
+});
+export const ConsoleHello = z.looseObject({ session: z.string(), heartbeat_ms: z.int().min(1), time: Timestamp });
+export const ReconcileRequest = z.looseObject({ revision: z.string().optional() });
+export const Ack = z.looseObject({ ids: z.array(Id).max(1_000) });
+export const Goaway = z.looseObject({ after_ms: z.int().min(0), reason: z.string() });
+export const RunStarted = z.looseObject({
+  run_id: Id,
+  attempt: z.int().min(1),
+  flow: FlowId,
+  version: z.string(),
+  at: Timestamp,
+});
+const LogPosition = {
+  run_id: Id,
+  attempt: z.int().min(1),
+  stream: z.enum(['stdout', 'stderr']),
+  offset: z.int().min(0),
+};
+export const RunLog = z.looseObject({ ...LogPosition, data: z.base64().max(88_000) });
+export const RunLogAck = z.looseObject(LogPosition);
