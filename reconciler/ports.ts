@@ -83,11 +83,18 @@ export interface DesiredSource {
   /** The no-change check: at most two requests, nothing written. */
   observe(signal: AbortSignal): Promise<Observation>;
   /** The files of what `observe` found: from the cache when they are there, else fetched, checked whole, and only then kept. */
-  read(found: { revision: string; fingerprint: string }, signal: AbortSignal): Promise<{ kind: 'read'; snapshot: Snapshot } | Setback>;
+  read(
+    found: { revision: string; fingerprint: string },
+    signal: AbortSignal,
+  ): Promise<{ kind: 'read'; snapshot: Snapshot } | Setback>;
   /** The files of an earlier revision when the cache still has them, without network. */
   recall(revision: string): Promise<Snapshot | null>;
   /** The weekly clean-up of tags and of what nothing reaches. Deleted tag names and freed bytes; http frees nothing. */
-  cleanUp(now: Date, keepDays: number, dryRun: boolean): Promise<{ tags: string[]; objects: number; bytes: number }>;
+  cleanUp(
+    now: Date,
+    keepDays: number,
+    dryRun: boolean,
+  ): Promise<{ tags: string[]; objects: number; bytes: number }>;
 }
 
 /** `GET /api/branch-exists` of the SaaS, asked when the source finds no branch. */
@@ -152,7 +159,11 @@ export interface TrustMemory {
   /** Roots accepted after the pinned one, by version. */
   readonly roots: readonly AcceptedRoot[];
   /** The highest `seq` seen of every release key set. `payload_sha256` is null when only `current.json` knew it. */
-  readonly seq: readonly { readonly keys: string; readonly value: number; readonly payload_sha256: string | null }[];
+  readonly seq: readonly {
+    readonly keys: string;
+    readonly value: number;
+    readonly payload_sha256: string | null;
+  }[];
   /** The latest `issued` of an accepted statement: time never stands before it. */
   readonly latest_issued: string | null;
   /** `trust.mode: optional` latches here after the first signed release. */
@@ -172,11 +183,16 @@ export interface VerifiedRelease {
   /** To be saved before anything else is done. */
   readonly memory: TrustMemory;
   readonly newRoots: readonly number[];
-  readonly warnings: readonly { readonly reason: 'PolicyIgnored' | 'ReleaseExpiring'; readonly message: string }[];
+  readonly warnings: readonly {
+    readonly reason: 'PolicyIgnored' | 'ReleaseExpiring';
+    readonly message: string;
+  }[];
 }
 
 /** A refusal may have learned something all the same (accepted roots); `memory` is saved then too. */
-export type Verdict = VerifiedRelease | (Refused & { readonly memory: TrustMemory; readonly newRoots: readonly number[] });
+export type Verdict =
+  | VerifiedRelease
+  | (Refused & { readonly memory: TrustMemory; readonly newRoots: readonly number[] });
 
 export interface ReleaseVerifier {
   readonly mode: TrustMode;
@@ -250,7 +266,11 @@ export interface VersionStore {
    * Steps 4-6 of the crash protocol: list the kept bundle, refuse the bad, unpack, fsync, `.complete`, rename to `path`.
    * A complete folder of the same digest elsewhere is copied when the download is no longer kept.
    */
-  unpack(bundle: { sha256: string; path: string; flow: string | null; version: string }, caps: UnpackCaps, signal: AbortSignal): Promise<{ kind: 'unpacked'; record: VersionRecord } | Setback>;
+  unpack(
+    bundle: { sha256: string; path: string; flow: string | null; version: string },
+    caps: UnpackCaps,
+    signal: AbortSignal,
+  ): Promise<{ kind: 'unpacked'; record: VersionRecord } | Setback>;
   /** Names of the regular files at the root of a version. */
   rootFiles(path: string): Promise<string[]>;
   hasFile(path: string, relative: string): Promise<boolean>;
@@ -263,11 +283,19 @@ export interface VersionStore {
   markApplied(revision: string, seq: Current['seq']): Promise<Current>;
   setHeld(flow: string, held: Held | null): Promise<Current>;
   /** `quick` compares presence and `.complete`; `deep` hashes the tree again. */
-  check(path: string, depth: 'quick' | 'deep', signal: AbortSignal): Promise<{ kind: 'intact' } | { kind: 'drifted'; message: string }>;
+  check(
+    path: string,
+    depth: 'quick' | 'deep',
+    signal: AbortSignal,
+  ): Promise<{ kind: 'intact' } | { kind: 'drifted'; message: string }>;
   /** Into the trash, then removed. Refuses what the pointer names. */
   remove(path: string): Promise<number>;
   /** Downloads and partial downloads older than a day, and the trash. */
-  sweep(now: Date, keepBundles: ReadonlySet<string>, dryRun: boolean): Promise<{ removed: number; bytes: number }>;
+  sweep(
+    now: Date,
+    keepBundles: ReadonlySet<string>,
+    dryRun: boolean,
+  ): Promise<{ removed: number; bytes: number }>;
   /** Bytes used by the tenant's versions and the agent's state, and free on the file system. */
   disk(): Promise<{ used: number; free: number }>;
   /** Ends the unpacker child when there is one. */
@@ -407,7 +435,11 @@ export interface Executor {
   /** Whether this machine can run it at all, asked before anything is downloaded. */
   supports(settings: RunSettings, signal: AbortSignal): Promise<{ kind: 'supported' } | Stalled>;
   /** Makes a version runnable (environments); asked before activation. */
-  prepare(version: PreparedVersion, settings: RunSettings, signal: AbortSignal): Promise<{ kind: 'ready' } | Setback>;
+  prepare(
+    version: PreparedVersion,
+    settings: RunSettings,
+    signal: AbortSignal,
+  ): Promise<{ kind: 'ready' } | Setback>;
   start(request: RunRequest, settings: RunSettings): Promise<RunHandle>;
 }
 

@@ -54,7 +54,10 @@ export const AgentConfig = z.strictObject({
   edge_cache_dir: Path.default('~/EdgeFlows'),
   source: Source,
   trust: z
-    .strictObject({ mode: z.enum(['required', 'optional', 'off', 'tuf']).default('required'), root: Path.optional() })
+    .strictObject({
+      mode: z.enum(['required', 'optional', 'off', 'tuf']).default('required'),
+      root: Path.optional(),
+    })
     .prefault({}),
   artifacts: z
     .strictObject({
@@ -94,7 +97,10 @@ export const AgentConfig = z.strictObject({
       python: z
         .strictObject({
           interpreter: z.string().min(1).default('auto'),
-          min_version: z.string().regex(/^\d+\.\d+(\.\d+)?$/, 'expected a version such as "3.11"').default('3.11'),
+          min_version: z
+            .string()
+            .regex(/^\d+\.\d+(\.\d+)?$/, 'expected a version such as "3.11"')
+            .default('3.11'),
           installer: z.enum(['auto', 'uv', 'pip']).default('auto'),
         })
         .prefault({}),
@@ -115,7 +121,9 @@ export const AgentConfig = z.strictObject({
       interval: PositiveDuration.prefault('24h'),
     })
     .prefault({}),
-  telemetry: z.strictObject({ metrics: z.string().optional(), otlp_endpoint: z.string().optional() }).prefault({}),
+  telemetry: z
+    .strictObject({ metrics: z.string().optional(), otlp_endpoint: z.string().optional() })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),

@@ -18,7 +18,13 @@ export const Command = z.discriminatedUnion('action', [
     timeout: Duration.optional(),
   }),
   z.looseObject({ ...envelope, action: z.literal('cancel'), run_id: Id }),
-  z.looseObject({ ...envelope, action: z.literal('suspend'), by: Who, why: Why, until: Timestamp.optional() }),
+  z.looseObject({
+    ...envelope,
+    action: z.literal('suspend'),
+    by: Who,
+    why: Why,
+    until: Timestamp.optional(),
+  }),
   z.looseObject({ ...envelope, action: z.literal('resume'), by: Who }),
   z.looseObject({ ...envelope, action: z.literal('rollback'), flow: FlowId, by: Who, why: Why }),
 ]);

@@ -1,7 +1,10 @@
 import { z } from 'zod';
 
 /** `credentials_dir/artifacts.json` (contract, section 2). */
-export const ArtifactCredentials = z.strictObject({ access_key: z.string().min(1), secret_key: z.string().min(1) });
+export const ArtifactCredentials = z.strictObject({
+  access_key: z.string().min(1),
+  secret_key: z.string().min(1),
+});
 export type ArtifactCredentials = z.infer<typeof ArtifactCredentials>;
 
 /** `credentials_dir/secrets.yaml`: flow secrets by name. */

@@ -27,7 +27,8 @@ export interface CronFields {
 /** Parses the five fields of crontab(5); a text says what is wrong. Names of months and days are taken, `@daily` is not. */
 export function parseCron(expression: string): CronFields | string {
   const parts = expression.trim().split(/\s+/);
-  if (parts.length !== 5) return `expected five fields (minute hour day month weekday), found ${parts.length}`;
+  if (parts.length !== 5)
+    return `expected five fields (minute hour day month weekday), found ${parts.length}`;
   const sets: Set<number>[] = [];
   for (const [index, field] of FIELDS.entries()) {
     const values = parseField(parts[index] as string, field);

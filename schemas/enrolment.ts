@@ -28,7 +28,10 @@ export const EnrolAnswer = z.looseObject({
   agent_id: Id,
   tenant: Slug,
   git: z.looseObject({ url: SecureUrl, token: z.string().min(1).nullish() }),
-  root: z.string().min(1).max(512 * 1024),
+  root: z
+    .string()
+    .min(1)
+    .max(512 * 1024),
   tunnel_url: z.string().nullish(),
   artifacts: z
     .looseObject({

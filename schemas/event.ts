@@ -26,7 +26,15 @@ export const Event = z.object({
 export type Event = z.infer<typeof Event>;
 
 /** What a part of the agent says happened; the event log adds `log_id`, `seq`, `time`, `tenant`, `agent_id`, `repeated` and `prev`. */
-export const EventDraft = Event.omit({ log_id: true, seq: true, time: true, tenant: true, agent_id: true, repeated: true, prev: true });
+export const EventDraft = Event.omit({
+  log_id: true,
+  seq: true,
+  time: true,
+  tenant: true,
+  agent_id: true,
+  repeated: true,
+  prev: true,
+});
 export type EventDraft = z.infer<typeof EventDraft>;
 
 export const EVENT_BATCH_MAX = 500;

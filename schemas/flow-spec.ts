@@ -14,7 +14,9 @@ export const FlowSpec = FlowEntry.extend({
   lock: z.string().nullable(),
   size: z.int().nullable(),
   health: z.object({ args: z.array(z.string()), timeout: z.int() }).nullable(),
-  service: z.object({ port_env: z.string(), ready: z.string().nullable(), live: z.string().nullable() }).nullable(),
+  service: z
+    .object({ port_env: z.string(), ready: z.string().nullable(), live: z.string().nullable() })
+    .nullable(),
   sha256: z.string(),
   layout: z.enum(['root', 'flows']),
 });

@@ -11,7 +11,10 @@ export type CpuArch = z.infer<typeof CpuArch>;
 export const EdgeUrl = z
   .string()
   .max(4_096)
-  .refine((text) => URL.canParse(text), 'expected an absolute URL of the bundle, https:// or s3://bucket/key');
+  .refine(
+    (text) => URL.canParse(text),
+    'expected an absolute URL of the bundle, https:// or s3://bucket/key',
+  );
 
 /** A file inside the bundle, relative, with forward slashes and no step upwards. */
 export const BundlePath = z

@@ -4,7 +4,9 @@ import { PositiveDuration } from './duration.ts';
 import { BundlePath, BundleSize, CpuArch, EdgeUrl, Runtime } from './manifest-v1.ts';
 import { FlowId, Sha256Input, VersionName } from './names.ts';
 
-const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'expected a variable name such as CRM_PASSWORD');
+const EnvName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'expected a variable name such as CRM_PASSWORD');
 const Argument = z
   .string()
   .max(8_192)
@@ -33,7 +35,10 @@ export const FlowEntry = z.strictObject({
   args: z.array(Argument).max(256).default([]),
   schedule: Cron.optional(),
   timeout: PositiveDuration.optional(),
-  lock: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/).optional(),
+  lock: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/)
+    .optional(),
   overlap: z.enum(['queue', 'skip', 'replace']).default('queue'),
   missed: z.enum(['skip', 'run_once']).default('skip'),
   retries: z.int().min(0).max(100).default(0),
@@ -75,7 +80,9 @@ export const ManifestV2 = z
 export type ManifestV2 = z.infer<typeof ManifestV2>;
 
 /** The first cycle of `depends_on`, its first id repeated at the end, or null. Iterative: 10,000 flows in a chain are fine. */
-export function dependencyCycle(flows: readonly { id: string; depends_on: readonly string[] }[]): string[] | null {
+export function dependencyCycle(
+  flows: readonly { id: string; depends_on: readonly string[] }[],
+): string[] | null {
   const needs = new Map(flows.map((flow) => [flow.id, flow.depends_on]));
   const done = new Set<string>();
   for (const flow of flows) {
@@ -108,4 +115,3 @@ export function dependencyCycle(flows: readonly { id: string; depends_on: readon
   }
   return null;
 }
-

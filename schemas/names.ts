@@ -52,4 +52,7 @@ export const Timestamp = z.iso.datetime({
 /** `tenant/<slug>@sha1:<40 hex>` (git) or `tenant/<slug>@sha256:<64 hex>` (http). */
 export const Revision = z
   .string()
-  .regex(/^tenant\/[a-z0-9-]{1,63}@(?:sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64})$/, 'expected tenant/<slug>@sha1:<40 hex>');
+  .regex(
+    /^tenant\/[a-z0-9-]{1,63}@(?:sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64})$/,
+    'expected tenant/<slug>@sha1:<40 hex>',
+  );

@@ -39,7 +39,11 @@ export const AgentHello = z.looseObject({
   next_seq: z.int().min(1),
   active_revision: z.string().nullable(),
 });
-export const ConsoleHello = z.looseObject({ session: z.string(), heartbeat_ms: z.int().min(1), time: Timestamp });
+export const ConsoleHello = z.looseObject({
+  session: z.string(),
+  heartbeat_ms: z.int().min(1),
+  time: Timestamp,
+});
 export const ReconcileRequest = z.looseObject({ revision: z.string().optional() });
 export const Ack = z.looseObject({ ids: z.array(Id).max(1_000) });
 export const Goaway = z.looseObject({ after_ms: z.int().min(0), reason: z.string() });

@@ -3,7 +3,12 @@ import { z } from 'zod';
 /** True for 127.0.0.0/8, ::1 and localhost: the only hosts plain http may reach (contract, section 2). */
 export function isLoopback(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+  return (
+    host === 'localhost' ||
+    host.endsWith('.localhost') ||
+    host === '::1' ||
+    /^127(?:\.\d{1,3}){3}$/.test(host)
+  );
 }
 
 /** What is wrong with a URL the agent is told to call, or null. Names no secret: user info is refused, not repeated. */
