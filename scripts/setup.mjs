@@ -1,0 +1,28 @@
+// Runs on any Node from 18 up and needs nothing installed: it is what a fresh clone begins with.
+//
+//   node scripts/setup.mjs                     install what package-lock.json names, if it is not there
+//   node scripts/setup.mjs <file> [arguments]  the same, then run <file> under the project's own Node
+//
+// Everything it says goes to stderr, so that the output of <file> stays clean.
+import { handOver } from './setup/hand-over.mjs';
+import { installPackages, repairNode } from './setup/install.mjs';
+import { nodeFault, packagesFault } from './setup/installed.mjs';
+import { onlyOne } from './setup/only-one.mjs';
+
+const root = new URL('..', import.meta.url);
+const [file, ...args] = process.argv.slice(2);
+
+try {
+  if (packagesFault(root) ?? nodeFault(root)) {
+    await onlyOne(new URL('.cache/setup.lock', root), async () => {
+      // Asked again inside the lock: another process may just have done the work.
+      if (packagesFault(root)) await installPackages(root);
+      // Where install scripts are blocked, the package `node` arrives without its executable.
+      if (nodeFault(root)) await repairNode(root);
+    });
+  }
+  if (file !== undefined) handOver(root, file, args);
+} catch (error) {
+  console.error(`edge-agent setup: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
