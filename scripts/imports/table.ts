@@ -1,0 +1,39 @@
+// Who may import whom: the table of docs/architecture.md as data. A folder may always import from itself.
+
+export interface Allowed {
+  /** Folders, or single files of a folder. */
+  readonly folders: readonly string[];
+  /** Names, or all that package.json has under `dependencies`. */
+  readonly packages: readonly string[] | 'declared';
+  /** Whether `node:` modules may be imported. */
+  readonly node: boolean;
+}
+
+const MATTER = ['trust', 'sources', 'store', 'executors', 'sinks'];
+
+const part: Allowed = {
+  folders: ['schemas', 'reconciler/ports.ts', 'system'],
+  packages: 'declared',
+  node: true,
+};
+
+export const PRODUCT: Readonly<Record<string, Allowed>> = {
+  schemas: { folders: [], packages: ['zod'], node: false },
+  system: { folders: ['schemas'], packages: 'declared', node: true },
+  // It decides and touches nothing: time, disk and network come through its ports.
+  reconciler: { folders: ['schemas'], packages: [], node: false },
+  ...Object.fromEntries(MATTER.map((folder) => [folder, part])),
+  agent: { folders: ['schemas', 'reconciler', 'system', ...MATTER], packages: 'declared', node: true },
+  cli: { folders: ['agent', 'schemas', 'system'], packages: 'declared', node: true },
+  console: { folders: ['schemas', 'system', 'trust'], packages: 'declared', node: true },
+};
+
+/** May import anything; the product imports none of it. */
+export const OUTSIDE = ['test', 'examples', 'bench', 'scripts', 'packaging'];
+
+/** Packages that belong to one folder: elsewhere they would be a second way to do the same thing. */
+export const HOME_OF_PACKAGE: Readonly<Record<string, string>> = {
+  commander: 'cli',
+  fastify: 'console',
+  '@fastify/static': 'console',
+};
