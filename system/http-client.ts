@@ -1,0 +1,209 @@
+import { type IncomingMessage, request as plainRequest } from 'node:http';
+import { request as secureRequest } from 'node:https';
+import { guardedBody, type StallFloor } from './http-body.ts';
+import { createConnections } from './http-connections.ts';
+import { describeExchange, HttpError, toHttpError } from './http-error.ts';
+
+/** The floor of threats.md: 1 KiB/s over 30 s of waiting. */
+export const STALL_FLOOR: StallFloor = { bytesPerSecond: 1_024, overMs: 30_000 };
+const MAX_HEADER_BYTES = 32 * 1_024;
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  readonly url: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  readonly signal: AbortSignal;
+  /** Of the whole exchange, body included. */
+  readonly deadlineMs: number;
+  /** Of the answer's body, as it comes over the wire: no content encoding is asked for and none is undone. */
+  readonly maxBytes: number;
+  /** Default STALL_FLOOR; null switches it off. */
+  readonly stallFloor?: StallFloor | null;
+}
+
+/** One answer. Its body is read once: by iterating `body`, with `bytes`, `text` or `json`, or given up with `discard`. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly url: URL;
+  readonly headers: { get(name: string): string | null };
+  readonly body: AsyncIterable<Uint8Array>;
+  bytes(max?: number): Promise<Uint8Array>;
+  text(max?: number): Promise<string>;
+  /** Throws `malformed` when it is no JSON. */
+  json(max?: number): Promise<unknown>;
+  discard(): void;
+}
+
+/** Redirects are answers like any other; `followRedirects` follows them under a policy. */
+export interface HttpClient {
+  /**
+   * Resolves when the answer's headers are there. Rejects with HttpError, or with the signal's reason when it is aborted;
+   * reading the body throws the same.
+   */
+  request(request: HttpRequest): Promise<HttpResponse>;
+  /** Ends all connections. */
+  close(): void;
+}
+
+export interface HttpClientOptions {
+  readonly userAgent: string;
+  readonly caFile?: string;
+  readonly proxy?: string;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly clock?: { now(): Date };
+  /** Server time minus ours in milliseconds, from every `Date` header (whole seconds); for `clock_offset_ms`. */
+  readonly onClockOffset?: (offsetMs: number) => void;
+}
+
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const environment = options.environment ?? process.env;
+  const connections = createConnections({ caFile: options.caFile, proxy: options.proxy, environment });
+  const now = () => (options.clock === undefined ? Date.now() : options.clock.now().getTime());
+
+  const exchangeOnce = async (request: HttpRequest, url: URL): Promise<HttpResponse> => {
+    request.signal.throwIfAborted();
+    const exchange = describeExchange(request.method, url);
+    const agent = connections.agentFor(url);
+    const sentAt = now();
+    const body = typeof request.body === 'string' ? Buffer.from(request.body) : request.body;
+    const outgoing = (url.protocol === 'https:' ? secureRequest : plainRequest)(url, {
+      agent,
+      method: request.method,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headers: {
+        'user-agent': options.userAgent,
+        accept: '*/*',
+        'accept-encoding': 'identity',
+        ...(body === undefined ? {} : { 'content-length': String(body.byteLength) }),
+        ...request.headers,
+      },
+    });
+
+    let reason: { thrown: unknown } | null = null;
+    const end = (thrown: unknown) => {
+      reason ??= { thrown };
+      outgoing.destroy(new Error('given up'));
+    };
+    const onAbort = () => end(request.signal.reason);
+    const deadline = setTimeout(() => {
+      const message = `${exchange}: expected the whole answer within ${request.deadlineMs} ms, found no end of it`;
+      end(new HttpError('timeout', message));
+    }, request.deadlineMs);
+    request.signal.addEventListener('abort', onAbort, { once: true });
+    const release = () => {
+      clearTimeout(deadline);
+      request.signal.removeEventListener('abort', onAbort);
+    };
+    const explain = (error: unknown) =>
+      reason === null ? toHttpError(error, exchange, connections.proxied(url)) : reason.thrown;
+
+    let message: IncomingMessage;
+    try {
+      message = await new Promise<IncomingMessage>((resolve, reject) => {
+        outgoing.once('response', resolve);
+        // Stays for the life of the request: an error after the answer is the body's to tell.
+        outgoing.on('error', reject);
+        outgoing.end(body);
+      });
+    } catch (error) {
+      release();
+      if (outgoing.reusedSocket && reason === null && isIdempotent(request.method) && wasStale(error)) {
+        throw new StaleConnection();
+      }
+      throw explain(error);
+    }
+    reportOffset(message, sentAt);
+    const { stallFloor = STALL_FLOOR, maxBytes } = request;
+    const guarded = guardedBody(message, { exchange, maxBytes, stallFloor, explain, release });
+    return toResponse(message, url, exchange, guarded, release, maxBytes);
+  };
+
+  const reportOffset = (message: IncomingMessage, sentAt: number) => {
+    const serverTime = Date.parse(message.headers.date ?? '');
+    // The header is cut to whole seconds: half a second later is the best guess.
+    if (!Number.isNaN(serverTime))
+      options.onClockOffset?.(Math.round(serverTime + 500 - (sentAt + now()) / 2));
+  };
+
+  return {
+    async request(request) {
+      const url = new URL(request.url);
+      for (;;) {
+        try {
+          return await exchangeOnce(request, url);
+        } catch (error) {
+          // The server closed an idle connection as we used it (RFC 9112, 9.3.1): each stale one is found out once.
+          if (!(error instanceof StaleConnection)) throw error;
+        }
+      }
+    },
+    close: () => connections.close(),
+  };
+}
+
+class StaleConnection extends Error {}
+
+function wasStale(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ECONNRESET' || code === 'EPIPE';
+}
+
+function isIdempotent(method: HttpRequest['method']): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+function toResponse(
+  message: IncomingMessage,
+  url: URL,
+  exchange: string,
+  body: AsyncGenerator<Uint8Array>,
+  release: () => void,
+  cap: number,
+): HttpResponse {
+  const bytes = async (max = cap) => {
+    const encoding = message.headers['content-encoding'];
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of body) {
+      length += chunk.byteLength;
+      if (length > max)
+        throw new HttpError('too_large', `${exchange}: expected at most ${max} bytes, found more`);
+      chunks.push(chunk);
+    }
+    if (length > 0 && encoding !== undefined && encoding !== 'identity') {
+      throw new HttpError('malformed', `${exchange}: expected no content encoding, found ${encoding}`);
+    }
+    return Buffer.concat(chunks, length);
+  };
+  const text = async (max?: number) => new TextDecoder().decode(await bytes(max));
+  return {
+    status: message.statusCode as number,
+    url,
+    headers: {
+      get(name) {
+        const value = message.headers[name.toLowerCase()];
+        return value === undefined ? null : Array.isArray(value) ? value.join(', ') : value;
+      },
+    },
+    body,
+    bytes,
+    text,
+    async json(max) {
+      const found = await text(max);
+      try {
+        return JSON.parse(found) as unknown;
+      } catch (cause) {
+        const shown = JSON.stringify(found.slice(0, 60));
+        throw new HttpError('malformed', `${exchange}: expected JSON, found ${shown}`, { cause });
+      }
+    },
+    discard() {
+      message.on('error', () => {});
+      message.once('close', release);
+      // A short rest is read away, so that the connection can be kept; a long one is not worth it.
+      if (Number(message.headers['content-length'] ?? Number.NaN) <= 64 * 1_024) message.resume();
+      else message.destroy();
+    },
+  };
+}
