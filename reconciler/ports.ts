@@ -265,9 +265,10 @@ export interface VersionStore {
   /**
    * Steps 4-6 of the crash protocol: list the kept bundle, refuse the bad, unpack, fsync, `.complete`, rename to `path`.
    * A complete folder of the same digest elsewhere is copied when the download is no longer kept.
+   * `replace` puts the new folder in the place of one that drifted.
    */
   unpack(
-    bundle: { sha256: string; path: string; flow: string | null; version: string },
+    bundle: { sha256: string; path: string; flow: string | null; version: string; replace?: boolean },
     caps: UnpackCaps,
     signal: AbortSignal,
   ): Promise<{ kind: 'unpacked'; record: VersionRecord } | Setback>;
@@ -346,6 +347,8 @@ export interface QueuedReport {
   readonly created_at: string;
   readonly attempts: number;
   readonly next_attempt_at: string;
+  /** Why the last attempt failed. */
+  readonly last_error?: string | null;
   readonly parked: string | null;
 }
 
