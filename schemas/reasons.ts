@@ -57,6 +57,7 @@ export const EventReason = z.enum([
   'TagsPruned',
   'ObjectsPruned',
   'StagingPruned',
+  'EventsDropped',
   // runs
   'RunQueued',
   'RunStarted',
