@@ -397,6 +397,8 @@ export interface RunRequest extends PreparedVersion {
 
 /** How flows run on this machine: from agent.yaml. */
 export interface RunSettings {
+  readonly concurrency: number;
+  readonly defaultTimeoutMs: number;
   readonly graceMs: number;
   /** Bytes kept of each of stdout and stderr; the rest is counted. */
   readonly maxOutput: number;

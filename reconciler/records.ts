@@ -1,0 +1,121 @@
+import type { z } from 'zod';
+import {
+  Conditions,
+  EMPTY_SOURCE_STATE,
+  FlowState,
+  Intent,
+  Quarantine,
+  SourceState,
+  TrustSeen,
+} from '../schemas/agent-state.ts';
+import { AgentPolicy } from '../schemas/agent-policy.ts';
+import { type Condition, Suspension } from '../schemas/status.ts';
+import type { StateDocuments } from './ports.ts';
+
+/** The agent's own documents with their types: the one place that knows their keys. */
+export interface AgentRecords {
+  source(): SourceState;
+  saveSource(change: Partial<SourceState>): SourceState;
+  flow(id: string): FlowState | null;
+  flows(): Map<string, FlowState>;
+  saveFlow(id: string, state: FlowState): void;
+  forgetFlow(id: string): void;
+  quarantines(): Map<string, Quarantine>;
+  saveQuarantine(sha256: string, quarantine: Quarantine): void;
+  clearQuarantine(sha256: string): void;
+  /** Whole downloads of this digest that did not match. */
+  mismatches(sha256: string): number;
+  setMismatches(sha256: string, count: number): void;
+  /** Which digest a version's place was first activated for, by path case-folded. */
+  names(): Map<string, string>;
+  fixName(path: string, sha256: string): void;
+  intent(): Intent | null;
+  saveIntent(intent: Intent | null): void;
+  suspension(now: Date): Suspension | null;
+  saveSuspension(suspension: Suspension | null): void;
+  conditions(): Condition[];
+  saveConditions(conditions: readonly Condition[]): void;
+  trustSeen(): TrustSeen;
+  saveTrustSeen(seen: TrustSeen): void;
+  policy(): AgentPolicy | null;
+  savePolicy(policy: AgentPolicy | null): void;
+  /** When the weekly clean-up was last done. */
+  lastCleanUp(): Date | null;
+  setLastCleanUp(at: Date): void;
+  transaction<T>(work: () => T): T;
+}
+
+export function createAgentRecords(documents: StateDocuments): AgentRecords {
+  const read = <S extends z.ZodType>(key: string, schema: S): z.output<S> | null => {
+    const parsed = schema.safeParse(documents.read(key));
+    return parsed.success ? parsed.data : null;
+  };
+  const write = (key: string, value: unknown) => {
+    if (value === null) documents.delete(key);
+    else documents.write(key, value);
+  };
+  const all = <S extends z.ZodType>(prefix: string, schema: S): Map<string, z.output<S>> => {
+    const found = new Map<string, z.output<S>>();
+    for (const { key, value } of documents.list(prefix)) {
+      const parsed = schema.safeParse(value);
+      if (parsed.success) found.set(key.slice(prefix.length), parsed.data);
+    }
+    return found;
+  };
+  const records: AgentRecords = {
+    source: () => read('source', SourceState) ?? EMPTY_SOURCE_STATE,
+    saveSource(change) {
+      const state = { ...records.source(), ...change };
+      write('source', state);
+      return state;
+    },
+    flow: (id) => read(`flow/${id}`, FlowState),
+    flows: () => all('flow/', FlowState),
+    saveFlow: (id, state) => write(`flow/${id}`, state),
+    forgetFlow: (id) => write(`flow/${id}`, null),
+    quarantines: () => all('quarantine/', Quarantine),
+    saveQuarantine: (sha256, quarantine) => write(`quarantine/${sha256}`, quarantine),
+    clearQuarantine(sha256) {
+      write(`quarantine/${sha256}`, null);
+      write(`mismatch/${sha256}`, null);
+    },
+    mismatches(sha256) {
+      const count = documents.read(`mismatch/${sha256}`);
+      return typeof count === 'number' ? count : 0;
+    },
+    setMismatches: (sha256, count) => write(`mismatch/${sha256}`, count === 0 ? null : count),
+    names() {
+      const names = new Map<string, string>();
+      for (const { key, value } of documents.list('name/')) {
+        if (typeof value === 'string') names.set(key.slice('name/'.length), value);
+      }
+      return names;
+    },
+    fixName(path, sha256) {
+      const key = `name/${path.toLowerCase()}`;
+      if (documents.read(key) === undefined || documents.read(key) === null) write(key, sha256);
+    },
+    intent: () => read('intent', Intent),
+    saveIntent: (intent) => write('intent', intent),
+    suspension(now) {
+      const suspension = read('suspension', Suspension);
+      if (suspension?.until != null && Date.parse(suspension.until) <= now.getTime()) return null;
+      return suspension;
+    },
+    saveSuspension: (suspension) => write('suspension', suspension),
+    conditions: () => read('conditions', Conditions) ?? [],
+    saveConditions: (conditions) => write('conditions', conditions),
+    trustSeen: () => read('trust-seen', TrustSeen) ?? { root_version: null, seq: null, release_expires: null },
+    saveTrustSeen: (seen) => write('trust-seen', seen),
+    // what was parsed is kept parsed: durations are milliseconds already, so the stored form is not parsed again
+    policy: () => (documents.read('policy') as AgentPolicy | null | undefined) ?? null,
+    savePolicy: (policy) => write('policy', policy),
+    lastCleanUp() {
+      const at = documents.read('last-clean-up');
+      return typeof at === 'string' ? new Date(at) : null;
+    },
+    setLastCleanUp: (at) => write('last-clean-up', at.toISOString()),
+    transaction: (work) => documents.transaction(work),
+  };
+  return records;
+}

@@ -1,0 +1,106 @@
+import type { FlowState } from '../../schemas/agent-state.ts';
+import { DONE, type FlowStep, type FlowWork, type ReconcileContext, type StepResult } from '../context.ts';
+import type { Executor, RunResult } from '../ports.ts';
+import { traceparent } from '../traceparent.ts';
+
+/** Runs the flow's own check after activation; a failure puts the previous version back (design.md, step 9). */
+export const health: FlowStep = {
+  name: 'health',
+  phase: 'checking',
+  async run(context, work): Promise<StepResult> {
+    const { spec, version, revision } = work;
+    const at = { flow: spec.id, version, revision };
+    if (spec.health === null) {
+      setHealth(context, spec.id, 'healthy');
+      return { kind: 'skip', because: 'it declares no health check' };
+    }
+    const result = await check(context, work, spec.health);
+    if (result.status === 'succeeded') {
+      setHealth(context, spec.id, 'healthy');
+      context.events.emit({ severity: 'info', reason: 'HealthPassed', message: `flow ${spec.id}: healthy`, ...at });
+      return DONE;
+    }
+    const said = new TextDecoder().decode(result.stderr.subarray(-500)).trim();
+    const why = `the health check ${result.status}: ${result.reason ?? 'no reason given'}${said === '' ? '' : ` (${said})`}`;
+    context.events.emit({ severity: 'error', reason: 'HealthFailed', message: `flow ${spec.id}: ${why}`, ...at });
+    return context.settings().rollbackOn === 'never' ? unhealthy(context, work, why) : rollBack(context, work, why);
+  },
+};
+
+async function check(
+  context: ReconcileContext,
+  work: FlowWork,
+  health: { args: string[]; timeout: number },
+): Promise<RunResult> {
+  const { spec } = work;
+  const runId = `health-${context.chance.uuidv7()}`;
+  const known = await context.secrets();
+  const secrets = Object.fromEntries(
+    spec.secrets.flatMap((name) => (known[name] === undefined ? [] : [[name, known[name]]])),
+  );
+  const executor = context.executors.get(spec.runtime) as Executor;
+  const handle = await executor.start(
+    {
+      spec,
+      directory: context.store.absolute(work.path),
+      entrypoint: work.entrypoint as string,
+      runId,
+      attempt: 1,
+      tenant: context.settings().tenant,
+      version: work.version,
+      runDirectory: context.runDirectory(runId, 1),
+      input: {},
+      timeoutMs: health.timeout,
+      secrets,
+      args: health.args,
+      traceparent: traceparent(context.chance),
+    },
+    context.settings().runs,
+  );
+  const stop = () => handle.cancel();
+  context.signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await handle.done;
+  } finally {
+    context.signal.removeEventListener('abort', stop);
+  }
+}
+
+function setHealth(context: ReconcileContext, flow: string, value: FlowState['health']): void {
+  const state = context.records.flow(flow);
+  if (state !== null && state.health !== value) context.records.saveFlow(flow, { ...state, health: value });
+}
+
+function unhealthy(context: ReconcileContext, work: FlowWork, why: string): StepResult {
+  setHealth(context, work.spec.id, 'unhealthy');
+  return { kind: 'stalled', code: 'health_failed', message: `flow ${work.spec.id}: ${work.version} stays active: ${why}` };
+}
+
+async function rollBack(context: ReconcileContext, work: FlowWork, why: string): Promise<StepResult> {
+  const { spec, version, revision } = work;
+  const previous = context.store.current().flows[spec.id]?.previous ?? null;
+  const to = previous === null ? null : { ...previous, revision, held: null };
+  await context.store.point([{ flow: spec.id, to }], work.seq);
+  const message =
+    previous === null
+      ? `flow ${spec.id}: nothing is active, ${version} was the first and failed: ${why}`
+      : `flow ${spec.id}: ${previous.version} is active again, ${why}`;
+  const setback = { kind: 'stalled', code: 'health_failed', message } as const;
+  context.records.transaction(() => {
+    context.records.saveQuarantine(spec.sha256, {
+      cause: 'health',
+      flow: spec.id,
+      revision,
+      message: `${version} failed its health check: ${why}`,
+      at: context.now.toISOString(),
+    });
+    const state = context.records.flow(spec.id);
+    if (state !== null) {
+      const restored = { active: state.previous, previous: state.active };
+      context.records.saveFlow(spec.id, { ...state, ...restored, health: 'unknown', setback });
+    }
+    context.reports.statusChanged();
+  });
+  context.events.emit({ severity: 'error', reason: 'RolledBack', message, flow: spec.id, version, revision });
+  return setback;
+}

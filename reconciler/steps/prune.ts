@@ -1,0 +1,46 @@
+import { DONE, type ReconcileContext, type Step, type StepResult } from '../context.ts';
+import { type PruneDecision, versionsToPrune } from '../retention.ts';
+
+/** Versions that unfinished runs hold: garbage collection goes round them (design.md). */
+export function leasedPaths(context: Pick<ReconcileContext, 'runs'>): Set<string> {
+  const unfinished = context.runs.list({ states: ['queued', 'running'], limit: 10_000 });
+  return new Set(unfinished.flatMap((run) => (run.path === null ? [] : [run.path])));
+}
+
+/** Removes the versions that retention lets go, or only says which when `dryRun`. */
+export async function pruneVersions(context: ReconcileContext, dryRun: boolean): Promise<PruneDecision[]> {
+  const decisions = versionsToPrune(
+    await context.store.versions(),
+    context.store.current(),
+    leasedPaths(context),
+    context.settings().retention,
+    context.now,
+  );
+  if (dryRun) return decisions;
+  for (const { record, because } of decisions) {
+    const bytes = await context.store.remove(record.path);
+    context.events.emit({
+      severity: 'info',
+      reason: 'VersionPruned',
+      message: `${record.path} is removed (${bytes} bytes)`,
+      because,
+      version: record.version,
+      ...(record.flow === null ? {} : { flow: record.flow }),
+    });
+  }
+  return decisions;
+}
+
+/** After something changed, what nobody needs any more goes. */
+export const prune: Step = {
+  name: 'prune',
+  async run(context, state): Promise<StepResult> {
+    const changed = state.actions.some((action) => action.step === 'activate' || action.step === 'deactivate');
+    if (!changed) return { kind: 'skip', because: 'nothing changed' };
+    for (const { record, because } of await pruneVersions(context, false)) {
+      const { flow, version } = record;
+      state.actions.push({ step: 'prune', flow, version, because, outcome: 'done' });
+    }
+    return DONE;
+  },
+};

@@ -1,0 +1,33 @@
+import { DONE, type FlowStep, type StepResult } from '../context.ts';
+
+/** Opens the verified bundle into its version folder: list first, refuse the bad, then unpack (threats.md). */
+export const unpack: FlowStep = {
+  name: 'unpack',
+  phase: 'unpacking',
+  async run(context, work): Promise<StepResult> {
+    const { spec, path, version, revision } = work;
+    const there = work.repair ? null : await context.store.record(path);
+    if (there?.sha256 === spec.sha256) return { kind: 'skip', because: 'it is unpacked already' };
+    const flow = spec.layout === 'root' ? null : spec.id;
+    const bundle = { sha256: spec.sha256, path, flow, version, replace: work.repair };
+    const unpacked = await context.store.unpack(bundle, context.settings().caps, context.signal);
+    if (unpacked.kind !== 'unpacked') {
+      if (unpacked.kind !== 'retry') {
+        const message = `flow ${spec.id}: ${unpacked.message}`;
+        context.events.emit({ severity: 'error', reason: 'ArchiveRefused', message, flow: spec.id, version, revision });
+      }
+      return unpacked;
+    }
+    const { files, bytes } = unpacked.record;
+    context.events.emit({
+      severity: 'info',
+      reason: work.repair ? 'DriftRepaired' : 'BundleUnpacked',
+      message: `flow ${spec.id}: ${files} files (${bytes} bytes) unpacked to ${path}`,
+      flow: spec.id,
+      version,
+      revision,
+      because: work.because,
+    });
+    return DONE;
+  },
+};
