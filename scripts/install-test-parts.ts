@@ -1,0 +1,41 @@
+// Builds the servers that tests talk to, once per pinned version, into .cache/parts (EDGE_AGENT_CACHE/parts).
+// `npm test` runs it first. EDGE_AGENT_SKIP_PARTS=1 leaves it out: the tests that need a part are then skipped.
+import { spawnSync } from 'node:child_process';
+import { buildPart } from './parts/build-part.ts';
+import { minio } from './parts/minio.ts';
+import { findPart, inCi, type Part, partsFolder } from './parts/part.ts';
+import { onlyOne } from './setup/only-one.mjs';
+
+for (const part of [minio]) {
+  if (findPart(part) !== null) continue;
+  if (process.env['EDGE_AGENT_SKIP_PARTS'] === '1') {
+    console.error(
+      `test parts: ${part.name} is left out (EDGE_AGENT_SKIP_PARTS=1); its tests will be skipped`,
+    );
+  } else if (spawnSync('go', ['version']).status !== 0) {
+    console.error(
+      `test parts: expected Go to build ${part.name}, found no \`go\` on PATH.\n` +
+        `  Install Go 1.24 or newer, or put a ${part.name} of your own on PATH.`,
+    );
+    goOnWithout(part);
+  } else {
+    console.error(
+      `test parts: building ${part.name} ${part.version} once; this takes ${part.takes} ` +
+        '(EDGE_AGENT_SKIP_PARTS=1 skips it and its tests)',
+    );
+    try {
+      await onlyOne(new URL('lock', partsFolder()), async () => {
+        if (findPart(part) === null) await buildPart(part);
+      });
+    } catch (error) {
+      console.error(`test parts: ${error instanceof Error ? error.message : String(error)}`);
+      goOnWithout(part);
+    }
+  }
+}
+
+/** At a desk the other tests are worth running; CI that skips in silence is worth nothing. */
+function goOnWithout(part: Part): void {
+  if (inCi()) process.exitCode = 1;
+  else console.error(`  THE TESTS THAT NEED ${part.name.toUpperCase()} WILL BE SKIPPED.`);
+}

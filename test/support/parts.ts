@@ -1,0 +1,21 @@
+import { appendFileSync } from 'node:fs';
+import { minio } from '../../scripts/parts/minio.ts';
+import { findPart, inCi } from '../../scripts/parts/part.ts';
+
+const PARTS = { minio };
+
+/**
+ * The path of a program that tests need, or null when it is not here and the tests are to be skipped:
+ * `const server = requirePart('minio')`, then `describe.skipIf(server === null)`. With CI set it throws instead.
+ */
+export function requirePart(name: keyof typeof PARTS): string | null {
+  const path = findPart(PARTS[name]);
+  if (path !== null) return path;
+  if (inCi())
+    throw new Error(
+      `expected ${name} in the cache or on PATH, found none: run scripts/install-test-parts.ts`,
+    );
+  const notes = process.env['EDGE_AGENT_SKIPPED_PARTS'];
+  if (notes !== undefined) appendFileSync(notes, `${name}\n`);
+  return null;
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  cacheDir: '.cache/vite',
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/fixtures/**', '**/node_modules/**'],
+    environment: 'node',
+    // Tests end processes and change their own environment: each file has a process of its own.
+    pool: 'forks',
+    maxWorkers: 2,
+    globalSetup: ['test/support/skipped-parts.ts'],
+    setupFiles: ['test/support/hermetic.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    // A test that passes on the second try has found something.
+    retry: 0,
+    allowOnly: false,
+    coverage: {
+      provider: 'v8',
+      reportsDirectory: 'coverage',
+      include: ['{schemas,reconciler,trust,sources,store,executors,sinks,system,agent,cli,console}/**/*.ts'],
+    },
+  },
+});
