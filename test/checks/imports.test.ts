@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import { plantedTree } from './planted-tree.ts';
+
+const CHECK = 'scripts/check-imports.ts';
+const uses = (...modules: string[]) => modules.map((module) => `import '${module}';\n`).join('');
+
+// One module for every folder, so that each forbidden import has something to point to.
+const FOLDERS = {
+  'schemas/names.ts': uses('zod'),
+  'system/clock.ts': uses('../schemas/names.ts', 'node:timers', 'pino'),
+  'reconciler/ports.ts': uses('../schemas/names.ts'),
+  'reconciler/plan.ts': uses('./ports.ts'),
+  'trust/root.ts': uses('../reconciler/ports.ts', '../system/clock.ts', 'jose'),
+  'sources/git.ts': uses('../reconciler/ports.ts', 'isomorphic-git'),
+  'store/cache.ts': uses('../reconciler/ports.ts', 'node:fs'),
+  'executors/python.ts': uses('../reconciler/ports.ts'),
+  'sinks/outbox.ts': uses('../reconciler/ports.ts'),
+  'agent/wire.ts': uses(
+    '../sources/git.ts',
+    '../sinks/outbox.ts',
+    '../reconciler/plan.ts',
+    '../trust/root.ts',
+  ),
+  'cli/main.ts': uses('../agent/wire.ts', '../system/clock.ts', 'commander'),
+  'console/main.ts': uses('../trust/root.ts', 'fastify'),
+  'scripts/build.ts': uses('../cli/main.ts'),
+  'bench/main.ts': uses('../cli/main.ts'),
+  'examples/demo/main.ts': uses('../../cli/main.ts'),
+  'test/support/server.ts': uses('../../store/cache.ts', 'vitest'),
+};
+
+test('the imports that the table allows pass', () => {
+  const { status, output } = plantedTree(FOLDERS).check(CHECK);
+  expect(output).toContain('16 modules, 29 imports, 0 faults');
+  expect(status).toBe(0);
+});
+
+// The kind of fault, who imports, what, and the rule that must say so.
+const FORBIDDEN = [
+  ['schemas/a.ts', '../system/clock.ts', 'schemas-folders'],
+  ['schemas/b.ts', 'node:fs', 'schemas-node'],
+  ['schemas/c.ts', 'yaml', 'schemas-packages'],
+  ['system/a.ts', '../reconciler/ports.ts', 'system-folders'],
+  ['reconciler/a.ts', '../system/clock.ts', 'reconciler-folders'],
+  ['reconciler/b.ts', 'node:path', 'reconciler-node'],
+  ['reconciler/c.ts', 'zod', 'reconciler-packages'],
+  ['trust/a.ts', '../reconciler/plan.ts', 'trust-folders'],
+  ['trust/b.ts', '../store/cache.ts', 'trust-folders'],
+  ['sources/a.ts', '../reconciler/plan.ts', 'sources-folders'],
+  ['sources/b.ts', '../trust/root.ts', 'sources-folders'],
+  ['store/a.ts', '../reconciler/plan.ts', 'store-folders'],
+  ['store/b.ts', '../executors/python.ts', 'store-folders'],
+  ['executors/a.ts', '../reconciler/plan.ts', 'executors-folders'],
+  ['executors/b.ts', '../sinks/outbox.ts', 'executors-folders'],
+  ['sinks/a.ts', '../reconciler/plan.ts', 'sinks-folders'],
+  ['sinks/b.ts', '../sources/git.ts', 'sinks-folders'],
+  ['agent/a.ts', '../cli/main.ts', 'agent-folders'],
+  ['agent/b.ts', '../console/main.ts', 'agent-folders'],
+  ['cli/a.ts', '../sources/git.ts', 'cli-folders'],
+  ['cli/b.ts', '../reconciler/ports.ts', 'cli-folders'],
+  ['console/a.ts', '../agent/wire.ts', 'console-folders'],
+  ['console/b.ts', '../reconciler/ports.ts', 'console-folders'],
+  ['system/b.ts', '../test/support/server.ts', 'system-folders'],
+  ['system/c.ts', '../examples/demo/main.ts', 'system-folders'],
+  ['system/d.ts', '../bench/main.ts', 'system-folders'],
+  ['system/e.ts', '../scripts/build.ts', 'system-folders'],
+  ['agent/c.ts', 'commander', 'home-of-commander'],
+  ['sinks/c.ts', 'fastify', 'home-of-fastify'],
+  ['sinks/d.ts', '@fastify/static', 'home-of-@fastify/static'],
+  ['store/c.ts', 'fast-check', 'development-package'],
+  ['store/d.ts', 'acorn', 'undeclared-package'],
+  ['store/e.ts', './nowhere.ts', 'unresolvable'],
+  ['store/f.ts', 'no-such-package', 'unresolvable'],
+] as const;
+
+test('every forbidden import is named with its rule', () => {
+  const planted = Object.fromEntries(FORBIDDEN.map(([from, to]) => [from, uses(to)]));
+  const cycle = { 'store/ring.ts': uses('./wheel.ts'), 'store/wheel.ts': uses('./ring.ts') };
+  const typeOnly = {
+    'sinks/type.ts': "import type { plan } from '../reconciler/plan.ts';\nexport type Plan = typeof plan;\n",
+  };
+  const { status, output } = plantedTree({ ...FOLDERS, ...planted, ...cycle, ...typeOnly }).check(CHECK);
+  const missed = FORBIDDEN.filter(
+    ([from, , rule]) =>
+      !output.split('\n').some((line) => line.startsWith(`${from} → `) && line.endsWith(`[${rule}]`)),
+  );
+  expect(missed).toEqual([]);
+  expect(output).toMatch(/store\/(ring|wheel)\.ts → .*\[cycle\]/);
+  expect(output).toMatch(/sinks\/type\.ts → reconciler\/plan\.ts: .*\[sinks-folders\]/);
+  expect(status).toBe(1);
+});
+
+test('a file in a drawer or a barrel fails the check', () => {
+  const { status, output } = plantedTree({ ...FOLDERS, 'system/utils/index.ts': uses('../clock.ts') }).check(
+    CHECK,
+  );
+  expect(output).toContain('"utils" names no idea');
+  expect(output).toContain('no barrels');
+  expect(status).toBe(1);
+});
+
+test('a check that read no modules fails', () => {
+  const { status, output } = plantedTree({}).check(CHECK);
+  expect(output).toContain('expected modules below');
+  expect(status).toBe(1);
+});
+
+test('a check that saw no imports fails: the parser has not understood the files', () => {
+  const { status, output } = plantedTree({
+    'system/a.ts': 'export {};\n',
+    'system/b.ts': 'export {};\n',
+  }).check(CHECK);
+  expect(output).toContain('is this TypeScript read at all?');
+  expect(status).toBe(1);
+});
