@@ -21,7 +21,7 @@ export interface RotatingFileOptions {
 export interface RotatingFile {
   /**
    * Writes all of it or nothing, after rotating when it would not fit. Throws what the file system says (ENOSPC, EACCES).
-   * `rotated` is true when it went into a new file.
+   * `rotated` is true when it is the first piece after a rotation.
    */
   append(piece: Uint8Array): { rotated: boolean };
   /** Makes everything appended so far durable (fdatasync). */
@@ -43,6 +43,8 @@ export function openRotatingFile(options: RotatingFileOptions): RotatingFile {
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   let fd: number | null = openForAppend(current);
   let size = fs.fstatSync(fd).size;
+  /** The file in use was numbered and no piece has gone into its successor yet. */
+  let begun = false;
   /** Bytes of a piece that was cut short by a full disk and could not be taken back at once. */
   let torn = false;
 
@@ -76,6 +78,7 @@ export function openRotatingFile(options: RotatingFileOptions): RotatingFile {
         }
         fs.renameSync(current, path.join(directory, `${name}.1${extension}`));
       }
+      begun = true;
     }
     fd = openForAppend(current);
     size = fs.fstatSync(fd).size;
@@ -108,16 +111,21 @@ export function openRotatingFile(options: RotatingFileOptions): RotatingFile {
 
   return {
     append(piece) {
-      const rotated = size > 0 && size + piece.length > maxBytes;
-      if (rotated) rotate();
+      if (size > 0 && size + piece.length > maxBytes) rotate();
       writeWhole(piece);
+      const rotated = begun;
+      begun = false;
       return { rotated };
     },
     sync() {
       if (fd !== null) fs.fdatasyncSync(fd);
     },
     rotate,
-    files: () => [...numbered().map((entry) => entry.file), current],
+    files: () => [
+      ...numbered().map((entry) => entry.file),
+      // A rotation that ran out of disk half-way leaves none in use until the next piece.
+      ...(fs.existsSync(current) ? [current] : []),
+    ],
     size: () => size,
     close() {
       if (fd !== null) fs.closeSync(fd);
