@@ -1,0 +1,81 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PrivateJwk } from '../schemas/jws.ts';
+import { writeFileAtomically } from '../system/atomic-file.ts';
+import { newKey } from './ceremony/new-key.ts';
+import { parseStrictJson } from './strict-json.ts';
+import { thumbprint } from './thumbprint.ts';
+
+export const DEVICE_KEY_FILE = 'device.jwk';
+const MAX_BYTES = 4_096;
+
+/** The device key cannot be used. A message of this class never holds any of the key. */
+export class DeviceKeyError extends Error {
+  override readonly name = 'DeviceKeyError';
+}
+
+export type DeviceKey = PrivateJwk & { readonly kid: string };
+
+/**
+ * The key in `<credentials_dir>/device.jwk`, or null when there is none. Throws `DeviceKeyError` when others may read the file
+ * (POSIX modes; as ssh does), or when it holds anything but a private Ed25519 JWK whose halves belong together.
+ */
+export async function loadDeviceKey(credentialsDir: string): Promise<DeviceKey | null> {
+  const path = join(credentialsDir, DEVICE_KEY_FILE);
+  const bytes = await readPrivateFile(path);
+  if (bytes === null) return null;
+  const json = parseStrictJson(bytes);
+  const parsed = json.kind === 'parsed' ? PrivateJwk.safeParse(json.value) : null;
+  if (parsed?.success !== true || !halvesMatch(parsed.data)) {
+    throw new DeviceKeyError(
+      `${path}: expected a private Ed25519 key as JWK (kty OKP, crv Ed25519, x, d), found something else; restore it, or enrol this agent again`,
+    );
+  }
+  const { kty, crv, x, d } = parsed.data;
+  return { kty, crv, x, d, kid: thumbprint({ kty, crv, x }) };
+}
+
+/**
+ * The device key, made now if there is none: enrolling again with the same token must present the same key (contract,
+ * section 7). Durable, with mode 0600, before it is used for the first time.
+ */
+export async function loadOrCreateDeviceKey(credentialsDir: string): Promise<DeviceKey> {
+  const found = await loadDeviceKey(credentialsDir);
+  if (found !== null) return found;
+  const key = newKey();
+  const path = join(credentialsDir, DEVICE_KEY_FILE);
+  await writeFileAtomically(path, `${JSON.stringify(key, null, 2)}\n`, { mode: 0o600 });
+  return key;
+}
+
+function halvesMatch({ kty, crv, x, d }: PrivateJwk): boolean {
+  try {
+    const derived = createPublicKey(createPrivateKey({ key: { kty, crv, x, d }, format: 'jwk' }));
+    return derived.export({ format: 'jwk' }).x === x;
+  } catch {
+    return false;
+  }
+}
+
+async function readPrivateFile(path: string): Promise<Uint8Array | null> {
+  let handle: Awaited<ReturnType<typeof open>>;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const { mode, size } = await handle.stat();
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      const found = (mode & 0o777).toString(8).padStart(4, '0');
+      throw new DeviceKeyError(`${path}: expected mode 0600, found ${found}; run chmod 600 on it`);
+    }
+    if (size > MAX_BYTES)
+      throw new DeviceKeyError(`${path}: expected at most ${MAX_BYTES} bytes, found ${size}`);
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
