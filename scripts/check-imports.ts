@@ -4,6 +4,7 @@
 import { cruise, type ICruiseResult } from 'dependency-cruiser';
 import { importRules, READING } from './imports/rules.ts';
 import { OUTSIDE, PRODUCT } from './imports/table.ts';
+import { readUsingDeclarations } from './imports/using-declarations.ts';
 import { nameFaults } from './name-faults.ts';
 import { sourceFiles } from './source-files.ts';
 
@@ -12,6 +13,7 @@ const files = sourceFiles(root, [...Object.keys(PRODUCT), ...OUTSIDE]);
 const modules = files.filter((file) => file.endsWith('.ts') && !file.startsWith('console/web/'));
 
 const ruleSet = importRules();
+readUsingDeclarations();
 
 const { output } = await cruise(modules, { ...READING, ruleSet, validate: true, baseDir: root });
 if (typeof output === 'string') throw new Error('expected a result object of dependency-cruiser, found text');

@@ -90,6 +90,25 @@ test('every forbidden import is named with its rule', () => {
   expect(status).toBe(1);
 });
 
+// However a module is asked for, it is seen; a checker that knows one way only is easily passed by.
+test.each([
+  ["import type { Plan } from '../reconciler/plan.ts';\nexport type P = Plan;\n"],
+  ["import { type Plan } from '../reconciler/plan.ts';\nexport type P = Plan;\n"],
+  ["export * from '../reconciler/plan.ts';\n"],
+  ["export type { Plan } from '../reconciler/plan.ts';\n"],
+  ["export const load = () => import('../reconciler/plan.ts');\n"],
+  ["export class Load { static async now() { return (await import('../reconciler/plan.ts')).plan; } }\n"],
+  [
+    "export async function load() { await using plan = await import('../reconciler/plan.ts'); return plan; }\n",
+  ],
+  [
+    "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\nrequire('../reconciler/plan.ts');\n",
+  ],
+])('sees the import in %j', (text) => {
+  const { output } = plantedTree({ ...FOLDERS, 'sinks/any-way.ts': text }).check(CHECK);
+  expect(output).toContain('sinks/any-way.ts → reconciler/plan.ts:');
+});
+
 test('a file in a drawer or a barrel fails the check', () => {
   const { status, output } = plantedTree({ ...FOLDERS, 'system/utils/index.ts': uses('../clock.ts') }).check(
     CHECK,
