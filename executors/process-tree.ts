@@ -1,0 +1,157 @@
+import { execa } from 'execa';
+import { type Cgroup, createCgroup } from './cgroup.ts';
+import { listProcesses, type ProcessEntry, withEnvironment } from './process-table.ts';
+
+/** How long killing a tree may take; more only where the kernel holds a process (a hung mount). */
+const END_TIMEOUT_MS = 10_000;
+const PAUSE_MS = 10;
+
+/** All processes of one run, however they were started. */
+export interface ProcessTree {
+  readonly kind: 'cgroup' | 'process-group' | 'taskkill';
+  /** Takes in the first process, which leads its own group, before it starts anything. */
+  enter(leader: number): Promise<void>;
+  /** Asks to stop, as Ctrl-C at a terminal does: SIGINT to the process group. Windows: taskkill without force. */
+  interrupt(): void;
+  /** Kills all, also those that called setsid or outlived their parent. False when some are still there. */
+  end(): Promise<boolean>;
+}
+
+/**
+ * `parent`: the cgroup to make the run's group in (`ownCgroup()`), or null. Without a cgroup the tree is the process group,
+ * the session, every descendant, and every process whose environment has this run's `EDGE_RUN_ID`: enough for daemons,
+ * not for one that also wiped its environment and left the session while its parent had ended.
+ */
+export async function createProcessTree(runId: string, parent: string | null): Promise<ProcessTree> {
+  if (process.platform === 'win32') return createTaskkillTree();
+  const cgroup = parent === null ? null : await createCgroup(parent, runId);
+  let leader: number | null = null;
+  let held = false;
+  return {
+    get kind() {
+      return cgroup !== null && (leader === null || held) ? 'cgroup' : 'process-group';
+    },
+    async enter(pid) {
+      leader = pid;
+      held = cgroup !== null && (await cgroup.add(pid));
+    },
+    interrupt() {
+      if (leader !== null) signal(-leader, 'SIGINT');
+    },
+    async end() {
+      if (leader !== null) signal(-leader, 'SIGKILL');
+      if (held) return endGroup(cgroup as Cgroup);
+      await cgroup?.remove();
+      return leader === null || sweep({ runId, leader, leaderStarted: null });
+    },
+  };
+}
+
+export async function endGroup(cgroup: Cgroup): Promise<boolean> {
+  const empty = await cgroup.kill(END_TIMEOUT_MS);
+  await cgroup.remove();
+  return empty;
+}
+
+export interface SweepTarget {
+  readonly runId: string;
+  /** Process id of the first process, which led its own group and session; null when it is not known. */
+  readonly leader: number | null;
+  /** Its start (`ProcessEntry.started`) where it may have ended long ago and its pid may be another's; null when it was ours until now. */
+  readonly leaderStarted: string | null;
+}
+
+/**
+ * Ends whatever belongs to a run without the help of a cgroup. Everything found is stopped before anything is killed,
+ * again and again until nothing new is found: a fork bomb cannot outrun it. Then looks again until nothing is left.
+ */
+export async function sweep(target: SweepTarget): Promise<boolean> {
+  const until = performance.now() + END_TIMEOUT_MS;
+  for (;;) {
+    const stopped = new Set<number>();
+    for (;;) {
+      const found = (await membersOf(target)).filter((pid) => !stopped.has(pid));
+      if (found.length === 0) break;
+      for (const pid of found) {
+        signal(pid, 'SIGSTOP');
+        stopped.add(pid);
+      }
+      if (performance.now() >= until) break;
+    }
+    if (stopped.size === 0) return true;
+    for (const pid of stopped) signal(pid, 'SIGKILL');
+    if (performance.now() >= until) return false;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+/** Living processes of the run, never this one nor those it came from. */
+export async function membersOf(target: SweepTarget): Promise<number[]> {
+  const all = await listProcesses();
+  const byPid = new Map(all.map((entry) => [entry.pid, entry]));
+  const ours = lineage(byPid);
+  const others = all.filter((entry) => !ours.has(entry.pid));
+  const members = await withEnvironment(
+    others.filter((entry) => !entry.zombie).map((entry) => entry.pid),
+    `EDGE_RUN_ID=${target.runId}`,
+  );
+  const holder = target.leader === null ? undefined : byPid.get(target.leader);
+  // A pid stays taken while it names a group or a session: with another start it was given anew, so those are gone.
+  const reused =
+    target.leaderStarted !== null && holder !== undefined && holder.started !== target.leaderStarted;
+  if (target.leader !== null && !reused) {
+    for (const entry of others) {
+      if (entry.group === target.leader || entry.session === target.leader) members.add(entry.pid);
+    }
+  }
+  // Descendants: parents may come after their children in the table.
+  for (let grew = true; grew; ) {
+    grew = false;
+    for (const entry of others) {
+      if (members.has(entry.pid) || !members.has(entry.parent)) continue;
+      members.add(entry.pid);
+      grew = true;
+    }
+  }
+  return [...members].filter((pid) => byPid.get(pid)?.zombie === false);
+}
+
+function lineage(byPid: ReadonlyMap<number, ProcessEntry>): Set<number> {
+  const pids = new Set([1]);
+  for (let pid: number | undefined = process.pid; pid !== undefined && pid > 0 && !pids.has(pid); ) {
+    pids.add(pid);
+    pid = byPid.get(pid)?.parent;
+  }
+  return pids;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended in between, or belongs to an account that is not ours to signal: the sweep says so by not becoming empty.
+  }
+}
+
+/** Untested here: needs Windows. taskkill walks parents: a child whose parent ended before is not found. */
+function createTaskkillTree(): ProcessTree {
+  let leader: number | null = null;
+  const taskkill = (args: readonly string[]) =>
+    execa('taskkill', ['/PID', String(leader), '/T', ...args], { reject: false, timeout: END_TIMEOUT_MS });
+  return {
+    kind: 'taskkill',
+    enter(pid) {
+      leader = pid;
+      return Promise.resolve();
+    },
+    interrupt() {
+      if (leader !== null) void taskkill([]);
+    },
+    async end() {
+      if (leader === null) return true;
+      const { exitCode } = await taskkill(['/F']);
+      // 128: there is no such process any more.
+      return exitCode === 0 || exitCode === 128;
+    },
+  };
+}
