@@ -133,7 +133,11 @@ export function openEventLog(options: EventLogOptions): EventLog {
     const events = written.splice(0);
     if (events.length === 0) return;
     if (clock.monotonicMs() - rememberedAt >= REMEMBER_EVERY_MS) remember();
-    for (const event of events) options.onAppend?.(event);
+    try {
+      for (const event of events) options.onAppend?.(event);
+    } catch (error) {
+      log.error('A listener of the event log failed', { error });
+    }
     for (const wake of followers) wake();
   };
   const sync = createGroupedSync({
