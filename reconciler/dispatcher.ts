@@ -191,14 +191,14 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const entry = live.get(run.run_id) as Live;
       entry.handle = handle;
       deps.runs.update(run.run_id, { process: handle.process });
-      deps.events.emit(runEvent('RunStarted', { ...run, ...lease, attempt }, `attempt ${attempt} is started`));
+      deps.events.emit(runEvent('RunStarted', { ...run, ...lease }, `attempt ${attempt} is started`));
       if (entry.cancelled) handle.cancel();
       const result = await handle.done;
       entry.handle = null;
       const again = attempt <= spec.retries && (result.status === 'failed' || result.status === 'timed_out');
       if (!again || entry.cancelled || draining) return finish(run.run_id, result);
       const message = `attempt ${attempt} of ${spec.retries + 1} ${result.status}: ${result.reason ?? ''}`;
-      deps.events.emit(runEvent('RunFailed', { ...run, ...lease, attempt }, message));
+      deps.events.emit(runEvent('RunFailed', { ...run, ...lease }, message));
     }
   }
 

@@ -2,6 +2,8 @@ import type { Current } from '../schemas/current.ts';
 import type { VersionRecord } from './ports.ts';
 
 export interface RetentionPolicy {
+  /** Five cron fields: when the weekly clean-up is due. */
+  readonly schedule: string;
   readonly keep_versions: number;
   readonly keep_days: number;
   readonly max_bytes?: number | undefined;

@@ -1,0 +1,103 @@
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { dirname } from 'node:path';
+import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
+import { OperationError } from './operation-error.ts';
+
+const BODY_MAX_BYTES = 8 * 1024 * 1024;
+
+export interface ControlServer {
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the operations as `POST /v1/<operation>` on a Unix socket (a named pipe on Windows). Whoever holds the state lock
+ * serves it, so there is at most one. Only the owner may open it: the socket is 0600 in a 0700 folder.
+ */
+export async function serveControl(
+  socket: string,
+  operations: AgentOperations,
+  about: { verb: string; tenant: string },
+): Promise<ControlServer> {
+  if (process.platform !== 'win32') {
+    await mkdir(dirname(socket), { recursive: true, mode: 0o700 });
+    await rm(socket, { force: true });
+  }
+  const server = createServer((request, response) => {
+    void answer(request, response, operations, about).catch(() => response.destroy());
+  });
+  server.requestTimeout = 0;
+  const before = process.platform === 'win32' ? null : process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(socket, resolve);
+    });
+  } finally {
+    if (before !== null) process.umask(before);
+  }
+  if (process.platform !== 'win32') await chmod(socket, 0o600);
+  server.unref();
+  return {
+    async close() {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      if (process.platform !== 'win32') await rm(socket, { force: true });
+    },
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  operations: AgentOperations,
+  about: { verb: string; tenant: string },
+): Promise<void> {
+  const name = /^\/v1\/([a-z]+)$/.exec(request.url ?? '')?.[1];
+  if (name === 'ping') return send(response, 200, { pid: process.pid, ...about });
+  if (request.method !== 'POST' || name === undefined || !Object.hasOwn(OPERATIONS, name)) {
+    const message = `expected POST /v1/<operation>, found ${request.method} ${request.url}`;
+    return send(response, 404, { error: { code: 'usage', message, exit_code: 2 } });
+  }
+  const operation = OPERATIONS[name as OperationName];
+  const body = await readBody(request);
+  const parsed = operation.input.safeParse(body);
+  if (!parsed.success) {
+    return send(response, 400, { error: { code: 'usage', message: parsed.error.message, exit_code: 2 } });
+  }
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new Error('whoever asked went away')));
+  try {
+    const call = operations[name as OperationName] as (input: unknown, signal: AbortSignal) => Promise<unknown>;
+    send(response, 200, { result: await call(parsed.data, gone.signal) });
+  } catch (error) {
+    if (error instanceof OperationError) {
+      const { code, message, exitCode: exit_code, details } = error;
+      return send(response, 409, { error: { code, message, exit_code, details } });
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    send(response, 500, { error: { code: 'internal', message, exit_code: 1 } });
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_MAX_BYTES) throw new Error(`expected at most ${BODY_MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8') || '{}');
+  } catch {
+    return null;
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  if (response.destroyed) return;
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}

@@ -1,0 +1,208 @@
+import type { AgentRecords } from '../reconciler/records.ts';
+import type { Dispatcher } from '../reconciler/dispatcher.ts';
+import type { EventSink, ReportQueue, ReportSink, RunStore, VersionStore } from '../reconciler/ports.ts';
+import type { FlowPlan, Plan } from '../reconciler/plan.ts';
+import type { ReconcileResult } from '../reconciler/reconcile.ts';
+import type { Status } from '../schemas/status.ts';
+import { OperationError } from './operation-error.ts';
+import type { AgentOperations, GcAnswer, PlannedChange, ReconcileAnswer, VerifyAnswer } from './operations.ts';
+import { toSummary } from './run-summary.ts';
+
+export interface LocalParts {
+  readonly records: AgentRecords;
+  readonly store: VersionStore;
+  readonly runs: RunStore;
+  readonly queue: ReportQueue;
+  readonly events: EventSink;
+  readonly reports: ReportSink;
+  readonly dispatcher: Dispatcher;
+  readonly now: () => Date;
+  readonly status: () => Promise<Status>;
+  /** Through the loop in a daemon, at once without one. */
+  readonly reconcile: (options: { explicit: boolean; force: boolean }, signal: AbortSignal) => Promise<ReconcileResult>;
+  readonly dryRun: (signal: AbortSignal) => Promise<ReconcileResult>;
+  /** Wakes the loop; nothing without a daemon. */
+  readonly nudge: () => void;
+  readonly collectGarbage: (dryRun: boolean, signal: AbortSignal) => Promise<GcAnswer>;
+  readonly verifyAll: (signal: AbortSignal) => Promise<VerifyAnswer>;
+}
+
+/** The operations in the process that holds the lock. */
+export function createLocalOperations(parts: LocalParts): AgentOperations {
+  const { records, store, runs, dispatcher, events } = parts;
+
+  async function answer(result: ReconcileResult): Promise<ReconcileAnswer> {
+    const report = { ...(await parts.status()), actions: [...result.actions] };
+    return { report, exit_code: result.exitCode, problems: problemsOf(result) };
+  }
+
+  return {
+    status: () => parts.status(),
+
+    async reconcile({ force }, signal) {
+      return answer(await parts.reconcile({ explicit: true, force }, signal));
+    },
+
+    async diff(_input, signal) {
+      const result = await parts.dryRun(signal);
+      const current = store.current();
+      const changes = result.plan === null ? [] : plannedChanges(result.plan, current.flows);
+      const failed = result.plan === null && result.setbacks.length > 0;
+      return {
+        revision: result.revision,
+        changes,
+        problems: problemsOf(result),
+        status: await parts.status(),
+        exit_code: failed ? result.exitCode : changes.length === 0 ? 0 : 10,
+      };
+    },
+
+    async trigger({ flow, version, input, timeout_ms, wait }) {
+      const submitted = dispatcher.submit({
+        flow,
+        input,
+        trigger: 'local',
+        ...(version === null ? {} : { version }),
+        ...(timeout_ms === null ? {} : { timeoutMs: timeout_ms }),
+      });
+      if (submitted.kind === 'not_runnable') {
+        throw new OperationError('flow_not_runnable', submitted.message, { exitCode: 4 });
+      }
+      return { run_id: submitted.runId, report: wait ? await dispatcher.wait(submitted.runId) : null };
+    },
+
+    async runs({ flow, limit }) {
+      const found = runs.list({ limit, ...(flow === null ? {} : { flow }) });
+      return { runs: found.map(toSummary) };
+    },
+
+    async cancel({ run_id }) {
+      const run = runs.get(run_id);
+      if (run === null) {
+        const message = `expected the id of a run, found "${run_id}"; "edge-agent runs" lists them`;
+        throw new OperationError('run_unknown', message, { exitCode: 2 });
+      }
+      if (dispatcher.cancel(run_id)) return { run_id, state: 'cancelling' };
+      return { run_id, state: run.state };
+    },
+
+    async suspend({ by, why, until }) {
+      records.transaction(() => {
+        records.saveSuspension({ by, why, until });
+        parts.reports.statusChanged();
+      });
+      const message = `activation is suspended by ${by}${until === null ? '' : ` until ${until}`}`;
+      events.emit({ severity: 'warning', reason: 'Suspended', message, because: why });
+      return parts.status();
+    },
+
+    async resume({ by }) {
+      const before = records.suspension(parts.now());
+      const held = Object.entries(store.current().flows).filter(([, flow]) => flow.held !== null);
+      for (const [flow] of held) await store.setHeld(flow, null);
+      records.transaction(() => {
+        records.saveSuspension(null);
+        parts.reports.statusChanged();
+      });
+      if (before !== null) {
+        const message = `activation is resumed by ${by}`;
+        events.emit({ severity: 'info', reason: 'Resumed', message, because: `it was suspended by ${before.by}: ${before.why}` });
+      }
+      for (const [flow, active] of held) {
+        const because = `it was held by ${active.held?.by}: ${active.held?.why}`;
+        events.emit({ severity: 'info', reason: 'HoldReleased', message: `flow ${flow}: released by ${by}`, because, flow });
+      }
+      parts.nudge();
+      return parts.status();
+    },
+
+    async rollback({ flow, by, why }) {
+      const active = store.current().flows[flow];
+      if (active === undefined) {
+        const names = Object.keys(store.current().flows).join(', ') || 'none';
+        const message = `expected the id of an active flow, found "${flow}" (active: ${names})`;
+        throw new OperationError('rollback_impossible', message, { exitCode: 2 });
+      }
+      const { previous } = active;
+      if (previous === null || (await store.record(previous.path)) === null) {
+        const found = previous === null ? 'it has none' : `${previous.version} is no longer on disk`;
+        const message = `flow ${flow}: expected a previous version to go back to, found that ${found}; publish a release with the version you want`;
+        throw new OperationError('rollback_impossible', message, { exitCode: 4 });
+      }
+      const to = { ...previous, revision: active.revision, held: { by, why } };
+      await store.point([{ flow, to }], store.current().seq);
+      records.transaction(() => {
+        const state = records.flow(flow);
+        if (state !== null) {
+          const swapped = { active: state.previous, previous: state.active, health: 'unknown', phase: 'active' } as const;
+          records.saveFlow(flow, { ...state, ...swapped, since: parts.now().toISOString(), setback: null });
+        }
+        parts.reports.statusChanged();
+      });
+      const message = `flow ${flow}: ${previous.version} is active again, ${active.version} was; held by ${by}`;
+      events.emit({ severity: 'warning', reason: 'RolledBack', message, because: why, flow, version: previous.version });
+      return parts.status();
+    },
+
+    async retry({ flow }, signal) {
+      const states = records.flows();
+      if (flow !== null && !states.has(flow)) {
+        const message = `expected the id of a flow, found "${flow}" (known: ${[...states.keys()].join(', ') || 'none'})`;
+        throw new OperationError('usage', message, { exitCode: 2 });
+      }
+      const digests = new Set(flow === null ? [] : [states.get(flow)?.desired_sha256]);
+      records.transaction(() => {
+        for (const [sha256, quarantine] of records.quarantines()) {
+          if (flow !== null && quarantine.flow !== flow && !digests.has(sha256)) continue;
+          records.clearQuarantine(sha256);
+          const message = `flow ${quarantine.flow}: ${sha256} may be tried again`;
+          events.emit({ severity: 'info', reason: 'QuarantineCleared', message, because: quarantine.message });
+        }
+        for (const [id, state] of states) {
+          if (flow === null || id === flow) {
+            records.saveFlow(id, { ...state, setback: null, failures: 0, next_attempt_at: null });
+          }
+        }
+        const freed = flow === null ? parts.queue.unpark(parts.now()) : 0;
+        if (freed > 0) {
+          const message = `${freed} parked reports are sent again`;
+          events.emit({ severity: 'info', reason: 'ReportRetried', message });
+        }
+      });
+      return answer(await parts.reconcile({ explicit: true, force: false }, signal));
+    },
+
+    gc: ({ dry_run }, signal) => parts.collectGarbage(dry_run, signal),
+    verify: (_input, signal) => parts.verifyAll(signal),
+  };
+}
+
+function problemsOf(result: ReconcileResult): ReconcileAnswer['problems'] {
+  const rank = { refused: 0, stalled: 1, retry: 2 } as const;
+  return result.setbacks
+    .toSorted((a, b) => rank[a.kind] - rank[b.kind])
+    .map(({ kind, code, message }) => ({ kind, code, message }));
+}
+
+function plannedChanges(plan: Plan, active: Readonly<Record<string, { version: string }>>): PlannedChange[] {
+  const changes = plan.flows.flatMap((flow) => plannedChange(flow, active[flow.spec.id]?.version ?? null));
+  const gone = plan.deactivate.map(({ flow, because }) => {
+    return { flow, change: 'deactivate', from: active[flow]?.version ?? null, to: null, because } as const;
+  });
+  return [...changes, ...gone];
+}
+
+function plannedChange(flow: FlowPlan, from: string | null): PlannedChange[] {
+  const { id, version } = flow.spec;
+  switch (flow.kind) {
+    case 'keep':
+    case 'held':
+      return [];
+    case 'settings':
+      return [{ flow: id, change: 'settings', from, to: from, because: flow.because }];
+    case 'activate':
+      return [{ flow: id, change: 'activate', from, to: flow.place.version, because: flow.because }];
+    case 'blocked':
+      return [{ flow: id, change: 'blocked', from, to: version, because: flow.setback.message }];
+  }
+}

@@ -1,0 +1,57 @@
+import { open, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const CHUNK_BYTES = 64 * 1024;
+
+export type OutputStream = 'stdout' | 'stderr';
+
+/** The folders `runs/<run_id>/<attempt>` of the state directory, as they are read back. */
+export interface RunFiles {
+  directory(runId: string, attempt: number): string;
+  /** What an attempt printed, as far as it was kept. */
+  output(runId: string, attempt: number): Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
+  /** At most one chunk of a stream from `offset`; empty when there is no more yet. */
+  chunk(runId: string, attempt: number, stream: OutputStream, offset: number): Promise<Uint8Array>;
+  /** Removes folders that were last written before `before` and are not in `keep`; how many. */
+  prune(before: Date, keep: ReadonlySet<string>, dryRun: boolean): Promise<number>;
+}
+
+export function createRunFiles(runs: string, maxOutput: () => number): RunFiles {
+  const directory = (runId: string, attempt: number) => join(runs, runId, String(attempt));
+  const file = (runId: string, attempt: number, stream: OutputStream) => join(directory(runId, attempt), `${stream}.log`);
+  return {
+    directory,
+    async output(runId, attempt) {
+      const read = (stream: OutputStream) => readPart(file(runId, attempt, stream), 0, maxOutput());
+      const [stdout, stderr] = await Promise.all([read('stdout'), read('stderr')]);
+      return { stdout, stderr };
+    },
+    chunk: (runId, attempt, stream, offset) => readPart(file(runId, attempt, stream), offset, CHUNK_BYTES),
+    async prune(before, keep, dryRun) {
+      let removed = 0;
+      for (const name of await readdir(runs).catch(() => [])) {
+        const path = join(runs, name);
+        if (keep.has(name) || (await stat(path)).mtimeMs >= before.getTime()) continue;
+        removed += 1;
+        if (!dryRun) await rm(path, { recursive: true, force: true });
+      }
+      return removed;
+    },
+  };
+}
+
+async function readPart(path: string, offset: number, max: number): Promise<Uint8Array> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (file === null) return new Uint8Array();
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.min(max, Math.max(0, size - offset)));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,95 @@
+import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { Current } from '../schemas/current.ts';
+import type { FlowState } from '../schemas/agent-state.ts';
+import type { FlowStatus, Status } from '../schemas/status.ts';
+import type { AgentRecords } from '../reconciler/records.ts';
+import type { ReportQueue, RunStore } from '../reconciler/ports.ts';
+import type { LiveStatus } from './live-status.ts';
+import { AGENT_VERSION, osName } from './version.ts';
+import { toSummary } from './run-summary.ts';
+
+export interface StatusInputs {
+  readonly config: AgentConfig;
+  readonly configDigest: string;
+  readonly configError: string | null;
+  readonly records: AgentRecords;
+  readonly current: Current;
+  readonly runs: RunStore;
+  readonly queue: ReportQueue;
+  readonly live: LiveStatus | null;
+  readonly disk: { used: number; free: number };
+  readonly clockOffsetMs: number | null;
+  readonly isolation: string;
+  readonly now: Date;
+}
+
+/** The status document of the contract's section 9, from what is on disk and what is under way. */
+export function statusDocument(inputs: StatusInputs): Status {
+  const { config, records, current, runs, queue, now } = inputs;
+  const { failures: _failures, setback: _setback, ...source } = records.source();
+  const last = runs.list({ states: ['succeeded', 'failed', 'timed_out', 'cancelled', 'lost'], limit: 1 })[0];
+  return {
+    agent_id: config.agent_id ?? null,
+    tenant: config.tenant,
+    agent_version: AGENT_VERSION,
+    os: osName(),
+    arch: process.arch === 'x64' ? 'x86_64' : process.arch,
+    labels: config.labels,
+    generated_at: now.toISOString(),
+    trust: { mode: config.trust.mode, ...records.trustSeen() },
+    suspended: records.suspension(now),
+    config: { digest: inputs.configDigest, error: inputs.configError },
+    source: { kind: config.source.kind, ...source },
+    tunnel: { state: config.tunnel.kind === 'none' ? 'none' : 'disconnected', since: null },
+    flows: flowStatuses(inputs, current),
+    conditions: conditionsOf(inputs),
+    runs: { running: runs.count('running'), queued: runs.count('queued'), last: last === undefined ? null : toSummary(last) },
+    outbox: queue.totals(),
+    disk: inputs.disk,
+    clock_offset_ms: inputs.clockOffsetMs,
+    isolation: inputs.isolation,
+  };
+}
+
+
+/** Ready is always there, also before the first reconcile. */
+function conditionsOf(inputs: StatusInputs): Status['conditions'] {
+  const known = inputs.records.conditions();
+  if (known.length > 0) return known;
+  return [
+    {
+      type: 'Ready',
+      status: 'Unknown',
+      reason: 'NotReconciled',
+      message: 'nothing was reconciled yet; run "edge-agent reconcile" or start the agent',
+      observed_revision: null,
+      changed_at: inputs.now.toISOString(),
+    },
+  ];
+}
+
+function flowStatuses(inputs: StatusInputs, current: Current): FlowStatus[] {
+  const states = inputs.records.flows();
+  const quarantines = inputs.records.quarantines();
+  const ids = [...new Set([...Object.keys(current.flows), ...states.keys()])].toSorted();
+  return ids.map((id) => {
+    const active = current.flows[id];
+    const state: FlowState | undefined = states.get(id);
+    const live = inputs.live?.phaseOf(id) ?? null;
+    const digest = state?.desired_sha256 ?? active?.sha256;
+    const quarantine = digest === undefined || digest === null ? undefined : quarantines.get(digest);
+    return {
+      id,
+      runtime: state?.active?.spec.runtime ?? state?.runtime ?? null,
+      desired_version: state?.desired_version ?? active?.version ?? null,
+      active_version: active?.version ?? null,
+      previous_version: active?.previous?.version ?? null,
+      health: active === undefined ? 'unknown' : (state?.health ?? 'unknown'),
+      phase: live?.phase ?? state?.phase ?? (active === undefined ? 'pending' : 'active'),
+      since: live?.since.toISOString() ?? state?.since ?? active?.activated_at ?? inputs.now.toISOString(),
+      held: active?.held ?? null,
+      quarantined: quarantine === undefined ? null : { sha256: digest as string, reason: quarantine.message },
+      service: null,
+    };
+  });
+}

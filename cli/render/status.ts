@@ -1,0 +1,81 @@
+import type { FlowStatus, Status } from '../../schemas/status.ts';
+import { ago, bytes, type Terminal, table } from '../terminal.ts';
+
+/** The status document for people: a verdict first, then what it rests on. */
+export function renderStatus(status: Status, terminal: Terminal, now: Date): void {
+  const { paint } = terminal;
+  terminal.line(`${verdict(status, terminal)}`);
+  terminal.line();
+  const { source } = status;
+  const rows: [string, string][] = [
+    ['Tenant', `${status.tenant}${status.agent_id === null ? '' : `  (agent ${status.agent_id})`}`],
+    ['Desired', revisionLine(source.desired_revision, source.commit)],
+    ['Applied', source.last_applied_revision === null ? 'nothing yet' : short(source.last_applied_revision)],
+    ['Trust', trustLine(status)],
+    ['Last sync', source.last_sync_at === null ? 'never' : ago(now.getTime() - Date.parse(source.last_sync_at))],
+    ['Runs', `${status.runs.running} running, ${status.runs.queued} queued${lastRun(status, now)}`],
+    ['Reports', `${status.outbox.pending} waiting${status.outbox.parked > 0 ? `, ${status.outbox.parked} parked` : ''}`],
+    ['Disk', `${bytes(status.disk.used)} used, ${bytes(status.disk.free)} free`],
+  ];
+  if (status.suspended !== null) {
+    const until = status.suspended.until === null ? 'until resumed' : `until ${status.suspended.until}`;
+    rows.splice(4, 0, ['Suspended', paint('yellow', `by ${status.suspended.by}, ${until}: ${status.suspended.why}`)]);
+  }
+  if (status.config.error !== null) rows.push(['Config', paint('red', status.config.error)]);
+  for (const [name, value] of rows) terminal.line(`${paint('dim', name.padEnd(10))} ${value}`);
+  if (status.flows.length === 0) return;
+  terminal.line();
+  const shown = status.flows.map((flow) => flowRow(flow, terminal, now));
+  for (const line of table(['flow', 'active', 'desired', 'phase', 'health', 'since'], shown)) terminal.line(line);
+  for (const flow of status.flows) {
+    if (flow.quarantined !== null) terminal.line(paint('red', `${flow.id}: quarantined: ${flow.quarantined.reason}`));
+    if (flow.held !== null) terminal.line(paint('yellow', `${flow.id}: held by ${flow.held.by}: ${flow.held.why}`));
+  }
+}
+
+/** One sentence: is what should run here what runs here, and if not, why not. */
+export function verdict(status: Status, terminal: Terminal): string {
+  const ready = status.conditions.find((condition) => condition.type === 'Ready');
+  const stalled = status.conditions.find((condition) => condition.type === 'Stalled');
+  const reconciling = status.conditions.find((condition) => condition.type === 'Reconciling');
+  if (ready?.status === 'True') return `${terminal.paint('green', '● Ready')}  ${ready.message}`;
+  if (stalled !== undefined) return `${terminal.paint('red', '● Stalled')}  ${stalled.message}`;
+  if (reconciling !== undefined) return `${terminal.paint('yellow', '● Reconciling')}  ${reconciling.message}`;
+  return `${terminal.paint('yellow', '● Not ready')}  ${ready?.message ?? 'nothing is known yet'}`;
+}
+
+/** `tenant/acme@3f2a9c1d04be`: enough digits to find the commit. */
+export function short(revision: string): string {
+  return revision.replace(/@sha(?:1|256):([0-9a-f]{12})[0-9a-f]*$/, '@$1');
+}
+
+function revisionLine(revision: string | null, commit: Status['source']['commit']): string {
+  if (revision === null) return 'not seen yet';
+  return commit === null ? short(revision) : `${short(revision)}  ${commit.subject} (${commit.author}, ${commit.time})`;
+}
+
+function trustLine(status: Status): string {
+  const { mode, seq, root_version, release_expires } = status.trust;
+  if (mode === 'off') return 'off: releases are not verified';
+  if (seq === null) return `${mode}: no signed release accepted yet`;
+  return `${mode}: release seq ${seq}, root ${root_version}, expires ${release_expires}`;
+}
+
+function lastRun(status: Status, now: Date): string {
+  const { last } = status.runs;
+  if (last === null) return '';
+  const when = last.finished_at === null ? '' : ` ${ago(now.getTime() - Date.parse(last.finished_at))}`;
+  return `; last: ${last.flow} ${last.state}${when}`;
+}
+
+function flowRow(flow: FlowStatus, terminal: Terminal, now: Date): string[] {
+  const colour = flow.phase === 'active' ? 'green' : ['stalled', 'refused'].includes(flow.phase) ? 'red' : 'yellow';
+  return [
+    flow.id,
+    flow.active_version ?? '-',
+    flow.desired_version ?? '-',
+    terminal.paint(colour, flow.phase),
+    flow.health,
+    ago(now.getTime() - Date.parse(flow.since)),
+  ];
+}

@@ -1,0 +1,92 @@
+import { styleText } from 'node:util';
+
+type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim';
+
+/** Where a command writes: results to standard output, everything else to standard error (contract, section 10). */
+export interface Terminal {
+  readonly json: boolean;
+  /** A result for people; nothing with `--output json`. */
+  line(text?: string): void;
+  /** The one JSON document of `--output json`; nothing without. */
+  document(value: unknown): void;
+  /** Progress, warnings and errors. */
+  note(text: string): void;
+  /** A line on standard error that the next one replaces; nothing when nobody watches. */
+  progress(text: string): void;
+  clearProgress(): void;
+  paint(style: Style, text: string): string;
+  readonly width: number;
+  readonly watched: boolean;
+}
+
+export function createTerminal(json: boolean): Terminal {
+  const watched = process.stderr.isTTY === true && !json;
+  const colour = (stream: NodeJS.WriteStream) => stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+  let shown = false;
+  const clear = () => {
+    if (shown) process.stderr.write('\r\u001b[2K');
+    shown = false;
+  };
+  return {
+    json,
+    watched,
+    width: process.stdout.columns ?? 100,
+    line(text = '') {
+      clear();
+      if (!json) process.stdout.write(`${text}\n`);
+    },
+    document(value) {
+      if (json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    },
+    note(text) {
+      clear();
+      process.stderr.write(`${text}\n`);
+    },
+    progress(text) {
+      if (!watched) return;
+      clear();
+      process.stderr.write(text.slice(0, (process.stderr.columns ?? 80) - 1));
+      shown = true;
+    },
+    clearProgress: clear,
+    paint: (style, text) => (colour(process.stdout) ? styleText(style, text, { validateStream: false }) : text),
+  };
+}
+
+/** Rows in columns as wide as their widest cell; the last one takes what is left. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const plain = (text: string) => text.replace(/\u001b\[[0-9;]*m/g, '');
+  const widths = header.map((name, column) =>
+    Math.max(name.length, ...rows.map((row) => plain(row[column] ?? '').length)),
+  );
+  const format = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) =>
+        column === cells.length - 1 ? cell : cell + ' '.repeat(Math.max(0, (widths[column] as number) - plain(cell).length)),
+      )
+      .join('  ')
+      .trimEnd();
+  return [format(header.map((name) => name.toUpperCase())), ...rows.map(format)];
+}
+
+/** "3 min ago" for people, from milliseconds. */
+export function ago(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1_000);
+  if (seconds < 0) return 'in the future';
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3_600) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h ago`;
+  return `${Math.round(seconds / 86_400)} days ago`;
+}
+
+/** "12.3 MiB" for people. */
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = count;
+  let unit = 0;
+  while (value >= 1_024 && unit < units.length - 1) {
+    value /= 1_024;
+    unit += 1;
+  }
+  return unit === 0 ? `${count} B` : `${value.toFixed(1)} ${units[unit]}`;
+}
