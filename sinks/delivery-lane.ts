@@ -1,6 +1,6 @@
 import type { Chance, Clock, QueuedReport, ReportQueue } from '../reconciler/ports.ts';
 import type { Log } from '../system/log.ts';
-import { BACKOFF_MAX_MS, backoffMs, RETRY_AFTER_MAX_MS } from './backoff.ts';
+import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, backoffMs, RETRY_AFTER_MAX_MS } from './backoff.ts';
 import type { Delivery, Post, ReportSender } from './delivery.ts';
 import { createWakeUp } from './wake-up.ts';
 
@@ -30,6 +30,8 @@ export interface DeliveryLane {
 
 /** A stored time further away than any backoff was stored under another clock. */
 const FARTHEST_MS = Math.max(BACKOFF_MAX_MS, RETRY_AFTER_MAX_MS);
+/** Reports looked at for one that was tried less often; their bodies are in memory together. */
+const CHOICE_MAX = 8;
 /** Looks again after so long even when nothing is known to be due. */
 const IDLE_MAX_MS = BACKOFF_MAX_MS;
 
@@ -86,17 +88,23 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
     }
   };
 
-  /** Postpones, without counting an attempt, what must not overtake an earlier report of its group. */
-  const overtakes = (report: QueuedReport): boolean => {
-    const earlier = held.get(groupOf(report));
-    if (earlier === undefined || earlier.id >= report.id || earlier.until <= clock.now()) return false;
-    queue.postpone(report.id, report.attempts, earlier.until, 'waits for an earlier report of the same run');
-    return true;
+  /** Whether an earlier report of the same group failed and has to arrive first. */
+  const overtakes = (report: QueuedReport): boolean =>
+    (held.get(groupOf(report))?.id ?? report.id) < report.id;
+
+  /** Lets the earlier one go first; counts no attempt. */
+  const holdBack = (report: QueuedReport) => {
+    const soon = clock.now().getTime() + BACKOFF_FIRST_MS;
+    const until = new Date(Math.max(soon, held.get(groupOf(report))?.until.getTime() ?? 0));
+    queue.postpone(report.id, report.attempts, until, 'waits for an earlier report of the same run');
   };
 
   /** One report, all parts of it. */
   const deliver = async (report: QueuedReport, post: Post, signal: AbortSignal) => {
-    if (overtakes(report)) return;
+    if (overtakes(report)) {
+      holdBack(report);
+      return;
+    }
     for (;;) {
       const delivery = await sender.send(report, post, signal);
       if (delivery.kind !== 'more') {
@@ -107,13 +115,26 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
     }
   };
 
+  /**
+   * The next report: of those that failed before, one that was tried less often goes first. What the destination can never
+   * take must not be all that it is asked with.
+   */
+  const next = (): QueuedReport | undefined => {
+    const [first] = queue.due(sender.kind, clock.now(), 1);
+    if (first === undefined || first.attempts === 0) return first;
+    return queue
+      .due(sender.kind, clock.now(), CHOICE_MAX)
+      .filter((report) => !overtakes(report))
+      .reduce((least, report) => (report.attempts < least.attempts ? report : least), first);
+  };
+
   /** How long nothing can be due, in milliseconds. */
   const idleMs = (): number => {
     if (options.post() === null) return IDLE_MAX_MS;
-    const next = queue.nextDueAt(sender.kind);
-    if (next === null) return IDLE_MAX_MS;
+    const dueAt = queue.nextDueAt(sender.kind);
+    if (dueAt === null) return IDLE_MAX_MS;
     const now = clock.now();
-    const dueInMs = next.getTime() - now.getTime();
+    const dueInMs = dueAt.getTime() - now.getTime();
     if (dueInMs > FARTHEST_MS) {
       queue.hurry(now);
       return 0;
@@ -139,7 +160,7 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
             continue;
           }
           const post = options.post();
-          const [report] = queue.due(sender.kind, clock.now(), 1);
+          const report = next();
           if (post !== null && report !== undefined) await deliver(report, post, signal);
         } catch (error) {
           if (signal.aborted) return;
