@@ -9,7 +9,7 @@ import { hasExpired, ISSUED_AHEAD_MS } from './trusted-time.ts';
 
 type InForce = Extract<RootWalk, { kind: 'walked' }>;
 
-export interface BelievedStatement {
+interface BelievedStatement {
   readonly kind: 'believed';
   readonly statement: ReleaseStatement;
   readonly payloadSha256: string;

@@ -6,7 +6,7 @@ import { countSignatures, describeShortfall, parseRoot } from './root.ts';
 
 const MAX_ROOTS_IN_WALK = 1_024;
 
-export interface TrustedRoot {
+interface TrustedRoot {
   readonly kind: 'trusted';
   readonly root: Root;
   readonly payloadSha256: string;

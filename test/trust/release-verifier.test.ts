@@ -433,6 +433,7 @@ describe('the files a release binds', () => {
     ['manifest_missing', { [MANIFEST_FILE]: null }],
     ['manifest_mismatch', { [MANIFEST_FILE]: Buffer.concat([MANIFEST, Buffer.from(' ')]) }],
     ['manifest_mismatch', { [MANIFEST_FILE]: MANIFEST.subarray(0, -1) }],
+    ['manifest_mismatch', { [MANIFEST_FILE]: Buffer.from(MANIFEST).fill('?', -1) }],
     ['policy_missing', {}],
     ['policy_mismatch', { [POLICY_FILE]: 'version: 1 \n' }],
   ])('are refused with %s', async (code, files) => {
@@ -491,6 +492,11 @@ describe('mode optional', () => {
   it('latches by what current.json alone knows', async () => {
     const { seq } = await accept();
     const memory = { ...withSeqMark(EMPTY, seq), signed_seen: false };
+    expect(await verify({}, { mode, memory })).toMatchObject({ code: 'signature_required' });
+  });
+
+  it('latches by the latch alone', async () => {
+    const memory = { ...EMPTY, signed_seen: true };
     expect(await verify({}, { mode, memory })).toMatchObject({ code: 'signature_required' });
   });
 

@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedRoot } from '../../reconciler/ports.ts';
 import type { GeneralJws, PrivateJwk } from '../../schemas/jws.ts';
+import type { Root } from '../../schemas/root.ts';
 import { type DraftDocument, serialiseDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
 import { newRoot, rotateRoot } from '../../trust/ceremony/root-draft.ts';
 import { signPayload } from '../../trust/jws.ts';
+import { releaseKeySet } from '../../trust/root.ts';
 import { type RootWalk, walkRoots } from '../../trust/root-walk.ts';
 import { publicPart, thumbprint } from '../../trust/thumbprint.ts';
 import { FAR, firstRoot, makeKeys, nextRoot, rootFiles, signRoot, snapshot } from './signed-files.ts';
@@ -198,6 +201,13 @@ describe('the chain of roots', () => {
     expect(await walk(root1, rootFiles(fork))).toMatchObject({ kind: 'walked', root: { version: 2 } });
   });
 
+  it('refuses a pinned root that is a fork of one accepted before', async () => {
+    const root1 = await firstRoot(keys);
+    const { accepted } = await walk(root1, rootFiles(await nextRoot(root1, keys)));
+    const fork = await nextRoot(root1, keys, keys, { expires: '2031-01-01T00:00:00Z' });
+    expect(await walk(fork, {}, accepted)).toMatchObject({ kind: 'refused', code: 'root_conflict' });
+  });
+
   it('counts a remembered root that the branch withholds', async () => {
     const root1 = await firstRoot(keys);
     const root2 = await nextRoot(root1, keys);
@@ -279,6 +289,17 @@ describe('the chain of roots', () => {
     });
     expect(await walk(pinned, rootFiles(...later))).toMatchObject({ kind: 'refused', code: 'root_too_many' });
   }, 20_000);
+});
+
+describe('releaseKeySet', () => {
+  it('is the SHA-256 of the sorted release key ids, a line feed between them', () => {
+    const [a, b] = ['A', 'b'].map((letter) => letter.repeat(43)) as [string, string];
+    const root = (...keyids: string[]) =>
+      ({ roles: { release: { keyids, threshold: 1 } } }) as unknown as Root;
+    const expected = createHash('sha256').update(`${a}\n${b}`).digest('hex');
+    expect(releaseKeySet(root(a, b))).toBe(expected);
+    expect(releaseKeySet(root(b, a))).toBe(expected);
+  });
 });
 
 describe('a root document', () => {
