@@ -14,6 +14,10 @@ export function parseRoot(payload: Uint8Array, name: string): { kind: 'root'; ro
   if (wrongType !== null) return wrongType;
   const parsed = Root.safeParse(json.value);
   if (!parsed.success) return refused('root_malformed', `${name}: ${firstFault(parsed.error)}`);
+  if (hasPrivateKey(json.value)) {
+    const message = `${name}: expected public keys only, found a private one (d): it is public now; replace that key`;
+    return refused('root_malformed', message);
+  }
   for (const [kid, key] of Object.entries(parsed.data.keys)) {
     const expected = thumbprint(key);
     if (kid === expected && (key.kid === undefined || key.kid === expected)) continue;
@@ -22,6 +26,13 @@ export function parseRoot(payload: Uint8Array, name: string): { kind: 'root'; ro
     return refused('root_malformed', message);
   }
   return { kind: 'root', root: parsed.data };
+}
+
+/** Looked for in the document as it came: other members of a key are ignored, this one must not be. */
+function hasPrivateKey(payload: unknown): boolean {
+  const keys = typeof payload === 'object' && payload !== null && 'keys' in payload ? payload.keys : null;
+  if (typeof keys !== 'object' || keys === null) return false;
+  return Object.values(keys).some((key) => typeof key === 'object' && key !== null && 'd' in key);
 }
 
 /** Looked at before the rest of the payload, so that a document of another kind is called by its name. */

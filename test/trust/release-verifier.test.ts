@@ -433,7 +433,7 @@ describe('the files a release binds', () => {
     ['manifest_missing', { [MANIFEST_FILE]: null }],
     ['manifest_mismatch', { [MANIFEST_FILE]: Buffer.concat([MANIFEST, Buffer.from(' ')]) }],
     ['manifest_mismatch', { [MANIFEST_FILE]: MANIFEST.subarray(0, -1) }],
-    ['manifest_mismatch', { [MANIFEST_FILE]: Buffer.from(MANIFEST).fill('?', -1) }],
+    ['manifest_mismatch', { [MANIFEST_FILE]: Buffer.from(MANIFEST).fill('?', MANIFEST.length - 1) }],
     ['policy_missing', {}],
     ['policy_mismatch', { [POLICY_FILE]: 'version: 1 \n' }],
   ])('are refused with %s', async (code, files) => {
