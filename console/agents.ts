@@ -1,0 +1,87 @@
+import type { PublicJwk } from '../schemas/jws.ts';
+import type { ConsoleDatabase } from './database.ts';
+import { hashOf } from './secrets.ts';
+
+export interface Agent {
+  readonly agent_id: string;
+  readonly tenant: string;
+  readonly thumbprint: string;
+  readonly device_jwk: PublicJwk;
+  readonly hostname: string;
+  readonly os: string;
+  readonly arch: string;
+  readonly agent_version: string;
+  readonly enrolled_at: string;
+  readonly last_seen_at: string | null;
+  readonly revoked_at: string | null;
+}
+
+export interface AgentStore {
+  get(agentId: string): Agent | null;
+  byThumbprint(thumbprint: string): Agent | null;
+  byGitToken(token: string): Agent | null;
+  list(tenant?: string): Agent[];
+  /** Inserts, or (the same device enrolled again) renews its description and git token. */
+  save(agent: Omit<Agent, 'last_seen_at' | 'revoked_at'>, gitToken: string): void;
+  setGitToken(agentId: string, gitToken: string): void;
+  seen(agentId: string, at: Date): void;
+  /** From now on nothing the agent signs or holds is taken. False when there is no such agent. */
+  revoke(agentId: string, at: Date): boolean;
+}
+
+export function createAgentStore({ sql }: ConsoleDatabase): AgentStore {
+  const select = `SELECT agent_id, slug AS tenant, thumbprint, device_jwk, hostname, os, arch, agent_version,
+    enrolled_at, last_seen_at, revoked_at FROM agents`;
+  const find = (where: string, value: string) => one(sql.prepare(`${select} WHERE ${where} = ?`).get(value));
+  return {
+    get: (agentId) => find('agent_id', agentId),
+    byThumbprint: (thumbprint) => find('thumbprint', thumbprint),
+    byGitToken: (token) => find('git_token_hash', hashOf(token)),
+    list(tenant) {
+      const rows =
+        tenant === undefined
+          ? sql.prepare(`${select} ORDER BY slug, enrolled_at, agent_id`).all()
+          : sql.prepare(`${select} WHERE slug = ? ORDER BY enrolled_at, agent_id`).all(tenant);
+      return rows.flatMap((row) => one(row) ?? []);
+    },
+    save(agent, gitToken) {
+      sql
+        .prepare(
+          `INSERT INTO agents (agent_id, slug, thumbprint, device_jwk, git_token_hash, hostname, os, arch, agent_version, enrolled_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (agent_id) DO UPDATE SET git_token_hash = excluded.git_token_hash, hostname = excluded.hostname,
+             os = excluded.os, arch = excluded.arch, agent_version = excluded.agent_version`,
+        )
+        .run(
+          agent.agent_id,
+          agent.tenant,
+          agent.thumbprint,
+          JSON.stringify(agent.device_jwk),
+          hashOf(gitToken),
+          agent.hostname,
+          agent.os,
+          agent.arch,
+          agent.agent_version,
+          agent.enrolled_at,
+        );
+    },
+    setGitToken(agentId, gitToken) {
+      sql.prepare('UPDATE agents SET git_token_hash = ? WHERE agent_id = ?').run(hashOf(gitToken), agentId);
+    },
+    seen(agentId, at) {
+      sql.prepare('UPDATE agents SET last_seen_at = ? WHERE agent_id = ?').run(at.toISOString(), agentId);
+    },
+    revoke(agentId, at) {
+      const done = sql
+        .prepare('UPDATE agents SET revoked_at = coalesce(revoked_at, ?) WHERE agent_id = ?')
+        .run(at.toISOString(), agentId);
+      return done.changes > 0;
+    },
+  };
+}
+
+function one(row: unknown): Agent | null {
+  if (row === undefined) return null;
+  const found = row as Omit<Agent, 'device_jwk'> & { device_jwk: string };
+  return { ...found, device_jwk: JSON.parse(found.device_jwk) as PublicJwk };
+}

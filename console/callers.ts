@@ -1,0 +1,182 @@
+import type { FastifyRequest } from 'fastify';
+import type { PublicJwk } from '../schemas/jws.ts';
+import { verifyRequestToken } from '../trust/request-token.ts';
+import { thumbprint } from '../trust/thumbprint.ts';
+import type { Agent } from './agents.ts';
+import type { ConsoleLimits } from './limits.ts';
+import { createRateLimit } from './rate-limit.ts';
+import { RequestRefused } from './refusal.ts';
+import type { ConsoleState } from './state.ts';
+import type { Tenant } from './tenants.ts';
+
+/**
+ * Who calls, and whether they may. Every function throws `RequestRefused`: 401 when the credentials are missing or not
+ * believed, 403 when they are somebody's who may not do this, 429 when there were too many.
+ */
+export interface Callers {
+  /** No credentials asked; calls are limited by address. */
+  stranger(request: FastifyRequest): void;
+  /** git over HTTP. Returns what git may call the caller. */
+  git(request: FastifyRequest, slug: string, right: 'read' | 'publish'): string;
+  publisher(request: FastifyRequest, slug: string): void;
+  /** Reads the tenant's branch over HTTP: a git token, the publisher's, or a device JWT. */
+  reader(request: FastifyRequest, slug: string): Promise<void>;
+  /** The agent whose device key signed this very request. */
+  device(request: FastifyRequest): Promise<Agent>;
+  /** This very request was signed by `jwk`, as its own issuer (enrolment). */
+  possession(request: FastifyRequest, jwk: PublicJwk): Promise<void>;
+  operator(request: FastifyRequest): void;
+}
+
+type TokenHolder =
+  | { readonly kind: 'reader'; readonly agent: Agent }
+  | { readonly kind: 'publisher'; readonly tenant: Tenant };
+
+const ASK_BASIC = { 'www-authenticate': 'Basic realm="edge-agent console", charset="UTF-8"' };
+const ASK_BEARER = { 'www-authenticate': 'Bearer realm="edge-agent console"' };
+
+export function createCallers(state: ConsoleState, limits: ConsoleLimits): Callers {
+  const nowMs = () => state.clock.monotonicMs();
+  const strangers = createRateLimit({
+    burst: limits.strangerBurst,
+    perSecond: limits.strangerPerSecond,
+    nowMs,
+  });
+  const agents = createRateLimit({ burst: limits.agentBurst, perSecond: limits.agentPerSecond, nowMs });
+
+  /** Guessing is limited by address; those whose credentials are right never notice. */
+  const disbelieve = (request: FastifyRequest, refusal: RequestRefused): never => {
+    strangers.take(request.ip);
+    throw refusal;
+  };
+
+  const holder = (request: FastifyRequest): TokenHolder => {
+    const token = gitTokenOf(request);
+    if (token === null) {
+      throw new RequestRefused(
+        401,
+        'credentials_missing',
+        'expected a git token as the password, found none',
+        ASK_BASIC,
+      );
+    }
+    const agent = state.agents.byGitToken(token);
+    if (agent !== null && agent.revoked_at === null) return { kind: 'reader', agent };
+    const tenant = state.tenants.byPublisherToken(token);
+    if (tenant !== null) return { kind: 'publisher', tenant };
+    const message =
+      'expected a git token that is in force, found one that is unknown or revoked; enrol again';
+    return disbelieve(request, new RequestRefused(401, 'credentials_refused', message, ASK_BASIC));
+  };
+
+  const git = (request: FastifyRequest, slug: string, right: 'read' | 'publish'): string => {
+    const found = holder(request);
+    expectTenant(found.kind === 'reader' ? found.agent.tenant : found.tenant.slug, slug);
+    if (right === 'publish' && found.kind === 'reader') {
+      const message = `expected the publisher token of ${slug}, found the token of an agent, which may only read`;
+      throw new RequestRefused(403, 'read_only', message);
+    }
+    return found.kind === 'reader' ? found.agent.agent_id : 'publisher';
+  };
+
+  const verify = async (
+    request: FastifyRequest,
+    findKey: (issuer: string) => PublicJwk | null,
+    onVerified: (issuer: string) => void,
+  ): Promise<string> => {
+    const token = bearerOf(request);
+    if (token === null) {
+      const message = 'expected Authorization: Bearer <JWT signed by the device key>, found none';
+      throw new RequestRefused(401, 'credentials_missing', message, ASK_BEARER);
+    }
+    const now = state.clock.now();
+    const verdict = await verifyRequestToken({
+      token,
+      method: request.method,
+      url: state.publicUrl() + request.url,
+      now,
+      findKey,
+      takeOnce: (issuer, jti, expires) => {
+        onVerified(issuer);
+        return state.replays.takeOnce(issuer, jti, Math.ceil(expires.getTime() / 1_000));
+      },
+    });
+    if (verdict.kind === 'refused') {
+      return disbelieve(request, new RequestRefused(401, verdict.code, verdict.message, ASK_BEARER));
+    }
+    return verdict.issuer;
+  };
+
+  const device = async (request: FastifyRequest): Promise<Agent> => {
+    let agent: Agent | null = null;
+    await verify(
+      request,
+      (issuer) => {
+        agent = state.agents.get(issuer);
+        return agent?.device_jwk ?? null;
+      },
+      (issuer) => agents.take(issuer),
+    );
+    const found = agent as Agent | null;
+    if (found === null) throw new Error('expected a verified token to have an agent');
+    if (found.revoked_at !== null) {
+      const message = `expected an agent in good standing, found ${found.agent_id}, revoked at ${found.revoked_at}; enrol again with a new key`;
+      throw new RequestRefused(403, 'agent_revoked', message);
+    }
+    state.agents.seen(found.agent_id, state.clock.now());
+    return found;
+  };
+
+  return {
+    stranger: (request) => strangers.take(request.ip),
+    git,
+    device,
+    publisher: (request, slug) => void git(request, slug, 'publish'),
+    async reader(request, slug) {
+      // A JWT has two dots, a git token none.
+      if (bearerOf(request)?.includes('.') === true) expectTenant((await device(request)).tenant, slug);
+      else git(request, slug, 'read');
+    },
+    async possession(request, jwk) {
+      const own = thumbprint(jwk);
+      await verify(
+        request,
+        (issuer) => (issuer === own ? jwk : null),
+        () => {},
+      );
+    },
+    operator(request) {
+      const key = request.headers['x-api-key'];
+      if (typeof key === 'string' && state.apiKeys.holds(key)) return;
+      const message = 'expected X-Api-Key with a key of this console (a new one: npm run console -- key new)';
+      const refusal = new RequestRefused(401, 'credentials_refused', message);
+      if (key === undefined) throw refusal;
+      disbelieve(request, refusal);
+    },
+  };
+}
+
+/** A tenant that does not exist and one that is another's are answered alike. */
+function expectTenant(own: string, asked: string): void {
+  if (own === asked) return;
+  throw new RequestRefused(
+    403,
+    'not_yours',
+    `expected credentials of tenant ${asked}, found those of ${own}`,
+  );
+}
+
+/** The token is the password; or the user name, when there is no password (git clients differ); or a bearer token. */
+function gitTokenOf(request: FastifyRequest): string | null {
+  const basic = /^Basic +([A-Za-z0-9+/=_-]{1,2048})$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (basic === undefined) return bearerOf(request);
+  const pair = Buffer.from(basic, 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  if (colon < 0) return pair;
+  const password = pair.slice(colon + 1);
+  return password === '' || password === 'x-oauth-basic' ? pair.slice(0, colon) : password;
+}
+
+function bearerOf(request: FastifyRequest): string | null {
+  return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
+}

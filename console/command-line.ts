@@ -1,0 +1,226 @@
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../schemas/duration.ts';
+import { createSystemClock } from '../system/clock.ts';
+import { type ConsoleAdmin, createAdmin } from './admin.ts';
+import { type ServeOptions, serve } from './serve.ts';
+import { openState } from './state.ts';
+import { TenantFault } from './tenants.ts';
+import { table } from './text-table.ts';
+
+interface Common {
+  readonly data: string;
+  readonly output: 'text' | 'json';
+}
+
+interface Filter extends Common {
+  readonly agent?: string;
+  readonly tenant?: string;
+  readonly limit: number;
+}
+
+/** The verbs. All but `serve` work on the data directory itself, whether a console is running on it or not. */
+export function buildCommand(): Command {
+  const program = new Command('console')
+    .description('The SaaS side of Edge-Agent: git, artifacts, enrolment and the reports of agents.')
+    .showHelpAfterError('(--help says more)')
+    .exitOverride();
+
+  common(program.command('serve', { isDefault: true }))
+    .description('run the console (what happens when no verb is given)')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port to listen on; 0 takes any free one', integer(0, 65_535), 8080)
+    .option('--public-url <origin>', 'what agents call, when it is not the address listened on')
+    .option('--tls-key <file>', 'PEM file of the private key')
+    .option('--tls-cert <file>', 'PEM file of the certificate chain')
+    .addOption(
+      new Option('--log-level <level>', 'to standard error, JSON lines')
+        .choices(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('warn'),
+    )
+    .action(async (options: ServeOptions) => serve(options));
+
+  const tenant = program.command('tenant').description('tenants');
+  common(tenant.command('add <slug>'))
+    .description('make a tenant with its git repository; prints the publisher token, once')
+    .requiredOption('--root <file>', 'its root of trust: <n>.root.jws.json')
+    .option('--artifact-allow <prefix...>', 'URL prefixes bundles may come from, beside this console')
+    .action(async (slug: string, options: Common & { root: string; artifactAllow?: string[] }) => {
+      const rootDocument = readText(options.root);
+      await withAdmin(options, async (admin) => {
+        const added = await admin.addTenant({ slug, rootDocument, artifactAllow: options.artifactAllow });
+        const document = {
+          slug,
+          git_url: added.gitUrl,
+          artifacts_url: added.artifactsUrl,
+          publisher_token: added.publisherToken,
+        };
+        const text = `Tenant ${slug} is ready.
+
+  git        ${added.gitUrl}   branch tenant/${slug}
+  artifacts  ${added.artifactsUrl}
+  publisher  ${added.publisherToken}
+             (the password for git push and uploads, with any user name; shown only now)
+
+Next: token new ${slug}`;
+        print(options, document, text);
+      });
+    });
+  common(tenant.command('list'))
+    .description('show them')
+    .action(async (options: Common) =>
+      withAdmin(options, async (admin) => {
+        const rows = admin.tenants().map(({ slug, rootSha256, createdAt }) => ({
+          slug,
+          root_sha256: rootSha256,
+          created_at: createdAt,
+        }));
+        print(options, rows, table(rows, ['slug', 'created_at', 'root_sha256']));
+      }),
+    );
+  common(tenant.command('root <slug> <file>'))
+    .description('enrol agents with another root from now on')
+    .action(async (slug: string, file: string, options: Common) => {
+      const rootDocument = readText(file);
+      await withAdmin(options, async (admin) => {
+        await admin.setRoot(slug, rootDocument);
+        print(options, { slug }, `New tokens of ${slug} pin the new root.`);
+      });
+    });
+  common(tenant.command('publisher <slug>'))
+    .description('make a new publisher token; the old one is void')
+    .action(async (slug: string, options: Common) =>
+      withAdmin(options, async (admin) => {
+        const token = admin.newPublisherToken(slug);
+        print(options, { slug, publisher_token: token }, token);
+      }),
+    );
+
+  common(program.command('token').description('enrolment tokens').command('new <slug>'))
+    .description('make a token that enrols one agent; prints it')
+    .option('--expires <duration>', 'how long it is good, such as 1h', duration, 3_600_000)
+    .action(async (slug: string, options: Common & { expires: number }) =>
+      withAdmin(options, async (admin) => {
+        const token = await admin.makeEnrolmentToken({ slug, ttlMs: options.expires });
+        print(options, { token }, token);
+      }),
+    );
+
+  common(program.command('key').description('keys of the read API').command('new'))
+    .description('make a key for X-Api-Key; prints it, once')
+    .option('--label <text>', 'what it is for', 'operator')
+    .action(async (options: Common & { label: string }) =>
+      withAdmin(options, async (admin) => {
+        const key = admin.newApiKey(options.label);
+        print(options, { api_key: key }, key);
+      }),
+    );
+
+  common(program.command('agents'))
+    .description('show the agents')
+    .option('--tenant <slug>')
+    .action(async (options: Common & { tenant?: string }) =>
+      withAdmin(options, async (admin) => {
+        const rows = admin.agents(options.tenant).map(({ device_jwk: _key, ...agent }) => agent);
+        print(
+          options,
+          rows,
+          table(rows, ['agent_id', 'tenant', 'hostname', 'agent_version', 'last_seen_at', 'revoked_at']),
+        );
+      }),
+    );
+  common(program.command('revoke <agent_id>'))
+    .description('take nothing more from an agent, and give it nothing')
+    .action(async (agentId: string, options: Common) =>
+      withAdmin(options, async (admin) => {
+        if (!admin.revokeAgent(agentId)) {
+          throw new TenantFault(
+            `expected the id of an agent, found no ${agentId}; the verb agents lists them`,
+          );
+        }
+        print(options, { agent_id: agentId, revoked: true }, `${agentId} is revoked.`);
+      }),
+    );
+  filtered(program.command('runs'))
+    .description('show the runs agents have reported, newest first')
+    .action(async (options: Filter) =>
+      withAdmin(options, async (admin) => {
+        const rows = admin.runs(options);
+        print(
+          options,
+          rows,
+          table(rows, [
+            'run_id',
+            'tenant',
+            'agent_id',
+            'flow',
+            'version',
+            'status',
+            'exit_code',
+            'finished_at',
+          ]),
+        );
+      }),
+    );
+  filtered(program.command('events'))
+    .description('show the last events of agents')
+    .action(async (options: Filter) =>
+      withAdmin(options, async (admin) => {
+        const events = admin.events(options).map(({ event }) => event);
+        print(options, events, table(events, ['time', 'tenant', 'severity', 'reason', 'message']));
+      }),
+    );
+  return program;
+}
+
+function common(command: Command): Command {
+  return command
+    .option('--data <dir>', 'data directory', './console-data')
+    .addOption(
+      new Option('--output <form>', 'for people, or one JSON document')
+        .choices(['text', 'json'])
+        .default('text'),
+    );
+}
+
+function filtered(command: Command): Command {
+  return common(command)
+    .option('--agent <id>')
+    .option('--tenant <slug>')
+    .option('--limit <number>', 'at most so many', integer(1, 10_000), 50);
+}
+
+async function withAdmin(options: Common, work: (admin: ConsoleAdmin) => Promise<void>): Promise<void> {
+  const state = openState(options.data, createSystemClock());
+  try {
+    await work(createAdmin(state));
+  } finally {
+    state.close();
+  }
+}
+
+function print(options: Common, document: unknown, text: string): void {
+  process.stdout.write(`${options.output === 'json' ? JSON.stringify(document) : text}\n`);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new TenantFault(`expected a readable file, found: ${(error as Error).message}`);
+  }
+}
+
+function duration(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === null) throw new InvalidArgumentError('Expected a duration such as 30m, 1h or 7d.');
+  return milliseconds;
+}
+
+function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`Expected a whole number of ${min} to ${max}.`);
+  };
+}

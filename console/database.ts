@@ -1,0 +1,148 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Each entry takes the schema from version n to n+1 (`PRAGMA user_version`). Entries are never edited, only added. */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
+  CREATE TABLE api_keys (hash TEXT PRIMARY KEY, label TEXT NOT NULL, created_at TEXT NOT NULL) STRICT;
+  CREATE TABLE tenants (
+    slug TEXT PRIMARY KEY,
+    root_sha256 TEXT NOT NULL,
+    artifacts TEXT NOT NULL,
+    publisher_hash TEXT NOT NULL UNIQUE,
+    created_at TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE tenant_roots (
+    slug TEXT NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    sha256 TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (slug, sha256)
+  ) STRICT;
+  CREATE TABLE agents (
+    agent_id TEXT PRIMARY KEY,
+    slug TEXT NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    thumbprint TEXT NOT NULL UNIQUE,
+    device_jwk TEXT NOT NULL,
+    git_token_hash TEXT NOT NULL UNIQUE,
+    hostname TEXT NOT NULL,
+    os TEXT NOT NULL,
+    arch TEXT NOT NULL,
+    agent_version TEXT NOT NULL,
+    enrolled_at TEXT NOT NULL,
+    last_seen_at TEXT,
+    revoked_at TEXT
+  ) STRICT;
+  CREATE INDEX agents_by_tenant ON agents (slug);
+  CREATE TABLE enrolments (
+    jti TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    thumbprint TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE request_ids (
+    caller TEXT NOT NULL, jti TEXT NOT NULL, expires_at INTEGER NOT NULL,
+    PRIMARY KEY (caller, jti)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX request_ids_by_expiry ON request_ids (expires_at);
+  CREATE TABLE statuses (
+    agent_id TEXT PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
+    body TEXT NOT NULL,
+    received_at TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    idempotency_key TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    flow TEXT NOT NULL,
+    version TEXT,
+    status TEXT NOT NULL,
+    exit_code INTEGER,
+    started_at TEXT,
+    finished_at TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    body_bytes INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (agent_id, idempotency_key)
+  ) STRICT;
+  CREATE INDEX runs_by_run ON runs (run_id);
+  CREATE TABLE event_logs (
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    log_id TEXT NOT NULL,
+    next_seq INTEGER NOT NULL,
+    last_hash TEXT NOT NULL,
+    gap_seq INTEGER,
+    gap_offers INTEGER NOT NULL DEFAULT 0,
+    missing INTEGER NOT NULL DEFAULT 0,
+    updated_at TEXT NOT NULL,
+    PRIMARY KEY (agent_id, log_id)
+  ) STRICT;
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL,
+    log_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    UNIQUE (agent_id, log_id, seq),
+    FOREIGN KEY (agent_id, log_id) REFERENCES event_logs ON DELETE CASCADE
+  ) STRICT;
+  CREATE INDEX events_by_agent ON events (agent_id, id);
+  `,
+];
+
+export interface ConsoleDatabase {
+  readonly sql: DatabaseSync;
+  /** All or nothing. Synchronous, so nothing else of this process comes between; other processes wait (IMMEDIATE). */
+  transaction<T>(work: () => T): T;
+  close(): void;
+}
+
+/**
+ * Opens `console.db` and brings its schema up to date. WAL with synchronous FULL: an answer of 2xx means the report survives
+ * a power cut, because the agent forgets it then. A database of a newer console is refused rather than misread.
+ */
+export function openDatabase(path: string): ConsoleDatabase {
+  // Made here, so that nobody else can read it however the umask is set.
+  closeSync(openSync(path, 'a', 0o600));
+  const sql = new DatabaseSync(path, { timeout: 10_000 });
+  try {
+    sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    const database: ConsoleDatabase = {
+      sql,
+      transaction(work) {
+        sql.exec('BEGIN IMMEDIATE');
+        try {
+          const result = work();
+          sql.exec('COMMIT');
+          return result;
+        } catch (error) {
+          if (sql.isTransaction) sql.exec('ROLLBACK');
+          throw error;
+        }
+      },
+      close: () => sql.close(),
+    };
+    database.transaction(() => migrate(sql, path));
+    return database;
+  } catch (error) {
+    sql.close();
+    throw error;
+  }
+}
+
+function migrate(sql: DatabaseSync, path: string): void {
+  const { user_version: found } = sql.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (found > MIGRATIONS.length) {
+    throw new Error(
+      `expected ${path} to be of schema version ${MIGRATIONS.length} or older, found ${found}: ` +
+        'it was written by a newer console; start that one, or use another data directory',
+    );
+  }
+  for (const step of MIGRATIONS.slice(found)) sql.exec(step);
+  sql.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+}

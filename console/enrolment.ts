@@ -1,0 +1,131 @@
+import type { EnrolAnswer, EnrolmentToken, EnrolRequest } from '../schemas/enrolment.ts';
+import type { AgentStore } from './agents.ts';
+import type { ConsoleDatabase } from './database.ts';
+import { RequestRefused } from './refusal.ts';
+import type { ConsoleSecrets } from './secrets.ts';
+import type { TenantStore } from './tenants.ts';
+
+export interface Enrolment {
+  /**
+   * Takes a device into its tenant. Token and proof of possession have been verified. The same token and key get the same
+   * answer, word for word, until the token expires; another key under the same token is refused (409).
+   */
+  enrol(token: EnrolmentToken, request: EnrolRequest, thumbprint: string, at: Date): EnrolAnswer;
+  /** Forgets answers whose token has expired. */
+  prune(now: Date): number;
+}
+
+export function createEnrolment(parts: {
+  readonly database: ConsoleDatabase;
+  readonly tenants: TenantStore;
+  readonly agents: AgentStore;
+  readonly secrets: ConsoleSecrets;
+  readonly newId: () => string;
+  /** Origin the agents call. */
+  readonly publicUrl: () => string;
+}): Enrolment {
+  const { database, tenants, agents, secrets } = parts;
+
+  const answerOf = (token: EnrolmentToken, agentId: string): EnrolAnswer => {
+    const tenant = tenants.get(token.tenant);
+    const root = tenants.rootDocument(token.tenant, token.root_sha256);
+    if (tenant === null || root === null) {
+      throw new RequestRefused(
+        403,
+        'tenant_unknown',
+        `expected a token for a tenant of this console, found tenant "${token.tenant}" or its root gone; ask for a new token`,
+      );
+    }
+    const { allow, endpoint, access_key, secret_key } = tenant.artifacts;
+    const url = parts.publicUrl();
+    return {
+      agent_id: agentId,
+      tenant: tenant.slug,
+      git: { url: `${url}/git/${tenant.slug}.git`, token: secrets.gitToken(agentId, token.jti) },
+      root,
+      tunnel_url: null,
+      artifacts: { allow: [`${url}/artifacts/${tenant.slug}/`, ...allow], endpoint, access_key, secret_key },
+    };
+  };
+
+  const first = (token: EnrolmentToken, request: EnrolRequest, thumbprint: string, at: Date): EnrolAnswer => {
+    const known = agents.byThumbprint(thumbprint);
+    if (known !== null && known.tenant !== token.tenant) {
+      throw new RequestRefused(
+        409,
+        'key_in_use',
+        'expected a device key of its own for every tenant, found one that is enrolled with another; make a new device key',
+      );
+    }
+    if (known?.revoked_at != null) {
+      throw new RequestRefused(
+        403,
+        'agent_revoked',
+        `expected a device in good standing, found ${known.agent_id}, revoked at ${known.revoked_at}; make a new device key`,
+      );
+    }
+    const agentId = known?.agent_id ?? parts.newId();
+    const answer = answerOf(token, agentId);
+    const gitToken = answer.git.token as string;
+    agents.save(
+      {
+        agent_id: agentId,
+        tenant: token.tenant,
+        thumbprint,
+        device_jwk: request.device_jwk,
+        hostname: request.hostname,
+        os: request.os,
+        arch: request.arch,
+        agent_version: request.agent_version,
+        enrolled_at: at.toISOString(),
+      },
+      gitToken,
+    );
+    // The git token is derived again when the answer is repeated; at rest there is only its hash.
+    database.sql
+      .prepare(
+        'INSERT INTO enrolments (jti, agent_id, thumbprint, answer, expires_at) VALUES (?, ?, ?, ?, ?)',
+      )
+      .run(
+        token.jti,
+        agentId,
+        thumbprint,
+        JSON.stringify({ ...answer, git: { url: answer.git.url } }),
+        token.exp,
+      );
+    return answer;
+  };
+
+  return {
+    enrol: (token, request, thumbprint, at) =>
+      database.transaction(() => {
+        const served = database.sql
+          .prepare('SELECT agent_id, thumbprint, answer FROM enrolments WHERE jti = ?')
+          .get(token.jti) as { agent_id: string; thumbprint: string; answer: string } | undefined;
+        if (served === undefined) return first(token, request, thumbprint, at);
+        if (served.thumbprint !== thumbprint) {
+          throw new RequestRefused(
+            409,
+            'token_used',
+            'expected an enrolment token that no other device has used, found one that has served another key; ask for a new one',
+          );
+        }
+        if (agents.get(served.agent_id)?.revoked_at != null) {
+          throw new RequestRefused(
+            403,
+            'agent_revoked',
+            `agent ${served.agent_id} was revoked; make a new device key`,
+          );
+        }
+        const answer = JSON.parse(served.answer) as EnrolAnswer;
+        const gitToken = secrets.gitToken(served.agent_id, token.jti);
+        // It may have been replaced by a later enrolment of the same device.
+        agents.setGitToken(served.agent_id, gitToken);
+        return { ...answer, git: { ...answer.git, token: gitToken } };
+      }),
+    prune(now) {
+      const before = Math.floor(now.getTime() / 1_000);
+      return Number(database.sql.prepare('DELETE FROM enrolments WHERE expires_at < ?').run(before).changes);
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomically } from '../system/atomic-file.ts';
+import { runGit } from './git-command.ts';
+
+const REFS_MAX_BYTES = 64 * 1024 * 1024;
+
+export interface BranchFile {
+  /** Object id of the blob: names the content, so it is a strong ETag. */
+  readonly oid: string;
+  readonly content: Buffer;
+}
+
+export interface GitRepositories {
+  readonly root: string;
+  directory(slug: string): string;
+  /** Makes `<slug>.git` with HEAD on its (unborn) branch; leaves one that is there as it is but for its configuration. */
+  create(slug: string, signal: AbortSignal): Promise<void>;
+  /** Commit at the tip of the tenant branch, or null while nothing has been pushed. */
+  tip(slug: string, signal: AbortSignal): Promise<string | null>;
+  /** `<oid> <ref>` lines of the branch and the tags: equal before and after a push that changed nothing. */
+  refs(slug: string, signal: AbortSignal): Promise<string>;
+  /** A file of the tip commit; null when there is no branch or no such file. */
+  file(slug: string, path: string, maxBytes: number, signal: AbortSignal): Promise<BranchFile | null>;
+}
+
+export function branchOf(slug: string): string {
+  return `refs/heads/tenant/${slug}`;
+}
+
+/** Bare repositories, one a tenant, in `root`. */
+export function createGitRepositories(root: string): GitRepositories {
+  const directory = (slug: string) => join(root, `${slug}.git`);
+  const git = async (
+    slug: string,
+    args: readonly string[],
+    signal: AbortSignal,
+    input = '',
+    maxBytes = 65_536,
+  ) => runGit([`--git-dir=${directory(slug)}`, ...args], { signal, input, maxBytes });
+
+  return {
+    root,
+    directory,
+    async create(slug, signal) {
+      if (!existsSync(directory(slug))) {
+        await mkdir(root, { recursive: true, mode: 0o700 });
+        const draft = join(root, `.new-${slug}-${process.pid}`);
+        await rm(draft, { recursive: true, force: true });
+        const args = ['init', '--quiet', '--bare', '--template=', '--object-format=sha1', draft];
+        const made = await runGit(args, { signal, maxBytes: 65_536 });
+        if (made.code !== 0) throw new Error(`git init failed (${made.code}): ${made.stderr}`);
+        await writeFile(join(draft, 'HEAD'), `ref: ${branchOf(slug)}\n`);
+        await rename(draft, directory(slug));
+      }
+      await writeFileAtomically(join(directory(slug), 'config'), configuration(slug));
+    },
+    async tip(slug, signal) {
+      const found = await git(
+        slug,
+        ['rev-parse', '--verify', '--quiet', `${branchOf(slug)}^{commit}`],
+        signal,
+      );
+      return found.code === 0 ? found.stdout.toString('ascii').trim() : null;
+    },
+    async refs(slug, signal) {
+      const args = ['for-each-ref', '--format=%(objectname) %(refname)', branchOf(slug), 'refs/tags'];
+      return (await git(slug, args, signal, '', REFS_MAX_BYTES)).stdout.toString('utf8');
+    },
+    async file(slug, path, maxBytes, signal) {
+      // One process for the lookup and the content, so both are of one commit even while a push comes in.
+      const input = `${branchOf(slug)}:${path}\n`;
+      const answer = await git(slug, ['cat-file', '--batch'], signal, input, maxBytes + 256);
+      const end = answer.stdout.indexOf('\n');
+      const [oid, type, size] = answer.stdout.subarray(0, Math.max(0, end)).toString('utf8').split(' ');
+      if (answer.code !== 0 || oid === undefined || type !== 'blob') return null;
+      return { oid, content: answer.stdout.subarray(end + 1, end + 1 + Number(size)) };
+    },
+  };
+}
+
+/**
+ * `transfer.hideRefs` holds for fetches and pushes alike: only the tenant branch and tags can be seen or written. A pattern
+ * matches whole path segments, the last match counts. Objects are checked before a push is taken. No gc by itself: it would
+ * go on in the background after the request.
+ */
+function configuration(slug: string): string {
+  return `[core]
+	repositoryformatversion = 0
+	filemode = true
+	bare = true
+	logAllRefUpdates = true
+[transfer]
+	hideRefs = refs
+	hideRefs = !${branchOf(slug)}
+	hideRefs = !refs/tags
+	fsckObjects = true
+[http]
+	getanyfile = false
+[receive]
+	denyDeleteCurrent = refuse
+	autogc = false
+[gc]
+	auto = 0
+`;
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { RequestRefused } from './refusal.ts';
+
+/** Codes of faults the HTTP library finds by itself, before any route of ours. */
+const LIBRARY_CODES: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'content_type_unknown',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'body_malformed',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'body_malformed',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'body_malformed',
+};
+
+/**
+ * What every answer has: the headers that keep a browser from making anything of it, the time by this console's clock (agents
+ * measure their offset with it), an id to find it in the log, and errors as `{error:{code, message}}` without a stack.
+ */
+export function commonAnswers(
+  app: FastifyInstance,
+  options: { now: () => Date; https: () => boolean },
+): void {
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers(plainHeaders(request.id));
+    if (options.https()) void reply.header('strict-transport-security', 'max-age=31536000');
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    void reply.header('date', options.now().toUTCString());
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?')[0]?.slice(0, 200);
+    return refuse(
+      reply,
+      new RequestRefused(
+        404,
+        'not_found',
+        `expected an address of this console, found ${request.method} ${path}; GET / lists them`,
+      ),
+    );
+  });
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    if (error instanceof RequestRefused) {
+      request.log.info({ code: error.code, status: error.status }, error.message);
+      return refuse(reply, error);
+    }
+    const status = error.statusCode ?? 500;
+    if (status >= 400 && status < 500) {
+      const code = LIBRARY_CODES[error.code] ?? 'bad_request';
+      return refuse(reply, new RequestRefused(status, code, error.message));
+    }
+    request.log.error({ err: error }, 'a request failed');
+    const message = `something went wrong here; the log says more under request ${request.id}`;
+    return refuse(reply, new RequestRefused(500, 'internal', message));
+  });
+}
+
+/** For what Fastify refuses before any hook runs, such as an address that cannot be decoded. */
+export function answerMalformed(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const refusal = new RequestRefused(error.statusCode ?? 400, 'bad_request', error.message);
+  void refuse(reply.headers(plainHeaders(request.id)), refusal);
+}
+
+function plainHeaders(requestId: string): Record<string, string> {
+  return {
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+    'content-security-policy':
+      "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    'cross-origin-resource-policy': 'same-origin',
+    'cache-control': 'no-store',
+  };
+}
+
+/** The id of a request is ours alone: what a client says is not put into the log. */
+export function newRequestId(): string {
+  return randomUUID();
+}
+
+function refuse(reply: FastifyReply, error: RequestRefused): FastifyReply {
+  for (const name of ['content-length', 'content-encoding', 'last-modified']) void reply.removeHeader(name);
+  return reply
+    .code(error.status)
+    .headers(error.headers)
+    .header('cache-control', 'no-store')
+    .type('application/json; charset=utf-8')
+    .send({ error: { code: error.code, message: error.message } });
+}

@@ -1,0 +1,57 @@
+import type { EnrolAnswer } from '../schemas/enrolment.ts';
+import type { Event } from '../schemas/event.ts';
+import type { RunReport } from '../schemas/run.ts';
+import type { Status } from '../schemas/status.ts';
+
+export interface Topic<T> {
+  /** Returns what ends the subscription. */
+  subscribe(listener: (notice: T) => void): () => void;
+  publish(notice: T): void;
+}
+
+/** What happens on the console, told inside its process: the tunnel, the demo and tests wait for these. */
+export interface Notices {
+  /** The branch or a tag of a tenant has moved. `commit` is the tip of the branch. */
+  readonly push: Topic<{ readonly tenant: string; readonly commit: string | null }>;
+  readonly enrol: Topic<{ readonly tenant: string; readonly agent_id: string; readonly answer: EnrolAnswer }>;
+  /** A finished run, stored for the first time. */
+  readonly notify: Topic<{ readonly tenant: string; readonly agent_id: string; readonly report: RunReport }>;
+  readonly status: Topic<{ readonly tenant: string; readonly agent_id: string; readonly status: Status }>;
+  readonly events: Topic<{
+    readonly tenant: string;
+    readonly agent_id: string;
+    readonly events: readonly Event[];
+  }>;
+}
+
+/** `onFault` hears what a listener throws; the others hear the notice all the same. */
+export function createNotices(onFault: (error: unknown) => void): Notices {
+  return {
+    push: topic(onFault),
+    enrol: topic(onFault),
+    notify: topic(onFault),
+    status: topic(onFault),
+    events: topic(onFault),
+  };
+}
+
+function topic<T>(onFault: (error: unknown) => void): Topic<T> {
+  const listeners = new Set<(notice: T) => void>();
+  return {
+    subscribe(listener) {
+      // A function of its own, so that one listener subscribed twice is two subscriptions.
+      const own = (notice: T) => listener(notice);
+      listeners.add(own);
+      return () => listeners.delete(own);
+    },
+    publish(notice) {
+      for (const listener of listeners) {
+        try {
+          listener(notice);
+        } catch (error) {
+          onFault(error);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import type { RunReport } from '../schemas/run.ts';
+import type { ConsoleDatabase } from './database.ts';
+
+/** A run as the lists show it: all but its output. */
+export interface RunRow {
+  readonly id: number;
+  readonly tenant: string;
+  readonly agent_id: string;
+  readonly run_id: string;
+  readonly attempt: number;
+  readonly flow: string;
+  readonly version: string | null;
+  readonly status: string;
+  readonly exit_code: number | null;
+  readonly started_at: string | null;
+  readonly finished_at: string;
+  readonly received_at: string;
+}
+
+export type RunOutcome = 'stored' | 'replayed' | 'conflict';
+
+export interface ReportStore {
+  /** Stored once a key; the same again is `replayed`, another body under the key a `conflict`. `body` is what the agent sent. */
+  addRun(agentId: string, key: string, report: RunReport, body: unknown, at: Date): RunOutcome;
+  /** Newest first; `before` is an `id` of a row. */
+  runs(filter: { agent?: string; tenant?: string; before?: number; limit: number }): RunRow[];
+  /** The newest notify body of the run, as the agent sent it. */
+  run(runId: string, agent?: string): unknown;
+  setStatus(agentId: string, body: unknown, at: Date): void;
+  status(agentId: string): { readonly received_at: string; readonly status: unknown } | null;
+  /** Drops the oldest runs of every agent beyond `keep` of them or `keepBytes` of their bodies; how many. */
+  prune(keep: number, keepBytes: number): number;
+}
+
+export function createReportStore(database: ConsoleDatabase): ReportStore {
+  const { sql } = database;
+  return {
+    addRun(agentId, key, report, body, at) {
+      const text = JSON.stringify(body);
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      return database.transaction(() => {
+        const there = sql
+          .prepare('SELECT body_sha256 FROM runs WHERE agent_id = ? AND idempotency_key = ?')
+          .get(agentId, key) as { body_sha256: string } | undefined;
+        if (there !== undefined) return there.body_sha256 === sha256 ? 'replayed' : 'conflict';
+        sql
+          .prepare(
+            `INSERT INTO runs (agent_id, idempotency_key, run_id, attempt, flow, version, status, exit_code, started_at,
+               finished_at, received_at, body_sha256, body_bytes, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          )
+          .run(
+            agentId,
+            key,
+            report.run_id,
+            report.attempt,
+            report.flow,
+            report.version,
+            report.status,
+            report.exit_code,
+            report.started_at,
+            report.finished_at,
+            at.toISOString(),
+            sha256,
+            Buffer.byteLength(text),
+            text,
+          );
+        return 'stored';
+      });
+    },
+    runs(filter) {
+      return sql
+        .prepare(
+          `SELECT runs.id, agents.slug AS tenant, runs.agent_id, run_id, attempt, flow, version, status, exit_code,
+             started_at, finished_at, received_at
+           FROM runs JOIN agents USING (agent_id)
+           WHERE (:agent IS NULL OR runs.agent_id = :agent) AND (:tenant IS NULL OR agents.slug = :tenant)
+             AND (:before IS NULL OR runs.id < :before)
+           ORDER BY runs.id DESC LIMIT :limit`,
+        )
+        .all({
+          agent: filter.agent ?? null,
+          tenant: filter.tenant ?? null,
+          before: filter.before ?? null,
+          limit: filter.limit,
+        }) as unknown as RunRow[];
+    },
+    run(runId, agent) {
+      const row = sql
+        .prepare(
+          'SELECT body FROM runs WHERE run_id = :run AND (:agent IS NULL OR agent_id = :agent) ORDER BY id DESC LIMIT 1',
+        )
+        .get({ run: runId, agent: agent ?? null }) as { body: string } | undefined;
+      return row === undefined ? undefined : (JSON.parse(row.body) as unknown);
+    },
+    setStatus(agentId, body, at) {
+      sql
+        .prepare(
+          `INSERT INTO statuses (agent_id, body, received_at) VALUES (?, ?, ?)
+           ON CONFLICT (agent_id) DO UPDATE SET body = excluded.body, received_at = excluded.received_at`,
+        )
+        .run(agentId, JSON.stringify(body), at.toISOString());
+    },
+    status(agentId) {
+      const row = sql.prepare('SELECT body, received_at FROM statuses WHERE agent_id = ?').get(agentId) as
+        | { body: string; received_at: string }
+        | undefined;
+      return row === undefined
+        ? null
+        : { received_at: row.received_at, status: JSON.parse(row.body) as unknown };
+    },
+    prune(keep, keepBytes) {
+      const done = sql
+        .prepare(
+          `DELETE FROM runs WHERE id IN (
+             SELECT id FROM (SELECT id, row_number() OVER newest AS place, sum(body_bytes) OVER newest AS bytes FROM runs
+               WINDOW newest AS (PARTITION BY agent_id ORDER BY id DESC))
+             WHERE place > ? OR bytes > ?)`,
+        )
+        .run(keep, keepBytes);
+      return Number(done.changes);
+    },
+  };
+}

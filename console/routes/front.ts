@@ -1,0 +1,27 @@
+import type { FastifyInstance } from 'fastify';
+import type { ConsoleState } from '../state.ts';
+
+const PAGE = `Edge-Agent console
+
+Agents are enrolled, fed and heard here.
+
+For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
+               GET  /api/branch-exists?name=tenant/<slug>
+               GET  /raw/tenant/<slug>/manifest.json
+               git  /git/<slug>.git
+               GET  /artifacts/<slug>/<file>
+For operators  GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /api/runs, /api/runs/<run_id>
+               with the header X-Api-Key (a new one: npm run console -- key new)
+For monitors   GET  /healthz
+`;
+
+/** What a person or a monitor sees first. */
+export function frontRoutes({ state }: { readonly state: ConsoleState }) {
+  return async (app: FastifyInstance) => {
+    app.get('/', async (_request, reply) => reply.type('text/plain; charset=utf-8').send(PAGE));
+    app.get('/healthz', async () => {
+      state.database.sql.prepare('SELECT 1').get();
+      return { status: 'ok', time: state.clock.now().toISOString() };
+    });
+  };
+}

@@ -1,0 +1,93 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Event } from '../../schemas/event.ts';
+import { RunReport } from '../../schemas/run.ts';
+import { Status } from '../../schemas/status.ts';
+import type { Agent } from '../agents.ts';
+import type { BodyBudget } from '../body-budget.ts';
+import type { Callers } from '../callers.ts';
+import { ReceivedBatch } from '../event-history.ts';
+import type { ConsoleLimits } from '../limits.ts';
+import type { Notices } from '../notices.ts';
+import { RequestRefused } from '../refusal.ts';
+import { parseBody } from '../request-body.ts';
+import type { ConsoleState } from '../state.ts';
+
+/** `POST /edge/notify`, `/edge/status`, `/edge/events` (contract, section 7). Unknown fields are kept: stored is what was sent. */
+export function reportRoutes(parts: {
+  readonly state: ConsoleState;
+  readonly callers: Callers;
+  readonly limits: ConsoleLimits;
+  readonly notices: Notices;
+  readonly budget: BodyBudget;
+}) {
+  const { state, callers, limits, notices, budget } = parts;
+  const senders = new WeakMap<FastifyRequest, Agent>();
+  /** Who calls is known before the first byte of the body is read. */
+  const received = (bodyLimit: number) => ({
+    bodyLimit,
+    onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
+      senders.set(request, await callers.device(request));
+      budget(request, reply, bodyLimit);
+    },
+  });
+  const senderOf = (request: FastifyRequest) => senders.get(request) as Agent;
+
+  return async (app: FastifyInstance) => {
+    app.post('/edge/notify', received(limits.notifyBytes), async (request, reply) => {
+      const agent = senderOf(request);
+      const report = parseBody(RunReport, request.body);
+      const key = `${report.run_id}.${report.attempt}`;
+      const found = request.headers['idempotency-key'];
+      if (found !== key) {
+        const message = `expected Idempotency-Key: ${key} (<run_id>.<attempt>), found ${String(found).slice(0, 80)}`;
+        throw new RequestRefused(400, 'idempotency_key_wrong', message);
+      }
+      const outcome = state.reports.addRun(agent.agent_id, key, report, request.body, state.clock.now());
+      if (outcome === 'conflict') {
+        const message = `expected the same report under ${key} as the first time, found another; a new attempt needs its own number`;
+        throw new RequestRefused(422, 'idempotency_key_reused', message);
+      }
+      if (outcome === 'replayed') return { stored: false };
+      notices.notify.publish({ tenant: agent.tenant, agent_id: agent.agent_id, report });
+      return reply.code(201).send({ stored: true });
+    });
+
+    app.post('/edge/status', received(limits.statusBytes), async (request) => {
+      const agent = senderOf(request);
+      const status = parseBody(Status, request.body);
+      expectOwn(agent, status);
+      state.reports.setStatus(agent.agent_id, request.body, state.clock.now());
+      notices.status.publish({ tenant: agent.tenant, agent_id: agent.agent_id, status });
+      return { stored: true };
+    });
+
+    app.post('/edge/events', received(limits.eventsBytes), async (request) => {
+      const agent = senderOf(request);
+      const batch = parseBody(ReceivedBatch, request.body);
+      for (const event of batch.events) {
+        expectOwn(agent, event);
+        if (event.log_id === batch.log_id) continue;
+        const message = `expected events of log ${batch.log_id}, found one of ${event.log_id}`;
+        throw new RequestRefused(422, 'log_mixed', message);
+      }
+      // Serialised again without a change of order: the bytes of the line in the agent's own log.
+      const sent = (request.body as { events: Event[] }).events;
+      const lines = sent.map((event) => JSON.stringify(event));
+      const result = state.events.append(agent.agent_id, batch, lines, state.clock.now());
+      if (result.kind === 'broken') throw new RequestRefused(409, result.code, result.message);
+      if (result.kind === 'taken' && result.added > 0) {
+        const events = sent.slice(-result.added);
+        notices.events.publish({ tenant: agent.tenant, agent_id: agent.agent_id, events });
+      }
+      return { next_seq: result.nextSeq };
+    });
+  };
+}
+
+/** An agent speaks for itself only. What it wrote before it was enrolled has no agent_id. */
+function expectOwn(agent: Agent, said: { readonly agent_id: string | null; readonly tenant: string }): void {
+  if (said.tenant === agent.tenant && (said.agent_id === null || said.agent_id === agent.agent_id)) return;
+  const found = `${said.agent_id ?? 'no agent'} of ${said.tenant}`;
+  const message = `expected a report of ${agent.agent_id} of ${agent.tenant} about itself, found one of ${found}`;
+  throw new RequestRefused(422, 'not_yours', message);
+}

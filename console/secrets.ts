@@ -1,0 +1,69 @@
+import { createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+/** `egr` reads git, `egp` publishes, `eka` calls the read API. The prefix lets a leaked one be recognised. */
+type TokenKind = 'egr' | 'egp' | 'eka';
+
+/** 256 random bits; only `hashOf` it is kept. */
+export function newToken(kind: TokenKind): string {
+  return `${kind}_${randomBytes(32).toString('base64url')}`;
+}
+
+/**
+ * What is stored of a token. Tokens are 256 random bits, so one SHA-256 is enough (no password hash needed), and looking a
+ * token up by its hash tells nothing by its timing.
+ */
+export function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
+
+export interface ConsoleSecrets {
+  /** HS256 key of enrolment tokens. */
+  readonly enrolmentKey: Uint8Array;
+  /**
+   * The git token of an enrolment. Derived, not random: a lost answer is repeated word for word although only the hash of
+   * the token is stored.
+   */
+  gitToken(agentId: string, jti: string): string;
+}
+
+/** Reads the console's master key (32 bytes, 0600), made at the first start. Two processes starting at once agree on one. */
+export function loadSecrets(path: string): ConsoleSecrets {
+  const master = readOrMake(path);
+  const subkey = (purpose: string) =>
+    new Uint8Array(hkdfSync('sha256', master, '', `edgeflows-console/${purpose}`, 32));
+  const gitKey = subkey('git-token');
+  return {
+    enrolmentKey: subkey('enrolment-token'),
+    gitToken(agentId, jti) {
+      const tag = createHmac('sha256', gitKey).update(`${agentId}\0${jti}`).digest('base64url');
+      return `egr_${tag}`;
+    },
+  };
+}
+
+function readOrMake(path: string): Buffer {
+  if (!existsSync(path)) make(path);
+  chmodSync(path, 0o600);
+  const master = readFileSync(path);
+  if (master.length !== 32) {
+    throw new Error(
+      `expected 32 bytes in ${path}, found ${master.length}: restore the file from a backup, ` +
+        'or delete it (enrolment tokens that are out become void)',
+    );
+  }
+  return master;
+}
+
+function make(path: string): void {
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  writeFileSync(draft, randomBytes(32), { mode: 0o600, flag: 'wx', flush: true });
+  try {
+    // A link never replaces: whoever comes second takes the key that is there.
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}

@@ -1,0 +1,161 @@
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { urlFault } from '../schemas/urls.ts';
+import { type ConsoleAdmin, createAdmin } from './admin.ts';
+import { createArtifactFolder } from './artifact-folder.ts';
+import { createBodyBudget } from './body-budget.ts';
+import { createCallers } from './callers.ts';
+import { createGitBackend } from './git-backend.ts';
+import { answerMalformed, commonAnswers, newRequestId } from './http-answers.ts';
+import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
+import { createNotices, type Notices } from './notices.ts';
+import { RequestRefused } from './refusal.ts';
+import { artifactRoutes } from './routes/artifacts.ts';
+import { branchRoutes } from './routes/branch-files.ts';
+import { enrolRoute } from './routes/enrol.ts';
+import { frontRoutes } from './routes/front.ts';
+import { gitRoutes } from './routes/git.ts';
+import { readRoutes } from './routes/read-api.ts';
+import { reportRoutes } from './routes/reports.ts';
+import { type ConsoleClock, openState } from './state.ts';
+
+const PRUNE_EVERY_MS = 60 * 60_000;
+
+export interface ConsoleOptions {
+  readonly dataDirectory: string;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Origin that agents call, when it is not the one listened on (a proxy, a name). Tokens are bound to it. */
+  readonly publicUrl?: string;
+  /** PEM texts. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly log: FastifyBaseLogger;
+  readonly clock: ConsoleClock;
+  readonly limits?: Partial<ConsoleLimits>;
+}
+
+export interface Console {
+  /** Origin that agents call; known once it listens. */
+  readonly url: string;
+  readonly admin: ConsoleAdmin;
+  readonly notices: Notices;
+  listen(): Promise<string>;
+  /**
+   * Takes no more requests, lets those at work finish for a short while, then ends them, git and every connection. Nothing is
+   * left behind when it resolves. Safe to call again.
+   */
+  close(): Promise<void>;
+}
+
+/** The SaaS side: one process, one data directory. Throws when the directory or the public URL cannot be used. */
+export function createConsole(options: ConsoleOptions): Console {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  if (options.publicUrl !== undefined) expectOrigin(options.publicUrl);
+  const state = openState(options.dataDirectory, options.clock);
+  const admin = createAdmin(state);
+  const notices = createNotices((err) => options.log.error({ err }, 'a listener failed'));
+  const closing = new AbortController();
+  const backend = createGitBackend(state.repositories.root, limits);
+  const callers = createCallers(state, limits);
+  const folder = createArtifactFolder(state.artifacts);
+  const budget = createBodyBudget(limits.bodiesInFlightBytes);
+
+  const app = Fastify({
+    loggerInstance: options.log,
+    genReqId: newRequestId,
+    requestIdHeader: false,
+    frameworkErrors: answerMalformed,
+    bodyLimit: limits.jsonBytes,
+    forceCloseConnections: true,
+    connectionTimeout: limits.idleConnectionMs,
+    requestTimeout: limits.requestDeadlineMs,
+    keepAliveTimeout: 5_000,
+    routerOptions: { maxParamLength: 2_048 },
+    https: options.tls ?? null,
+  }) as unknown as FastifyInstance;
+
+  const background = new Set<Promise<void>>();
+  const afterwards = (work: Promise<void>) => {
+    const kept = work
+      .catch((err: unknown) => {
+        if (!closing.signal.aborted) options.log.error({ err }, 'work after a request failed');
+      })
+      .finally(() => background.delete(kept));
+    background.add(kept);
+  };
+
+  let draining = false;
+  const working = new Set<object>();
+  app.addHook('onRequest', async (request, reply) => {
+    if (draining) {
+      throw new RequestRefused(503, 'closing', 'this console is closing; try again in a minute', {
+        'retry-after': '60',
+        connection: 'close',
+      });
+    }
+    working.add(request);
+    reply.raw.once('close', () => working.delete(request));
+  });
+  commonAnswers(app, { now: () => options.clock.now(), https: () => state.publicUrl().startsWith('https:') });
+  void app.register(frontRoutes({ state }));
+  void app.register(branchRoutes({ state, callers, limits, closing: closing.signal }));
+  void app.register(gitRoutes({ state, callers, backend, notices, closing: closing.signal, afterwards }));
+  void app.register(artifactRoutes({ state, callers, folder, limits }));
+  void app.register(enrolRoute({ state, callers, limits, notices }));
+  void app.register(reportRoutes({ state, callers, limits, notices, budget }));
+  void app.register(readRoutes({ state, callers }));
+
+  let upkeep: NodeJS.Timeout | undefined;
+  const close = async () => {
+    draining = true;
+    clearInterval(upkeep);
+    const until = performance.now() + limits.closeGraceMs;
+    while (working.size > 0 && performance.now() < until) await new Promise((wake) => setTimeout(wake, 10));
+    closing.abort(new Error('the console is closing'));
+    await backend.close();
+    await Promise.all(background);
+    await app.close();
+    state.close();
+  };
+  let closed: Promise<void> | undefined;
+
+  return {
+    admin,
+    notices,
+    get url() {
+      return state.publicUrl();
+    },
+    async listen() {
+      await app.listen({ host: options.host, port: options.port }).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code !== 'EADDRINUSE') throw cause;
+        const message = `expected port ${options.port} of ${options.host} to be free, found it in use; choose another port`;
+        throw new Error(message, { cause });
+      });
+      const { port } = app.server.address() as AddressInfo;
+      const scheme = options.tls === undefined ? 'http' : 'https';
+      state.setPublicUrl(
+        options.publicUrl ?? new URL(`${scheme}://${hostInUrl(options.host)}:${port}`).origin,
+      );
+      state.prune(limits);
+      upkeep = setInterval(() => state.prune(limits), PRUNE_EVERY_MS).unref();
+      return state.publicUrl();
+    },
+    close: () => (closed ??= close()),
+  };
+}
+
+function expectOrigin(url: string): void {
+  const fault = urlFault(url);
+  if (fault !== null) throw new Error(`publicUrl: ${fault}`);
+  if (new URL(url).origin !== url) {
+    throw new Error(
+      `publicUrl: expected an origin such as https://console.example, without a path, found ${url}`,
+    );
+  }
+}
+
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,100 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createSystemChance } from '../system/clock.ts';
+import { type AgentStore, createAgentStore } from './agents.ts';
+import { type ApiKeyStore, createApiKeyStore } from './api-keys.ts';
+import { type ConsoleDatabase, openDatabase } from './database.ts';
+import { createEnrolment, type Enrolment } from './enrolment.ts';
+import { createEventHistory, type EventHistory } from './event-history.ts';
+import { createGitRepositories, type GitRepositories } from './git-repositories.ts';
+import type { ConsoleLimits } from './limits.ts';
+import { createReplayGuard, type ReplayGuard } from './replay-guard.ts';
+import { createReportStore, type ReportStore } from './reports.ts';
+import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
+import { createTenantStore, type TenantStore } from './tenants.ts';
+
+/** The part of a clock the console needs; `system/clock.ts` has more of it. */
+export interface ConsoleClock {
+  now(): Date;
+  monotonicMs(): number;
+}
+
+/** Everything the console keeps, all of it under one data directory. The server and the admin verbs share it. */
+export interface ConsoleState {
+  readonly database: ConsoleDatabase;
+  readonly secrets: ConsoleSecrets;
+  readonly tenants: TenantStore;
+  readonly agents: AgentStore;
+  readonly apiKeys: ApiKeyStore;
+  readonly enrolment: Enrolment;
+  readonly reports: ReportStore;
+  readonly events: EventHistory;
+  readonly replays: ReplayGuard;
+  readonly repositories: GitRepositories;
+  /** Folder of the tenants' artifact folders. */
+  readonly artifacts: string;
+  readonly clock: ConsoleClock;
+  readonly newId: () => string;
+  /** Origin that agents and people call; noted by the server when it listens, so that the admin verbs know it too. */
+  publicUrl(): string;
+  setPublicUrl(url: string): void;
+  /** Brings every table back within its bounds; how many rows went. */
+  prune(limits: ConsoleLimits): number;
+  close(): void;
+}
+
+const URL_BEFORE_FIRST_START = 'http://127.0.0.1:8080';
+
+/** Makes the directory (0700) when it is not there. */
+export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleState {
+  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  const artifacts = join(dataDirectory, 'artifacts');
+  mkdirSync(artifacts, { recursive: true, mode: 0o700 });
+  const secrets = loadSecrets(join(dataDirectory, 'console.key'));
+  const database = openDatabase(join(dataDirectory, 'console.db'));
+  const { sql } = database;
+  const chance = createSystemChance(() => clock.now().getTime());
+  const now = () => clock.now();
+  const newId = () => chance.uuidv7();
+
+  const tenants = createTenantStore(database, now);
+  const agents = createAgentStore(database);
+  const reports = createReportStore(database);
+  const events = createEventHistory(database);
+  const replays = createReplayGuard(database);
+  const publicUrl = () => {
+    const row = sql.prepare("SELECT value FROM settings WHERE name = 'public_url'").get();
+    return (row as { value: string } | undefined)?.value ?? URL_BEFORE_FIRST_START;
+  };
+  const enrolment = createEnrolment({ database, tenants, agents, secrets, newId, publicUrl });
+
+  return {
+    database,
+    secrets,
+    tenants,
+    agents,
+    apiKeys: createApiKeyStore(database, now),
+    enrolment,
+    reports,
+    events,
+    replays,
+    repositories: createGitRepositories(join(dataDirectory, 'git')),
+    artifacts,
+    clock,
+    newId,
+    publicUrl,
+    setPublicUrl(url) {
+      sql
+        .prepare(
+          "INSERT INTO settings (name, value) VALUES ('public_url', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        )
+        .run(url);
+    },
+    prune: (limits) =>
+      replays.prune(now()) +
+      enrolment.prune(now()) +
+      reports.prune(limits.keepRuns, limits.keepRunBytes) +
+      events.prune(limits.keepEvents, limits.keepEventLogs),
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { Slug } from '../schemas/names.ts';
+import { ArtifactPrefix, SecureUrl } from '../schemas/urls.ts';
+import type { ConsoleDatabase } from './database.ts';
+import { rootDocumentFault } from './root-document.ts';
+import { hashOf, newToken } from './secrets.ts';
+
+/** What a tenant's agents are told about bundles at enrolment, beside the console's own artifact folder. */
+export const TenantArtifacts = z.strictObject({
+  allow: z.array(ArtifactPrefix).max(63).default([]),
+  endpoint: SecureUrl.nullable().default(null),
+  access_key: z.string().min(1).nullable().default(null),
+  secret_key: z.string().min(1).nullable().default(null),
+});
+export type TenantArtifacts = z.infer<typeof TenantArtifacts>;
+
+export interface Tenant {
+  readonly slug: string;
+  /** SHA-256 of the exact text of the root document: what enrolment tokens carry. */
+  readonly rootSha256: string;
+  readonly artifacts: TenantArtifacts;
+  readonly createdAt: string;
+}
+
+export interface TenantStore {
+  /** Adds the tenant and returns its publisher token, which is not kept; throws `TenantFault` on a bad or taken slug or root. */
+  add(draft: {
+    slug: string;
+    rootDocument: string;
+    artifacts: z.input<typeof TenantArtifacts>;
+  }): Promise<string>;
+  /** Replaces the root that later enrolment tokens pin; tokens that are out keep theirs. */
+  setRoot(slug: string, rootDocument: string): Promise<void>;
+  /** A new publisher token; the old one is void. */
+  newPublisherToken(slug: string): string;
+  get(slug: string): Tenant | null;
+  list(): Tenant[];
+  rootDocument(slug: string, sha256: string): string | null;
+  byPublisherToken(token: string): Tenant | null;
+}
+
+/** A person asked for something that cannot be. */
+export class TenantFault extends Error {
+  override readonly name = 'TenantFault';
+}
+
+interface Row {
+  slug: string;
+  root_sha256: string;
+  artifacts: string;
+  created_at: string;
+}
+
+export function createTenantStore(database: ConsoleDatabase, now: () => Date): TenantStore {
+  const { sql } = database;
+  const select = 'SELECT slug, root_sha256, artifacts, created_at FROM tenants';
+  const get = (slug: string) => one(sql.prepare(`${select} WHERE slug = ?`).get(slug));
+
+  const keepRoot = (slug: string, document: string): string => {
+    const sha256 = createHash('sha256').update(document).digest('hex');
+    sql
+      .prepare('INSERT INTO tenant_roots (slug, sha256, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+      .run(slug, sha256, document);
+    return sha256;
+  };
+
+  return {
+    get,
+    async add({ slug, rootDocument, artifacts }) {
+      const name = Slug.safeParse(slug);
+      if (!name.success) throw new TenantFault(`${z.prettifyError(name.error)}; found "${slug}"`);
+      const offer = TenantArtifacts.safeParse(artifacts);
+      if (!offer.success) throw new TenantFault(`artifacts: ${z.prettifyError(offer.error)}`);
+      await checkRoot(rootDocument);
+      const token = newToken('egp');
+      database.transaction(() => {
+        if (get(slug) !== null) throw new TenantFault(`expected a new tenant, found ${slug} there already`);
+        sql
+          .prepare(
+            'INSERT INTO tenants (slug, root_sha256, artifacts, publisher_hash, created_at) VALUES (?, ?, ?, ?, ?)',
+          )
+          .run(slug, '', JSON.stringify(offer.data), hashOf(token), now().toISOString());
+        sql
+          .prepare('UPDATE tenants SET root_sha256 = ? WHERE slug = ?')
+          .run(keepRoot(slug, rootDocument), slug);
+      });
+      return token;
+    },
+    async setRoot(slug, rootDocument) {
+      await checkRoot(rootDocument);
+      database.transaction(() => {
+        known(get(slug), slug);
+        sql
+          .prepare('UPDATE tenants SET root_sha256 = ? WHERE slug = ?')
+          .run(keepRoot(slug, rootDocument), slug);
+      });
+    },
+    newPublisherToken(slug) {
+      known(get(slug), slug);
+      const token = newToken('egp');
+      sql.prepare('UPDATE tenants SET publisher_hash = ? WHERE slug = ?').run(hashOf(token), slug);
+      return token;
+    },
+    list: () =>
+      sql
+        .prepare(`${select} ORDER BY slug`)
+        .all()
+        .flatMap((row) => one(row) ?? []),
+    rootDocument(slug, sha256) {
+      const row = sql
+        .prepare('SELECT document FROM tenant_roots WHERE slug = ? AND sha256 = ?')
+        .get(slug, sha256) as { document: string } | undefined;
+      return row?.document ?? null;
+    },
+    byPublisherToken: (token) => one(sql.prepare(`${select} WHERE publisher_hash = ?`).get(hashOf(token))),
+  };
+}
+
+function one(row: unknown): Tenant | null {
+  if (row === undefined) return null;
+  const found = row as Row;
+  return {
+    slug: found.slug,
+    rootSha256: found.root_sha256,
+    artifacts: TenantArtifacts.parse(JSON.parse(found.artifacts)),
+    createdAt: found.created_at,
+  };
+}
+
+function known(tenant: Tenant | null, slug: string): asserts tenant is Tenant {
+  if (tenant === null)
+    throw new TenantFault(
+      `expected a tenant, found no "${slug}"; add it first: tenant add ${slug} --root <file>`,
+    );
+}
+
+async function checkRoot(document: string): Promise<void> {
+  const fault = await rootDocumentFault(document);
+  if (fault === null) return;
+  throw new TenantFault(
+    `expected the text of a <n>.root.jws.json (make one with: edge-agent root new): ${fault}`,
+  );
+}
