@@ -82,11 +82,14 @@ export interface DesiredSource {
   readonly kind: 'git' | 'http';
   /** The no-change check: at most two requests, nothing written. */
   observe(signal: AbortSignal): Promise<Observation>;
-  /** The files of what `observe` found: from the cache when they are there, else fetched, checked whole, and only then kept. */
+  /**
+   * The files of what `observe` found: from the cache when they are there, else fetched, checked whole, and only then kept.
+   * `rewritten`: the branch no longer grows from the commit read before (`HistoryRewritten`); `seq` protects, not this.
+   */
   read(
     found: { revision: string; fingerprint: string },
     signal: AbortSignal,
-  ): Promise<{ kind: 'read'; snapshot: Snapshot } | Setback>;
+  ): Promise<{ kind: 'read'; snapshot: Snapshot; rewritten?: boolean } | Setback>;
   /** The files of an earlier revision when the cache still has them, without network. */
   recall(revision: string): Promise<Snapshot | null>;
   /** The weekly clean-up of tags and of what nothing reaches. Deleted tag names and freed bytes; http frees nothing. */
@@ -261,7 +264,8 @@ export interface VersionStore {
   record(path: string): Promise<VersionRecord | null>;
   /** True when a verified download of this digest is kept. */
   hasBundle(sha256: string): Promise<boolean>;
-  openDownload(sha256: string): Promise<PartialDownload>;
+  /** Waits while another download of the digest is open. `size`, when known, is checked: throws `DiskFullError` when it cannot fit. */
+  openDownload(sha256: string, size?: number | null): Promise<PartialDownload>;
   /**
    * Steps 4-6 of the crash protocol: list the kept bundle, refuse the bad, unpack, fsync, `.complete`, rename to `path`.
    * A complete folder of the same digest elsewhere is copied when the download is no longer kept.
@@ -277,9 +281,11 @@ export interface VersionStore {
   hasFile(path: string, relative: string): Promise<boolean>;
   /**
    * Step 7: writes `current.json`. Concurrent calls are written together; resolves when the bytes are durable.
-   * `previous` follows from what was active before. `restorePrevious` swaps back (rollback).
+   * `previous` follows from what was active before (a rollback points at it). `alongside` runs synchronously in the
+   * transaction in which the database follows the pointer (step 8: the outbox row). Rejects with `DiskFullError` or the
+   * system's error; the pointer has not changed then.
    */
-  point(changes: readonly PointerChange[], seq: Current['seq']): Promise<Current>;
+  point(changes: readonly PointerChange[], seq: Current['seq'], alongside?: () => void): Promise<Current>;
   /** Sets the top `revision` (the last one applied in full) and `seq`. */
   markApplied(revision: string, seq: Current['seq']): Promise<Current>;
   setHeld(flow: string, held: Held | null): Promise<Current>;
@@ -452,7 +458,10 @@ export interface Executor {
 // Sinks: tell the world
 
 export interface EventSink {
-  /** Durable in order when the call returns; never throws for a full disk (it says so in the log). A repetition is counted, not written. */
+  /**
+   * In the file, in order, when the call returns; on disk (fdatasync) then too, or in a burst some milliseconds later, and
+   * nobody reads an event before it is. Never throws for a full disk (it says so in the log). A repetition is counted, not written.
+   */
   emit(draft: EventDraft): void;
 }
 

@@ -34,8 +34,8 @@ export const SignatureHeader = z.strictObject({
 });
 export type SignatureHeader = z.infer<typeof SignatureHeader>;
 
-/** A public Ed25519 key (RFC 8037). */
-export const PublicJwk = z.strictObject({
+/** A public Ed25519 key (RFC 8037). Other members (`key_ops`, `ext`, …) are ignored, as RFC 7517 section 4 asks. */
+export const PublicJwk = z.object({
   kty: z.literal('OKP'),
   crv: z.literal('Ed25519'),
   x: Base64url.length(43),

@@ -1,0 +1,37 @@
+import type { Clock } from '../reconciler/ports.ts';
+import { loadDeviceKey } from '../trust/device-key.ts';
+import { signRequestToken } from '../trust/request-token.ts';
+
+/** How this agent says who it is to the SaaS. */
+export interface DeviceIdentity {
+  /** `Bearer <JWT>` for one call; null when the agent is not enrolled (no key, or no agent_id). */
+  authorize(method: string, url: URL | string): Promise<string | null>;
+}
+
+/** The device key is read once, at the first call that needs it. */
+export function createDeviceIdentity(
+  credentialsDirectory: string,
+  agentId: () => string | null,
+  clock: Clock,
+  clockOffsetMs: () => number,
+): DeviceIdentity {
+  let key: ReturnType<typeof loadDeviceKey> | null = null;
+  return {
+    async authorize(method, url) {
+      const issuer = agentId();
+      if (issuer === null) return null;
+      key ??= loadDeviceKey(credentialsDirectory);
+      const jwk = await key.catch((error: unknown) => {
+        key = null;
+        throw error;
+      });
+      if (jwk === null) {
+        key = null;
+        return null;
+      }
+      // a clock that is wrong does not lock the agent out: the token carries the server's time
+      const now = new Date(clock.now().getTime() + clockOffsetMs());
+      return `Bearer ${await signRequestToken({ jwk, issuer, method, url: String(url), now })}`;
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunRecord } from '../reconciler/ports.ts';
+import { createAgentRecords } from '../reconciler/records.ts';
+import { Current, EMPTY_CURRENT } from '../schemas/current.ts';
+import type { Event } from '../schemas/event.ts';
+import type { RunSummary } from '../schemas/run.ts';
+import type { Status } from '../schemas/status.ts';
+import { isolationLevel } from '../executors/isolation.ts';
+import { openEventHistory } from '../sinks/event-history.ts';
+import { type Database, openDatabase } from '../store/database.ts';
+import { createStateDocuments } from '../store/documents.ts';
+import { createReportQueue } from '../store/report-queue.ts';
+import { createRunStore } from '../store/run-store.ts';
+import { controlPeer, createControlClient } from './control-client.ts';
+import { effectiveSettings } from './effective-settings.ts';
+import { loadConfig } from './load-config.ts';
+import { OperationError } from './operation-error.ts';
+import { agentPaths } from './paths.ts';
+import { createRunFiles, type OutputStream } from './run-files.ts';
+import { toSummary } from './run-summary.ts';
+import { statusDocument } from './status-document.ts';
+
+const FOLLOW_EVERY_MS = 100;
+
+export interface OutputChunk {
+  readonly attempt: number;
+  readonly stream: OutputStream;
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
+/** Looks at an agent's state without changing it: no lock is taken, and a daemon goes on beside it. */
+export interface Observer {
+  status(signal: AbortSignal): Promise<Status>;
+  events(last: number): Promise<Event[]>;
+  followEvents(from: number, signal: AbortSignal): AsyncIterable<Event>;
+  runs(flow: string | null, limit: number): RunSummary[];
+  run(runId: string): RunRecord | null;
+  output(runId: string, attempt: number): Promise<{ stdout: string; stderr: string }>;
+  /** What a run prints, attempt by attempt; with `follow` until the run is finished. */
+  followOutput(runId: string, follow: boolean, signal: AbortSignal): AsyncIterable<OutputChunk>;
+  close(): void;
+}
+
+export async function openObserver(configFile: string): Promise<Observer> {
+  const loaded = await loadConfig(configFile);
+  const { config } = loaded;
+  const paths = agentPaths(config, configFile);
+  // before the first reconcile there is nothing to look at, and looking makes nothing
+  const database: Database | null = existsSync(paths.database) ? openDatabase(paths.database) : null;
+  const empty = database === null ? openDatabase(':memory:') : database;
+  const documents = createStateDocuments(empty);
+  const runs = createRunStore(empty);
+  const records = createAgentRecords(documents);
+  const settings = effectiveSettings(config, loaded.written, records.policy(), paths, { deepCheck: false });
+  const files = createRunFiles(paths.runs, () => settings.runs.maxOutput);
+  const history = openEventHistory(paths.state);
+
+  async function* followOutput(runId: string, follow: boolean, signal: AbortSignal): AsyncGenerator<OutputChunk> {
+    const offsets = new Map<string, number>();
+    for (;;) {
+      const run = runs.get(runId);
+      if (run === null) return;
+      let got = false;
+      for (let attempt = 1; attempt <= run.attempt; attempt += 1) {
+        for (const stream of ['stdout', 'stderr'] as const) {
+          const key = `${attempt}/${stream}`;
+          for (;;) {
+            const offset = offsets.get(key) ?? 0;
+            const data = await files.chunk(runId, attempt, stream, offset);
+            if (data.length === 0) break;
+            got = true;
+            offsets.set(key, offset + data.length);
+            yield { attempt, stream, offset, data };
+          }
+        }
+      }
+      // one more look after the end: what was printed last is there then
+      const over = run.state !== 'queued' && run.state !== 'running';
+      if (!follow || (over && !got) || signal.aborted) return;
+      await sleep(FOLLOW_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  return {
+    async status(signal) {
+      if ((await controlPeer(paths.socket, signal)) !== null) return createControlClient(paths.socket).status({}, signal);
+      return statusDocument({
+        config,
+        configDigest: loaded.digest,
+        configError: null,
+        records,
+        current: await readCurrent(join(paths.cache, config.tenant, 'current.json')),
+        runs,
+        queue: createReportQueue(empty),
+        live: null,
+        disk: { used: 0, free: await freeBytes(paths.cache) },
+        clockOffsetMs: null,
+        isolation: isolationLevel(settings.runs),
+        now: new Date(),
+      });
+    },
+    events: (last) => history.tail(last),
+    followEvents: (from, signal) => history.follow(from, signal),
+    runs: (flow, limit) => runs.list({ limit, ...(flow === null ? {} : { flow }) }).map(toSummary),
+    run: (runId) => runs.get(runId),
+    async output(runId, attempt) {
+      const { stdout, stderr } = await files.output(runId, Math.max(1, attempt));
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { stdout: text(stdout), stderr: text(stderr) };
+    },
+    followOutput,
+    close: () => empty.close(),
+  };
+}
+
+async function readCurrent(path: string): Promise<Current> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (text === null) return EMPTY_CURRENT;
+  try {
+    return Current.parse(JSON.parse(text));
+  } catch (cause) {
+    const message = `${path}: expected the agent's pointer file, found something else; restore it from a backup, or remove it and reconcile`;
+    throw new OperationError('state_unusable', message, { exitCode: 4, cause });
+  }
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const stats = await statfs(path).catch(() => null);
+  return stats === null ? 0 : stats.bavail * stats.bsize;
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import type { ReleaseVerifier } from '../reconciler/ports.ts';
+import type { AgentConfig } from '../schemas/agent-config.ts';
+import { SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
+import { createReleaseVerifier } from '../trust/release-verifier.ts';
+import { OperationError } from './operation-error.ts';
+import type { AgentPaths } from './paths.ts';
+
+/** The verifier for the configuration in force; the pinned root is read when `trust.root` changes, and never again. */
+export function createReleaseCheck(): { verifier(config: AgentConfig, paths: AgentPaths): ReleaseVerifier } {
+  let made: { key: string; verifier: ReleaseVerifier } | null = null;
+  return {
+    verifier(config, paths) {
+      const key = JSON.stringify([config.trust, config.tenant, paths.root]);
+      if (made?.key !== key) made = { key, verifier: make(config, paths) };
+      return made.verifier;
+    },
+  };
+}
+
+function make(config: AgentConfig, paths: AgentPaths): ReleaseVerifier {
+  const { mode } = config.trust;
+  if (mode === 'tuf') {
+    const message = 'trust.mode: expected required, optional or off, found tuf, which this version does not offer yet';
+    throw new OperationError('config_invalid', message, { exitCode: 2 });
+  }
+  return createReleaseVerifier({ mode, tenant: config.tenant, pinnedRoot: paths.root === null ? null : readRoot(paths.root) });
+}
+
+function readRoot(path: string): string {
+  try {
+    const text = readFileSync(path, 'utf8');
+    if (text.length <= SIGNED_DOCUMENT_MAX_BYTES) return text;
+    throw new Error(`expected at most ${SIGNED_DOCUMENT_MAX_BYTES} bytes`);
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'found no such file' : (cause as Error).message;
+    const message = `trust.root: expected the pinned root document at ${path}, ${why}; enrol this agent, or correct the path`;
+    throw new OperationError('config_invalid', message, { exitCode: 2, cause });
+  }
+}

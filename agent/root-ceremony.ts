@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
+import { ROLE_NAMES, type Role, type RoleName } from '../schemas/root.ts';
+import {
+  CeremonyError,
+  combineDocuments,
+  type DraftDocument,
+  readDraft,
+  serialiseDocument,
+  signDocument,
+} from '../trust/ceremony/draft.ts';
+import { checkRoot, type RootCheck } from '../trust/ceremony/root-check.ts';
+import { newRoot, rotateRoot } from '../trust/ceremony/root-draft.ts';
+import { parseRoot } from '../trust/root.ts';
+import { expectNoFile, type KnownKey, readGiven, readPublicKey, readSigningKey, writeGiven } from './key-files.ts';
+import { OperationError } from './operation-error.ts';
+
+const TYP = 'edgeflows-root+jws';
+
+/** A root document as people need to see it. `sha256` is of the exact text: what an enrolment token pins. */
+export interface RootView extends RootCheck {
+  readonly file: string;
+  readonly sha256: string;
+  readonly roles: Readonly<Partial<Record<RoleName, Role>>>;
+  readonly warnings: readonly string[];
+}
+
+export type FilesByRole = Readonly<Partial<Record<RoleName, readonly string[]>>>;
+export type ThresholdsByRole = Readonly<Partial<Record<RoleName, number>>>;
+
+/** The unsigned first root of these public keys. `expires` is RFC 3339, UTC. */
+export async function draftFirstRoot(plan: {
+  readonly keys: FilesByRole;
+  readonly thresholds: ThresholdsByRole;
+  readonly expires: string;
+  readonly out: string;
+  readonly force: boolean;
+}): Promise<RootView> {
+  const keys: Partial<Record<RoleName, KnownKey[]>> = {};
+  for (const role of ROLE_NAMES) keys[role] = await readKeys(plan.keys[role] ?? []);
+  for (const role of ['root', 'release'] as const) {
+    if (keys[role]?.length === 0) throw usage(`expected at least one --${role}-key <public.jwk>, found none`);
+  }
+  const draft = ceremony(() => newRoot({ expires: plan.expires, keys, thresholds: plan.thresholds }));
+  return writeRoot(draft, plan);
+}
+
+/** Adds one signature. In place, or to `out`; two people can do it one after the other or each on a copy. */
+export async function signRootFile(order: {
+  readonly file: string;
+  readonly key: string;
+  readonly out: string | null;
+  readonly previous: string | null;
+}): Promise<RootView> {
+  const draft = await readRootFile(order.file);
+  const previous = order.previous === null ? undefined : await readRootFile(order.previous);
+  const { key, kid, warnings } = await readSigningKey(order.key);
+  const signed = await ceremony(() => signDocument(draft, key, TYP));
+  const out = order.out ?? order.file;
+  const view = await viewRoot(signed, out, previous);
+  await writeGiven(out, serialiseDocument(signed), 0o644);
+  const counts = [view.own, view.previous].some((count) => count?.signed.includes(kid));
+  const outside =
+    previous === undefined
+      ? `the key ${kid} is no root key of root ${view.version}; its signature counts only if it is one of root ${view.version - 1}`
+      : `the key ${kid} is a root key neither of root ${view.version} nor of root ${view.version - 1}; its signature counts for nothing`;
+  return { ...view, warnings: [...warnings, ...view.warnings, ...(counts ? [] : [outside])] };
+}
+
+/** Brings together what several people signed apart. */
+export async function combineRootFiles(files: readonly string[], out: string): Promise<RootView> {
+  const [first, ...others] = await Promise.all(files.map(readRootFile));
+  if (first === undefined || others.length === 0) throw usage('expected two or more copies of one root document');
+  let combined = first;
+  for (const other of others) combined = await ceremony(() => combineDocuments(combined, other, TYP));
+  const view = await viewRoot(combined, out);
+  await writeGiven(out, serialiseDocument(combined), 0o644);
+  return view;
+}
+
+/** The unsigned next root: the keys of the previous one, less those removed, more those added. */
+export async function draftNextRoot(plan: {
+  readonly previous: string;
+  readonly add: FilesByRole;
+  /** Key ids. */
+  readonly remove: FilesByRole;
+  readonly thresholds: ThresholdsByRole;
+  readonly expires: string;
+  readonly out: string | null;
+  readonly force: boolean;
+}): Promise<RootView> {
+  const previous = await readRootFile(plan.previous);
+  const root = contentOf(previous, plan.previous);
+  const keys: Partial<Record<RoleName, KnownKey[]>> = {};
+  for (const role of ROLE_NAMES) {
+    const before = root.roles[role]?.keyids ?? [];
+    const removed = plan.remove[role] ?? [];
+    const foreign = removed.find((kid) => !before.includes(kid));
+    if (foreign !== undefined) {
+      throw usage(`--remove-${role}-key: expected one of ${before.join(', ') || 'no key at all'}, found ${foreign}`);
+    }
+    const kept = before.filter((kid) => !removed.includes(kid)).flatMap((kid) => root.keys[kid] ?? []);
+    const added = await readKeys(plan.add[role] ?? []);
+    const twice = added.find((key) => before.includes(key.kid));
+    if (twice !== undefined) throw usage(`--add-${role}-key: ${twice.kid} is a ${role} key already`);
+    keys[role] = [...kept.map((key) => ({ ...key, kid: '' })), ...added];
+  }
+  const changes = { expires: plan.expires, keys, thresholds: plan.thresholds };
+  const draft = ceremony(() => rotateRoot(previous, changes));
+  const out = plan.out ?? `${root.version + 1}.root.jws.json`;
+  return writeRoot(draft, { out, force: plan.force }, previous);
+}
+
+export async function showRootFile(file: string, previous: string | null): Promise<RootView> {
+  const before = previous === null ? undefined : await readRootFile(previous);
+  return viewRoot(await readRootFile(file), file, before);
+}
+
+/** The document in a root file; its form is checked, its signatures are not. */
+export async function readRootFile(path: string): Promise<DraftDocument> {
+  const { bytes } = await readGiven(path, SIGNED_DOCUMENT_MAX_BYTES);
+  return ceremony(() => readDraft(Buffer.from(bytes).toString('utf8'), path));
+}
+
+/** What ceremonies refuse is told as wrong use: exit 2. */
+export function ceremony<T>(work: () => T): T {
+  try {
+    const done = work();
+    if (!(done instanceof Promise)) return done;
+    return done.catch((error: unknown) => {
+      throw asOperationError(error);
+    }) as T;
+  } catch (error) {
+    throw asOperationError(error);
+  }
+}
+
+function asOperationError(error: unknown): unknown {
+  if (!(error instanceof CeremonyError)) return error;
+  return new OperationError('document_refused', error.message, { exitCode: 2, cause: error });
+}
+
+async function writeRoot(
+  draft: DraftDocument,
+  { out, force }: { out: string; force: boolean },
+  previous?: DraftDocument,
+): Promise<RootView> {
+  if (!force) await expectNoFile(out, 'name another with --out, or overwrite it with --force');
+  const view = await viewRoot(draft, out, previous);
+  await writeGiven(out, serialiseDocument(draft), 0o644);
+  return view;
+}
+
+async function viewRoot(document: DraftDocument, file: string, previous?: DraftDocument): Promise<RootView> {
+  const { roles } = contentOf(document, file);
+  const check = await ceremony(() => checkRoot(document, previous));
+  const sha256 = createHash('sha256').update(serialiseDocument(document)).digest('hex');
+  const alone =
+    roles.root.threshold === 1
+      ? ['root threshold 1: whoever gets hold of one root key can replace every key; 2 of 3 is safer']
+      : [];
+  return { file, ...check, sha256, roles, warnings: alone };
+}
+
+function contentOf(document: DraftDocument, file: string) {
+  const read = parseRoot(Buffer.from(document.payload, 'base64url'), file);
+  if (read.kind === 'root') return read.root;
+  throw new OperationError('document_refused', read.message, { exitCode: 2 });
+}
+
+async function readKeys(files: readonly string[]): Promise<KnownKey[]> {
+  return Promise.all(files.map(readPublicKey));
+}
+
+function usage(message: string): OperationError {
+  return new OperationError('usage', message, { exitCode: 2 });
+}

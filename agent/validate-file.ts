@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { normaliseRelease } from '../reconciler/normalise-release.ts';
+import { createDocumentParser } from './document-parser.ts';
+import { loadConfigFile } from '../sources/config-file.ts';
+
+export interface ValidatedFile {
+  readonly file: string;
+  readonly kind: 'agent' | 'manifest' | 'policy';
+  readonly sha256: string | null;
+  /** One sentence each, with file, line and column. */
+  readonly problems: readonly string[];
+}
+
+/** Checks one file by what its name says it is: `*.json` a manifest, `*policy*.yaml` a policy, other YAML an agent.yaml. */
+export async function validateFile(file: string): Promise<ValidatedFile> {
+  const name = basename(file);
+  const kind = name.endsWith('.json') ? 'manifest' : /policy/.test(name) ? 'policy' : 'agent';
+  if (kind === 'agent') {
+    const loaded = await loadConfigFile(file);
+    if (loaded.kind === 'valid') return { file, kind, sha256: loaded.digest, problems: [] };
+    return { file, kind, sha256: null, problems: loaded.text.split('\n') };
+  }
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    return { file, kind, sha256: null, problems: [`${file}: expected a file, found ${(error as Error).message}`] };
+  }
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { file, kind, sha256, problems: problemsOf(kind, bytes, file) };
+}
+
+function problemsOf(kind: 'manifest' | 'policy', bytes: Uint8Array, file: string): string[] {
+  const parser = createDocumentParser();
+  if (kind === 'policy') {
+    const parsed = parser.policy(bytes, file);
+    return parsed.kind === 'valid' ? [] : [parsed.message];
+  }
+  const named = {
+    json: (content: Uint8Array) => parser.json(content, file),
+    v1: (content: Uint8Array) => parser.v1(content, file),
+    v2: (content: Uint8Array) => parser.v2(content, file),
+  };
+  const snapshot = { revision: `tenant/x@sha1:${'0'.repeat(40)}`, fingerprint: '', commit: null, tags: [], files: new Map() };
+  const normalised = normaliseRelease(named, snapshot, bytes, undefined);
+  return normalised.kind === 'stalled' ? [normalised.message] : [];
+}

@@ -1,0 +1,343 @@
+import { mkdir } from 'node:fs/promises';
+import { createDispatcher, type Dispatcher } from '../reconciler/dispatcher.ts';
+import type { ReconcileDeps } from '../reconciler/context.ts';
+import type { ProgressSink } from '../reconciler/ports.ts';
+import { reconcile, type ReconcileOptions, type ReconcileResult } from '../reconciler/reconcile.ts';
+import { type AgentRecords, createAgentRecords } from '../reconciler/records.ts';
+import { openEventLog } from '../sinks/event-log.ts';
+import { createOutbox, type Outbox } from '../sinks/outbox.ts';
+import { createSaasClient } from '../sinks/saas-client.ts';
+import { createVersionStore } from '../store/cache.ts';
+import { openDatabase } from '../store/database.ts';
+import { createStateDocuments } from '../store/documents.ts';
+import { createReportQueue } from '../store/report-queue.ts';
+import { createRunStore } from '../store/run-store.ts';
+import { createSystemChance, createSystemClock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+import { scrubText } from '../system/redaction.ts';
+import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
+import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { AgentPolicy } from '../schemas/agent-policy.ts';
+import type { Status } from '../schemas/status.ts';
+import { endOrphans } from '../executors/orphans.ts';
+import { isolationLevel } from '../executors/isolation.ts';
+import { createChildSpawner, type Executable } from './child-process.ts';
+import { createCredentials } from './credentials.ts';
+import { createDeviceIdentity } from './device-identity.ts';
+import { createDocumentParser } from './document-parser.ts';
+import { type EffectiveSettings, effectiveSettings } from './effective-settings.ts';
+import { createExecutors } from './executors.ts';
+import { followPointer } from './follow-pointer.ts';
+import { createHousekeeping } from './housekeeping.ts';
+import type { LoadedConfig } from './load-config.ts';
+import { createLiveStatus } from './live-status.ts';
+import { createLocalOperations } from './local-operations.ts';
+import type { AgentOperations } from './operations.ts';
+import type { AgentPaths } from './paths.ts';
+import { createReleaseCheck } from './release-check.ts';
+import { createRunFiles } from './run-files.ts';
+import { createSources } from './sources.ts';
+import { statusDocument } from './status-document.ts';
+import { createTrustMemory } from './trust-memory.ts';
+import { createExclusive } from './exclusive.ts';
+
+export interface WireOptions {
+  readonly loaded: LoadedConfig;
+  readonly paths: AgentPaths;
+  readonly executable: Executable;
+  readonly log: Log;
+  /** True for `edge-agent run`: queued runs are taken up again, reconciles go through a loop. */
+  readonly daemon: boolean;
+  readonly progress?: ProgressSink;
+}
+
+/** The agent's parts, put together. Whoever calls this holds the state lock. */
+export interface WiredAgent {
+  readonly operations: AgentOperations;
+  readonly dispatcher: Dispatcher;
+  readonly outbox: Outbox;
+  readonly records: AgentRecords;
+  readonly deps: () => ReconcileDeps;
+  readonly settings: () => EffectiveSettings;
+  /** One reconcile at a time, and never beside a garbage collection. */
+  readonly reconcile: (options: Omit<ReconcileOptions, 'intervalMs'>) => Promise<ReconcileResult>;
+  readonly housekeeping: ReturnType<typeof createHousekeeping>;
+  /** How the operations reach a loop; set by the daemon before it serves. */
+  readonly attachLoop: (loop: {
+    reconcileNow: (options: { explicit: boolean; force: boolean }) => Promise<ReconcileResult>;
+    nudge: () => void;
+  }) => void;
+  /** Puts a new agent.yaml in force; false when it needs the agent to start anew (other tenant, other folders). */
+  readonly reconfigure: (loaded: LoadedConfig, paths: AgentPaths) => boolean;
+  readonly configFailed: (text: string) => void;
+  /** Hash the active versions in the next reconcile. */
+  readonly requestDeepCheck: () => void;
+  readonly status: () => Promise<Status>;
+  close(): Promise<void>;
+}
+
+/** The one composition root (design.md): here, and nowhere else, the objects are built. */
+export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
+  const { log, executable } = options;
+  let { loaded, paths } = options;
+  let configError: string | null = null;
+  let policy: AgentPolicy | null = null;
+  let deepCheck = !options.daemon;
+  let clockOffsetMs: number | null = null;
+  let disk = { used: 0, free: 0 };
+  const config = (): AgentConfig => loaded.config;
+
+  await mkdir(paths.state, { recursive: true, mode: 0o700 });
+  const clock = createSystemClock();
+  const chance = createSystemChance();
+  const database = openDatabase(paths.database);
+  const documents = createStateDocuments(database);
+  const runs = createRunStore(database);
+  const queue = createReportQueue(database);
+  const records = createAgentRecords(documents);
+  policy = records.policy();
+  const spawnChild = createChildSpawner(executable);
+  const settings = () => effectiveSettings(config(), loaded.written, policy, paths, { deepCheck });
+
+  const events = openEventLog({
+    directory: paths.state,
+    tenant: config().tenant,
+    agentId: () => config().agent_id ?? null,
+    documents,
+    clock,
+    chance,
+    log,
+    scrub: scrubText,
+    maxBytes: config().log.max_size,
+    maxFiles: config().log.max_files,
+    keepFrom: () => (config().saas_url === undefined ? Number.POSITIVE_INFINITY : outbox.eventsTakenBefore()),
+    onAppend: () => outbox.eventsWritten(),
+  });
+  const store = createVersionStore({
+    cacheDirectory: paths.cache,
+    slug: config().tenant,
+    stateDirectory: paths.state,
+    documents,
+    spawnChild: (_verb, rights) => spawnChild('internal-unpack', rights),
+    clock,
+  });
+
+  const credentials = createCredentials(paths.credentials);
+  const identity = createDeviceIdentity(
+    paths.credentials,
+    () => config().agent_id ?? null,
+    clock,
+    () => clockOffsetMs ?? 0,
+  );
+  const live = createLiveStatus(() => clock.now(), options.progress);
+  const statusNow = (): Status =>
+    statusDocument({
+      config: config(),
+      configDigest: loaded.digest,
+      configError,
+      records,
+      current: store.current(),
+      runs,
+      queue,
+      live,
+      disk,
+      clockOffsetMs,
+      isolation: isolationLevel(settings().runs),
+      now: clock.now(),
+    });
+
+  const makeSources = () =>
+    createSources({
+      config: config(),
+      paths,
+      credentials,
+      identity,
+      clock,
+      spawnChild,
+      keepDays: () => settings().retention.keep_days,
+      rootVersion: () => records.trustSeen().root_version ?? 1,
+      onWarning: (message) => log.warn(message),
+      onClockOffset: (ms) => {
+        clockOffsetMs = ms;
+      },
+    });
+  let sources = makeSources();
+  const outbox: Outbox = createOutbox({
+    queue,
+    history: events,
+    events,
+    documents,
+    statusProvider: statusNow,
+    clock,
+    chance,
+    log,
+    post: () => {
+      const { saas_url: saasUrl, agent_id: agentId } = config();
+      if (saasUrl === undefined || agentId === undefined) return null;
+      const authorize = async (method: 'POST', url: URL) => {
+        const header = await identity.authorize(method, url);
+        if (header === null) throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
+        return header;
+      };
+      return createSaasClient({ client: sources.http, saasUrl, authorize, clock }).post;
+    },
+  });
+
+  const recovered = await store.recover(clock.now());
+  const followed = await followPointer(records, store, clock.now());
+  if (recovered.databaseFollowed || recovered.damaged.length > 0 || followed.length > 0) {
+    const flows = [...new Set([...recovered.damaged, ...followed])].join(', ');
+    const message = `the agent had ended in the middle of its work; state follows current.json again (${flows || 'no flow'})`;
+    events.emit({ severity: 'warning', reason: 'StateRecovered', message });
+  }
+
+  const trustMemory = createTrustMemory(
+    documents,
+    createCredentialsTrustFile(paths.credentials),
+    () => store.current().seq,
+  );
+  const executors = createExecutors(clock);
+  const runFiles = createRunFiles(paths.runs, () => settings().runs.maxOutput);
+  const secrets = () => credentials.secrets();
+  const dispatcher = createDispatcher({
+    runs,
+    store,
+    records,
+    executors,
+    reports: outbox,
+    events,
+    clock,
+    chance,
+    tenant: config().tenant,
+    settings: () => settings().runs,
+    secrets,
+    runDirectory: runFiles.directory,
+    endOrphans: async (run) => {
+      await endOrphans(run);
+    },
+    salvage: runFiles.output,
+  });
+  await dispatcher.recover({ resume: options.daemon });
+
+  const releases = createReleaseCheck();
+  const deps = (): ReconcileDeps => ({
+    source: sources.source,
+    branchCheck: sources.branchCheck,
+    verifier: releases.verifier(config(), paths),
+    trustMemory,
+    bundles: sources.bundles,
+    store,
+    documents,
+    records,
+    runs,
+    executors,
+    events,
+    reports: outbox,
+    progress: live,
+    clock,
+    chance,
+    parser: createDocumentParser(),
+    secrets,
+    runDirectory: runFiles.directory,
+    settings,
+    onPolicy: (believed) => {
+      policy = believed;
+    },
+  });
+
+  const exclusive = createExclusive();
+  const reconcileOnce = (given: Omit<ReconcileOptions, 'intervalMs'>) =>
+    exclusive(async () => {
+      const { intervalMs } = settings();
+      try {
+        return await reconcile(deps(), { ...given, intervalMs });
+      } finally {
+        live.clear();
+        if (given.dryRun !== true) disk = await store.disk();
+      }
+    });
+  let loop: Parameters<WiredAgent['attachLoop']>[0] | null = null;
+  const housekeeping = createHousekeeping({ deps, runFiles, records, runs, clock, exclusive, verifyEvents: () => events.verify() });
+  const status = async () => {
+    disk = await store.disk();
+    return statusNow();
+  };
+  const operations = createLocalOperations({
+    records,
+    store,
+    runs,
+    queue,
+    events,
+    reports: outbox,
+    dispatcher,
+    now: () => clock.now(),
+    status,
+    reconcile: (asked, signal) => loop?.reconcileNow(asked) ?? reconcileOnce({ ...asked, signal }),
+    dryRun: (signal) => reconcileOnce({ dryRun: true, signal }),
+    nudge: () => loop?.nudge(),
+    collectGarbage: housekeeping.collectGarbage,
+    verifyAll: housekeeping.verifyAll,
+  });
+
+  return {
+    operations,
+    dispatcher,
+    outbox,
+    records,
+    deps,
+    settings,
+    reconcile: async (given) => {
+      const result = await reconcileOnce(given);
+      deepCheck = !options.daemon;
+      return result;
+    },
+    housekeeping,
+    attachLoop: (attached) => {
+      loop = attached;
+    },
+    reconfigure(next, nextPaths) {
+      const stays =
+        next.config.tenant === config().tenant &&
+        nextPaths.state === paths.state &&
+        nextPaths.credentials === paths.credentials;
+      if (!stays) return false;
+      loaded = next;
+      paths = nextPaths;
+      configError = null;
+      sources.close();
+      sources = makeSources();
+      forgetFailures(records);
+      const message = `${paths.config} is in force (SHA-256 ${next.digest.slice(0, 12)})`;
+      events.emit({ severity: 'info', reason: 'ConfigApplied', message });
+      outbox.hurry();
+      outbox.statusChanged();
+      return true;
+    },
+    configFailed(text) {
+      configError = text;
+      const because = 'the last good configuration stays in force';
+      events.emit({ severity: 'error', reason: 'ConfigRejected', message: text, because });
+      outbox.statusChanged();
+    },
+    requestDeepCheck: () => {
+      deepCheck = true;
+    },
+    status,
+    async close() {
+      sources.close();
+      await store.close();
+      events.close();
+      database.close();
+    },
+  };
+}
+
+/** What failed under another configuration is tried again at once. */
+function forgetFailures(records: AgentRecords): void {
+  records.transaction(() => {
+    for (const [id, state] of records.flows()) {
+      if (state.setback === null) continue;
+      records.saveFlow(id, { ...state, setback: null, failures: 0, next_attempt_at: null });
+    }
+  });
+}
