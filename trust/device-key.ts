@@ -1,13 +1,13 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PrivateJwk } from '../schemas/jws.ts';
 import { writeFileAtomically } from '../system/atomic-file.ts';
+import { readSmallFile } from '../system/small-file.ts';
 import { newKey } from './ceremony/new-key.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { thumbprint } from './thumbprint.ts';
 
-export const DEVICE_KEY_FILE = 'device.jwk';
+const DEVICE_KEY_FILE = 'device.jwk';
 const MAX_BYTES = 4_096;
 
 /** The device key cannot be used. A message of this class never holds any of the key. */
@@ -23,9 +23,14 @@ export type DeviceKey = PrivateJwk & { readonly kid: string };
  */
 export async function loadDeviceKey(credentialsDir: string): Promise<DeviceKey | null> {
   const path = join(credentialsDir, DEVICE_KEY_FILE);
-  const bytes = await readPrivateFile(path);
-  if (bytes === null) return null;
-  const json = parseStrictJson(bytes);
+  const file = await readSmallFile(path, MAX_BYTES);
+  if (file.kind === 'absent') return null;
+  if (file.kind === 'too_large') throw new DeviceKeyError(`${path}: expected at most ${MAX_BYTES} bytes`);
+  if (process.platform !== 'win32' && (file.mode & 0o077) !== 0) {
+    const found = file.mode.toString(8).padStart(4, '0');
+    throw new DeviceKeyError(`${path}: expected mode 0600, found ${found}; run chmod 600 on it`);
+  }
+  const json = parseStrictJson(file.bytes);
   const parsed = json.kind === 'parsed' ? PrivateJwk.safeParse(json.value) : null;
   if (parsed?.success !== true || !halvesMatch(parsed.data)) {
     throw new DeviceKeyError(
@@ -49,33 +54,12 @@ export async function loadOrCreateDeviceKey(credentialsDir: string): Promise<Dev
   return key;
 }
 
-function halvesMatch({ kty, crv, x, d }: PrivateJwk): boolean {
+/** True when `d` belongs to `x`: a key whose halves differ makes signatures nobody can check. */
+export function halvesMatch({ kty, crv, x, d }: PrivateJwk): boolean {
   try {
     const derived = createPublicKey(createPrivateKey({ key: { kty, crv, x, d }, format: 'jwk' }));
     return derived.export({ format: 'jwk' }).x === x;
   } catch {
     return false;
-  }
-}
-
-async function readPrivateFile(path: string): Promise<Uint8Array | null> {
-  let handle: Awaited<ReturnType<typeof open>>;
-  try {
-    handle = await open(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const { mode, size } = await handle.stat();
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      const found = (mode & 0o777).toString(8).padStart(4, '0');
-      throw new DeviceKeyError(`${path}: expected mode 0600, found ${found}; run chmod 600 on it`);
-    }
-    if (size > MAX_BYTES)
-      throw new DeviceKeyError(`${path}: expected at most ${MAX_BYTES} bytes, found ${size}`);
-    return await handle.readFile();
-  } finally {
-    await handle.close();
   }
 }

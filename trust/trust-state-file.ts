@@ -1,8 +1,9 @@
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { TrustMemory, TrustMemoryStore } from '../reconciler/ports.ts';
 import { removeAbandonedTemporaries, writeFileAtomically } from '../system/atomic-file.ts';
+import { readSmallFile } from '../system/small-file.ts';
 import { EMPTY_TRUST_MEMORY, mergeMemory, parseTrustMemory, TrustStateError } from './memory.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -21,9 +22,10 @@ export function createCredentialsTrustFile(credentialsDir: string): TrustMemoryS
   let last: Promise<unknown> = Promise.resolve();
 
   async function load(): Promise<TrustMemory> {
-    const text = await readIfThere(path);
-    if (text === null) return EMPTY_TRUST_MEMORY;
-    const json = parseStrictJson(text);
+    const file = await readSmallFile(path, MAX_BYTES);
+    if (file.kind === 'absent') return EMPTY_TRUST_MEMORY;
+    if (file.kind === 'too_large') throw damaged(path, `expected at most ${MAX_BYTES} bytes`);
+    const json = parseStrictJson(file.bytes);
     if (json.kind === 'malformed') throw damaged(path, json.message);
     const { value } = json;
     if (typeof value !== 'object' || value === null || !('format' in value)) {
@@ -60,23 +62,6 @@ export function createCredentialsTrustFile(credentialsDir: string): TrustMemoryS
       return saved;
     },
   };
-}
-
-async function readIfThere(path: string): Promise<Uint8Array | null> {
-  let handle: Awaited<ReturnType<typeof open>>;
-  try {
-    handle = await open(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const { size } = await handle.stat();
-    if (size > MAX_BYTES) throw damaged(path, `expected at most ${MAX_BYTES} bytes, found ${size}`);
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
 }
 
 function damaged(path: string, fault: string): TrustStateError {
