@@ -1,6 +1,6 @@
 import type { Chance, Clock, QueuedReport, ReportQueue } from '../reconciler/ports.ts';
 import type { Log } from '../system/log.ts';
-import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, backoffMs, RETRY_AFTER_MAX_MS } from './backoff.ts';
+import { BACKOFF_MAX_MS, backoffMs, RETRY_AFTER_MAX_MS } from './backoff.ts';
 import type { Delivery, Post, ReportSender } from './delivery.ts';
 import { createWakeUp } from './wake-up.ts';
 
@@ -88,21 +88,25 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
     }
   };
 
-  /** Whether an earlier report of the same group failed and has to arrive first. */
-  const overtakes = (report: QueuedReport): boolean =>
-    (held.get(groupOf(report))?.id ?? report.id) < report.id;
-
-  /** Lets the earlier one go first; counts no attempt. */
-  const holdBack = (report: QueuedReport) => {
-    const soon = clock.now().getTime() + BACKOFF_FIRST_MS;
-    const until = new Date(Math.max(soon, held.get(groupOf(report))?.until.getTime() ?? 0));
-    queue.postpone(report.id, report.attempts, until, 'waits for an earlier report of the same run');
+  /** Whether an earlier report of the same group failed and has to arrive first. One that is due is asked for before, or gone. */
+  const waitsFor = (report: QueuedReport, due: readonly QueuedReport[] = []) => {
+    const earlier = held.get(groupOf(report));
+    if (earlier === undefined || earlier.id >= report.id) return null;
+    const there = earlier.until > clock.now() || due.some(({ id }) => id === earlier.id);
+    return there ? earlier : null;
   };
 
   /** One report, all parts of it. */
   const deliver = async (report: QueuedReport, post: Post, signal: AbortSignal) => {
-    if (overtakes(report)) {
-      holdBack(report);
+    const earlier = waitsFor(report);
+    if (earlier !== null) {
+      // Counts no attempt.
+      queue.postpone(
+        report.id,
+        report.attempts,
+        earlier.until,
+        'waits for an earlier report of the same run',
+      );
       return;
     }
     for (;;) {
@@ -122,9 +126,9 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
   const next = (): QueuedReport | undefined => {
     const [first] = queue.due(sender.kind, clock.now(), 1);
     if (first === undefined || first.attempts === 0) return first;
-    return queue
-      .due(sender.kind, clock.now(), CHOICE_MAX)
-      .filter((report) => !overtakes(report))
+    const due = queue.due(sender.kind, clock.now(), CHOICE_MAX);
+    return due
+      .filter((report) => waitsFor(report, due) === null)
       .reduce((least, report) => (report.attempts < least.attempts ? report : least), first);
   };
 

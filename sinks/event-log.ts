@@ -2,6 +2,7 @@ import type { Chance, Clock, EventHistory, EventSink, StateDocuments } from '../
 import type { Event, EventDraft } from '../schemas/event.ts';
 import type { Log } from '../system/log.ts';
 import { openRotatingFile } from '../system/rotating-file.ts';
+import { createEventBacklog, type WaitingEvent } from './event-backlog.ts';
 import { type ChainHead, FIRST_PREV, frameEvent, headAfter, saysTheSame } from './event-chain.ts';
 import { createEventReader } from './event-reader.ts';
 import { openingOf } from './event-recovery.ts';
@@ -48,8 +49,6 @@ export interface EventLog extends EventSink, EventHistory {
 
 /** Undelivered events may take this many times `maxFiles` before the oldest go all the same. */
 export const HARD_BOUND = 5;
-/** Events that wait in memory for room on a full disk. */
-const WAITING_MAX = 1_000;
 const REMEMBER_EVERY_MS = 60_000;
 /** Key of the document that remembers the end of the log. */
 export const EVENT_LOG_DOCUMENT = 'event_log';
@@ -59,9 +58,9 @@ export const EVENT_LOG_DOCUMENT = 'event_log';
  *
  * `emit` writes at once; a single event is on disk (fdatasync) when it returns, in a burst the last few are up to some
  * milliseconds later (grouped-sync.ts). What a crash can take is the end, never a middle, and nobody has seen it: `read`,
- * `tail`, `follow` and `onAppend` show only what is on disk. A full disk keeps up to WAITING_MAX events in memory for the
- * next try; what is lost beyond that is said by an `EventsDropped` event. A count of repetitions that no other event has
- * followed yet is lost with the process.
+ * `tail`, `follow` and `onAppend` show only what is on disk. A full disk keeps up to 1,000 events in memory for the
+ * next try (event-backlog.ts); what is lost beyond that is said by an `EventsDropped` event. A count of repetitions that no
+ * other event has followed yet is lost with the process.
  */
 export function openEventLog(options: EventLogOptions): EventLog {
   const { directory, clock, chance, log, documents } = options;
@@ -73,12 +72,10 @@ export function openEventLog(options: EventLogOptions): EventLog {
   /** First event of every file, aligned with `file.files()`. */
   let firsts: { logId: string; seq: number }[] = [];
 
-  const waiting: { draft: EventDraft; time: Date; repeated: number }[] = [];
   let last: EventDraft | null = null;
   let repeated = 0;
-  let missed = 0;
-  let full = false;
   let rememberedAt = Number.NEGATIVE_INFINITY;
+  let rememberedPrev = opening.rememberedPrev;
   const written: Event[] = [];
   const followers = new Set<() => void>();
 
@@ -90,16 +87,16 @@ export function openEventLog(options: EventLogOptions): EventLog {
     maxFiles,
     durable: true,
     mayDrop(_oldest, count) {
+      // While it opens: what is beyond `maxFiles` then is of a log that was cut.
+      if (firsts.length === 0) return true;
       const next = firsts[1] ?? { logId: head.logId, seq: head.seq };
       const until = next.logId === head.logId ? next.seq : 0;
       const from = options.keepFrom?.() ?? Number.POSITIVE_INFINITY;
       if (until > from) {
         if (count <= HARD_BOUND * maxFiles) return false;
         const begin = Math.max(from, firsts[0]?.seq ?? from);
-        waiting.push(
-          dropped(
-            `Events ${begin} to ${until - 1} were dropped before the SaaS took them: expected at most ${HARD_BOUND * maxFiles} files of events, found more; check that saas_url can be reached.`,
-          ),
+        backlog.note(
+          `Events ${begin} to ${until - 1} were dropped before the SaaS took them: expected at most ${HARD_BOUND * maxFiles} files of events, found more; check that saas_url can be reached.`,
         );
       }
       firsts.shift();
@@ -113,17 +110,12 @@ export function openEventLog(options: EventLogOptions): EventLog {
   // The empty file gets its entry with its first event.
   if (beginsAnew) firsts.pop();
 
-  const dropped = (message: string) => ({
-    draft: { severity: 'error', reason: 'EventsDropped', message } as const,
-    time: clock.now(),
-    repeated: 0,
-  });
-
   const remember = () => {
-    if (documents === undefined) return;
     rememberedAt = clock.monotonicMs();
+    if (documents === undefined || rememberedPrev === head.prev) return;
     try {
       documents.write(EVENT_LOG_DOCUMENT, { log_id: head.logId, seq: head.seq, prev: head.prev });
+      rememberedPrev = head.prev;
     } catch (error) {
       log.warn('The end of the event log could not be remembered', { error });
     }
@@ -146,7 +138,7 @@ export function openEventLog(options: EventLogOptions): EventLog {
     failed: (error) => log.error('Events may not be on disk: fdatasync of events.jsonl failed', { error }),
   });
 
-  const append = (entry: (typeof waiting)[number]) => {
+  const append = (entry: WaitingEvent) => {
     const event = frameEvent(entry.draft, head, {
       time: entry.time,
       tenant: options.tenant,
@@ -166,31 +158,9 @@ export function openEventLog(options: EventLogOptions): EventLog {
     sync.wrote();
   };
 
-  /** Writes what waits, in order. */
-  const drain = () => {
-    while (waiting.length > 0 || missed > 0) {
-      if (waiting.length === 0) {
-        waiting.push(
-          dropped(`${missed} events were not written: expected room on the disk, found none for too long.`),
-        );
-        missed = 0;
-      }
-      const next = waiting.shift()!;
-      try {
-        append(next);
-      } catch (error) {
-        waiting.unshift(next);
-        if (!full) log.error('Events wait in memory: events.jsonl cannot be written', { error });
-        full = true;
-        return;
-      }
-    }
-    if (full) log.info('events.jsonl can be written again');
-    full = false;
-  };
-
+  const backlog = createEventBacklog({ append, clock, log });
   const flush = () => {
-    drain();
+    backlog.drain();
     sync.now();
   };
   const reader = createEventReader({
@@ -209,20 +179,15 @@ export function openEventLog(options: EventLogOptions): EventLog {
       repeated += 1;
       return;
     }
-    if (waiting.length >= WAITING_MAX) {
-      // The first ones say what went wrong; they stay.
-      missed += 1;
-      last = null;
-      return;
-    }
-    waiting.push({ draft: clean, time: clock.now(), repeated });
-    last = clean;
+    // What was lost cannot be repeated.
+    last = backlog.add({ draft: clean, time: clock.now(), repeated }) ? clean : null;
     repeated = 0;
-    drain();
+    backlog.drain();
   };
 
   remember();
-  for (const draft of opening.findings) emit(draft);
+  // Written with the first event or read: until then nobody is asked `keepFrom` or told `onAppend`.
+  for (const draft of opening.findings) backlog.add({ draft, time: clock.now(), repeated: 0 });
 
   return {
     get logId() {
@@ -232,7 +197,10 @@ export function openEventLog(options: EventLogOptions): EventLog {
     emit,
     flush,
     read: async (from, limit) => read(from, limit),
-    tail: async (count) => read(Math.max(1, head.seq - count), count),
+    async tail(count) {
+      flush();
+      return read(Math.max(1, head.seq - count), count);
+    },
     async *follow(from, signal) {
       let next = from;
       while (!signal.aborted) {

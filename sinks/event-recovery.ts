@@ -15,6 +15,8 @@ const Remembered = z.object({ log_id: Id, seq: z.int().min(1), prev: Sha256 });
 export interface Opening {
   /** Where the chain goes on; null when a new log has to begin. */
   readonly head: ChainHead | null;
+  /** What the document remembers as the hash of the last line; null when it remembers none. */
+  readonly rememberedPrev: string | null;
   /** What was found, to be said as the first events. */
   readonly findings: EventDraft[];
 }
@@ -47,20 +49,21 @@ export function openingOf(directory: string, document: unknown): Opening {
   }
 
   const remembered = Remembered.safeParse(document).data;
+  const rememberedPrev = remembered?.prev ?? null;
   // Before the first event there is nothing to miss.
-  if (remembered === undefined || remembered.seq === 1) return { head, findings };
+  if (remembered === undefined || remembered.seq === 1) return { head, rememberedPrev, findings };
   const { log_id, seq, prev } = remembered;
   if (head === null || head.logId !== log_id || head.seq < seq) {
     const found = head === null ? 'none' : `${head.logId} up to ${head.seq - 1}`;
     findings.push(
       changed(`expected the log ${log_id} up to event ${seq - 1}, found ${found}; a new log begins.`),
     );
-    return { head: null, findings };
+    return { head: null, rememberedPrev, findings };
   }
   if (head.seq === seq && head.prev !== prev) {
     findings.push(changed(`expected event ${seq - 1} as it was written, found another text.`));
   }
-  return { head, findings };
+  return { head, rememberedPrev, findings };
 }
 
 function changed(what: string): EventDraft {

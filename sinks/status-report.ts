@@ -64,9 +64,9 @@ export function createStatusReport(options: {
     sender: {
       kind: 'status',
       describe: () => 'the status',
-      async send(report, post, signal) {
-        const fresh = Math.abs(clock.now().getTime() - Date.parse(report.created_at)) < 1_000;
-        return judge(STATUS_PATH, await post(STATUS_PATH, fresh ? report.body : provider(), {}, signal));
+      // The row says that a status is owed; what it held is old by now.
+      async send(_report, post, signal) {
+        return judge(STATUS_PATH, await post(STATUS_PATH, provider(), {}, signal));
       },
     },
   };

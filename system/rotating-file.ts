@@ -13,7 +13,7 @@ export interface RotatingFileOptions {
   readonly maxFiles: number;
   /** Asked of the oldest file beyond `maxFiles`, before it is removed. */
   readonly mayDrop?: (file: string, count: number) => boolean;
-  /** Also makes the renames of a rotation durable. Default false. */
+  /** Also makes new files and the renames of a rotation durable. Default false. */
   readonly durable?: boolean;
 }
 
@@ -43,6 +43,7 @@ export function openRotatingFile(options: RotatingFileOptions): RotatingFile {
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   let fd: number | null = openForAppend(current);
   let size = fs.fstatSync(fd).size;
+  if (options.durable === true && size === 0) syncDirectory(directory);
   /** The file in use was numbered and no piece has gone into its successor yet. */
   let begun = false;
   /** Bytes of a piece that was cut short by a full disk and could not be taken back at once. */
