@@ -1,6 +1,7 @@
 import type { Chance, Clock, EventHistory, EventSink, StateDocuments } from '../reconciler/ports.ts';
 import type { Event, EventDraft } from '../schemas/event.ts';
 import type { Log } from '../system/log.ts';
+import { scrubText } from '../system/redaction.ts';
 import { openRotatingFile } from '../system/rotating-file.ts';
 import { createEventBacklog, type WaitingEvent } from './event-backlog.ts';
 import { type ChainHead, FIRST_PREV, frameEvent, headAfter, saysTheSame } from './event-chain.ts';
@@ -25,7 +26,7 @@ export interface EventLogOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
-  /** Takes secrets out of a text before it is written. */
+  /** Takes known secrets out of a text before it is written; what is a credential by its shape goes in any case. */
   readonly scrub?: (text: string) => string;
   /** Default 10 MiB a file. */
   readonly maxBytes?: number;
@@ -65,7 +66,8 @@ export const EVENT_LOG_DOCUMENT = 'event_log';
 export function openEventLog(options: EventLogOptions): EventLog {
   const { directory, clock, chance, log, documents } = options;
   const maxFiles = options.maxFiles ?? 10;
-  const scrub = options.scrub ?? ((text) => text);
+  const more = options.scrub ?? ((text: string) => text);
+  const scrub = (text: string) => more(scrubText(text));
 
   const opening = openingOf(directory, documents?.read(EVENT_LOG_DOCUMENT));
   let head: ChainHead = opening.head ?? { logId: chance.uuidv7(), seq: 1, prev: FIRST_PREV };

@@ -1,6 +1,7 @@
 import { type DestinationStream, pino } from 'pino';
 import { describeFields, REDACTED_PATHS } from './log-fields.ts';
 import { formatForPeople } from './log-lines.ts';
+import { scrubText } from './redaction.ts';
 import { openRotatingFile, type RotatingFile } from './rotating-file.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -26,7 +27,7 @@ export interface LogOptions {
   readonly stream?: { write(text: string): unknown };
   /** Default: as the terminal and NO_COLOR say. */
   readonly colour?: boolean;
-  /** Takes secrets out of every text; the names in log-fields.ts are hidden in any case. */
+  /** Takes known secrets out of every text; what is a credential by its shape or its name goes in any case. */
   readonly scrub?: (text: string) => string;
 }
 
@@ -97,7 +98,8 @@ export function createLog(options: LogOptions): ClosableLog {
     },
     destination,
   );
-  const scrub = options.scrub ?? ((text) => text);
+  const more = options.scrub ?? ((text: string) => text);
+  const scrub = (text: string) => more(scrubText(text));
 
   const adapt = (logger: pino.Logger): Log => {
     const at = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: LogFields) => {

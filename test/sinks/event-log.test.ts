@@ -185,9 +185,9 @@ describe('the event log', () => {
 
   test('takes secrets out before anything is written, and cuts what is too long', async () => {
     const log = open({ scrub: (text) => text.replaceAll('hunter2', '[redacted]') });
-    log.emit(seen(1, { message: 'it said hunter2', because: 'of hunter2' }));
+    log.emit(seen(1, { message: 'it said hunter2', because: 'of https://kim:s3cret@git.example/' }));
     log.emit(seen(2, { message: '\u0000'.repeat(100_000), because: '"'.repeat(100_000) }));
-    expect(fs.readFileSync(at('events.jsonl'), 'utf8')).not.toContain('hunter2');
+    expect(fs.readFileSync(at('events.jsonl'), 'utf8')).not.toMatch(/hunter2|s3cret/);
     expect(Math.max(...rawLines().map((line) => line.length))).toBeLessThan(64 * 1024);
     expect(await log.verify()).toMatchObject({ kind: 'intact', events: 2 });
   });

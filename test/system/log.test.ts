@@ -59,7 +59,7 @@ describe('the log', () => {
   test('hides secrets by the name of their member and by their text, in errors and causes too', () => {
     const log = create({ scrub: (text) => text.replaceAll('hunter2', '[redacted]') });
     const cause = new Error('inner hunter2');
-    log.warn('asked with hunter2', {
+    log.warn('asked with hunter2 of https://kim:s3cret@git.example/', {
       token: 'abc',
       request: { headers: { authorization: 'Bearer xyz' } },
       url: new URL('https://git.example/?key=hunter2'),
@@ -68,7 +68,7 @@ describe('the log', () => {
     });
     log.child({ part: 'outbox', secret_key: 'abc' }).info('from a part');
     const text = fs.readFileSync(file(), 'utf8');
-    expect(text).not.toMatch(/hunter2|abc|xyz/);
+    expect(text).not.toMatch(/hunter2|abc|xyz|s3cret/);
     expect(lines()[0]).toMatchObject({ token: '[redacted]', error: { message: 'outer [redacted]' } });
     expect(lines()[1]).toMatchObject({ part: 'outbox', secret_key: '[redacted]' });
     log.close();
