@@ -25,7 +25,7 @@ export interface GitRepositories {
   file(slug: string, path: string, maxBytes: number, signal: AbortSignal): Promise<BranchFile | null>;
 }
 
-export function branchOf(slug: string): string {
+function branchOf(slug: string): string {
   return `refs/heads/tenant/${slug}`;
 }
 

@@ -6,6 +6,8 @@ import type { Status } from '../schemas/status.ts';
 export interface Topic<T> {
   /** Returns what ends the subscription. */
   subscribe(listener: (notice: T) => void): () => void;
+  /** The next notice for which `wanted` is true; rejects with the signal's reason. */
+  waitFor(wanted: (notice: T) => boolean, signal: AbortSignal): Promise<T>;
   publish(notice: T): void;
 }
 
@@ -37,12 +39,30 @@ export function createNotices(onFault: (error: unknown) => void): Notices {
 
 function topic<T>(onFault: (error: unknown) => void): Topic<T> {
   const listeners = new Set<(notice: T) => void>();
+  const subscribe = (listener: (notice: T) => void) => {
+    // A function of its own, so that one listener subscribed twice is two subscriptions.
+    const own = (notice: T) => listener(notice);
+    listeners.add(own);
+    return () => {
+      listeners.delete(own);
+    };
+  };
   return {
-    subscribe(listener) {
-      // A function of its own, so that one listener subscribed twice is two subscriptions.
-      const own = (notice: T) => listener(notice);
-      listeners.add(own);
-      return () => listeners.delete(own);
+    subscribe,
+    async waitFor(wanted, signal) {
+      signal.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<T>();
+      const onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      const stop = subscribe((notice) => {
+        if (wanted(notice)) resolve(notice);
+      });
+      try {
+        return await promise;
+      } finally {
+        stop();
+        signal.removeEventListener('abort', onAbort);
+      }
     },
     publish(notice) {
       for (const listener of listeners) {

@@ -62,7 +62,10 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
   const reports = createReportStore(database);
   const events = createEventHistory(database);
   const replays = createReplayGuard(database);
+  // A server goes by its own address, even when another one has started on the same directory since.
+  let ownUrl: string | null = null;
   const publicUrl = () => {
+    if (ownUrl !== null) return ownUrl;
     const row = sql.prepare("SELECT value FROM settings WHERE name = 'public_url'").get();
     return (row as { value: string } | undefined)?.value ?? URL_BEFORE_FIRST_START;
   };
@@ -84,6 +87,7 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
     newId,
     publicUrl,
     setPublicUrl(url) {
+      ownUrl = url;
       sql
         .prepare(
           "INSERT INTO settings (name, value) VALUES ('public_url', ?) ON CONFLICT DO UPDATE SET value = excluded.value",

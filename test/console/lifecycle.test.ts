@@ -9,6 +9,7 @@ import isomorphicHttp from 'isomorphic-git/http/node';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { openDatabase } from '../../console/database.ts';
+import { createNotices } from '../../console/notices.ts';
 import { createRateLimit } from '../../console/rate-limit.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import {
@@ -207,6 +208,25 @@ describe('the database', () => {
     expect(await left({ keepRuns: 3 })).toEqual(['run-4', 'run-3', 'run-2']);
     expect(await left({ keepRuns: 3, keepRunBytes: 2_000 })).toEqual(['run-4']);
     await running[Symbol.asyncDispose]();
+  });
+});
+
+describe('a notice', () => {
+  it('reaches whoever waits for it, in spite of a listener that throws, until they give up', async () => {
+    const faults: unknown[] = [];
+    const { push } = createNotices((error) => faults.push(error));
+    push.subscribe(() => {
+      throw new Error('listener');
+    });
+    const second = push.waitFor(({ commit }) => commit === '2', AbortSignal.timeout(5_000));
+    const giveUp = new AbortController();
+    const never = push.waitFor(({ commit }) => commit === '3', giveUp.signal);
+    push.publish({ tenant: 'acme', commit: '1' });
+    push.publish({ tenant: 'acme', commit: '2' });
+    giveUp.abort(new Error('enough'));
+    expect((await second).commit).toBe('2');
+    await expect(never).rejects.toThrow('enough');
+    expect(faults).toHaveLength(2);
   });
 });
 
