@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makePrivateDirectory } from './directories.ts';
 
 /** How long a statement waits for another process (a command beside the daemon) to finish its transaction. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -72,7 +73,7 @@ export interface Database {
 export function openDatabase(path: string): Database {
   let sqlite: DatabaseSync;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makePrivateDirectory(dirname(path));
     createPrivate(path);
     sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
   } catch (error) {

@@ -1,17 +1,9 @@
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { makePrivateDirectory } from './directories.ts';
 
 const POLL_MS = 50;
 const HOLDER_MAX_BYTES = 4_096;
@@ -37,7 +29,7 @@ export async function acquireLock(
 ): Promise<LockAttempt> {
   const { holder, waitMs, signal } = options;
   signal.throwIfAborted();
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makePrivateDirectory(dirname(path));
   createOnce(path);
   const until = performance.now() + waitMs;
   for (;;) {

@@ -1,0 +1,153 @@
+import { createHash, type Hash, hash } from 'node:crypto';
+import { chmodSync, closeSync, mkdirSync, openSync, statfsSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ArchiveRefusal } from './archive-refusal.ts';
+import { type BundleContent, openBundle } from './bundle-content.ts';
+import { createMemberTree, type MemberTree } from './member-tree.ts';
+import { createTarReader, type TarHandler } from './tar-reader.ts';
+import type { Made, UnpackAnswer, UnpackRequest } from './unpack-messages.ts';
+
+/** What a tar stream may hold beside contents: headers, long names, padding. */
+const OVERHEAD_BYTES_A_MEMBER = 4_096;
+const OVERHEAD_BYTES = 1024 * 1024;
+/** Told to the parent in batches, so that it makes them durable while the next ones are written. */
+const BATCH_FILES = 64;
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+/** On Windows a file that may not be written cannot be made durable afterwards: the parent closes it there. */
+const FILE_MODES =
+  process.platform === 'win32' ? { plain: 0o666, executable: 0o666 } : { plain: 0o444, executable: 0o555 };
+
+/**
+ * Crash protocol 4 and 5: lists the whole archive and refuses the bad before a byte is written; then reads it again, with the same
+ * checks, and writes it to a fresh 0700 folder. Owner, setuid and times are dropped; files are 0444 or 0555, folders but the
+ * outermost 0555 at the end. Both readings must be of the bytes that were verified. Synchronous where it writes: three times
+ * as fast, and this process has nothing else to do. Never throws: the answer says what happened.
+ */
+export async function unpackBundle(
+  request: UnpackRequest,
+  onMade: (made: Made) => void,
+): Promise<UnpackAnswer> {
+  let content: BundleContent | null = null;
+  try {
+    content = openBundle(request.bundle);
+    const listed = createMemberTree(request);
+    const found = await readInto(content, request, listHandler(listed));
+    if (found !== request.sha256) return { kind: 'altered', found };
+    checkFreeSpace(listed, request.into);
+
+    const written = createMemberTree(request);
+    const writer = createTreeWriter(request.into, written, onMade);
+    try {
+      const again = await readInto(content, request, writer);
+      if (again !== request.sha256) return { kind: 'altered', found: again };
+    } finally {
+      writer.close();
+    }
+    writer.seal();
+    return { kind: 'unpacked', files: written.files, bytes: written.bytes, tree_sha256: written.sha256() };
+  } catch (error) {
+    if (error instanceof ArchiveRefusal) {
+      // Bytes that rotted on disk are no reason to refuse what was released.
+      const found = content?.sha256() ?? request.sha256;
+      if (found !== request.sha256) return { kind: 'altered', found };
+      return { kind: 'refused', code: error.code, message: error.message };
+    }
+    const { code = 'EIO', message } = error as NodeJS.ErrnoException;
+    return { kind: 'failed', code, message };
+  } finally {
+    content?.close();
+  }
+}
+
+async function readInto(content: BundleContent, caps: UnpackRequest, handler: TarHandler): Promise<string> {
+  const reader = createTarReader(handler);
+  const maxBytes = caps.maxBytes + caps.maxFiles * OVERHEAD_BYTES_A_MEMBER + OVERHEAD_BYTES;
+  const sha256 = await content.read(maxBytes, (piece) => reader.write(piece));
+  reader.close();
+  return sha256;
+}
+
+function listHandler(tree: MemberTree): TarHandler {
+  return { member: (member) => void tree.add(member), data: () => undefined, end: () => undefined };
+}
+
+/** Before the first byte, so that a full disk is said at once and not after gigabytes. */
+function checkFreeSpace(tree: MemberTree, into: string): void {
+  const { bavail, bsize } = statfsSync(dirname(into));
+  const free = bavail * bsize;
+  if (tree.bytes <= free) return;
+  throw Object.assign(new Error(`expected ${tree.bytes} bytes free to unpack to ${into}, found ${free}`), {
+    code: 'ENOSPC',
+  });
+}
+
+interface TreeWriter extends TarHandler {
+  /** Closes the file that is open when something went wrong. */
+  close(): void;
+  /** Ends the writing: the rest of the batch, and the folders read-only. */
+  seal(): void;
+}
+
+function createTreeWriter(into: string, tree: MemberTree, onMade: (made: Made) => void): TreeWriter {
+  let batch: string[] = [];
+  let batchBytes = 0;
+  let file: { path: string; size: number; mode: number; fd: number | null; digest: Hash | null } | null =
+    null;
+
+  mkdirSync(into, { mode: 0o700 });
+  const flush = (directories: string[]) => {
+    if (batch.length > 0 || directories.length > 0) onMade({ files: batch, directories });
+    batch = [];
+    batchBytes = 0;
+  };
+  const openFile = (path: string, mode: number) => openSync(join(into, path), 'wx', mode);
+
+  return {
+    member(member) {
+      const { path, directories } = tree.add(member);
+      for (const directory of directories) mkdirSync(join(into, directory), { mode: 0o700 });
+      if (member.kind === 'directory') return;
+      const mode = member.executable ? FILE_MODES.executable : FILE_MODES.plain;
+      file = { path, size: member.size, mode, fd: null, digest: null };
+    },
+    data(bytes) {
+      if (file === null) return;
+      file.fd ??= openFile(file.path, file.mode);
+      if (bytes.length === file.size) {
+        tree.hashed(hash('sha256', bytes));
+      } else {
+        file.digest ??= createHash('sha256');
+        file.digest.update(bytes);
+      }
+      writeAll(file.fd, bytes);
+    },
+    end() {
+      if (file === null) return;
+      const { path, size, mode, fd, digest } = file;
+      closeSync(fd ?? openFile(path, mode));
+      file = null;
+      if (digest !== null) tree.hashed(digest.digest('hex'));
+      else if (size === 0) tree.hashed(hash('sha256', ''));
+      batch.push(path);
+      batchBytes += size;
+      if (batch.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) flush([]);
+    },
+    close() {
+      if (file?.fd != null) closeSync(file.fd);
+      file = null;
+    },
+    seal() {
+      const directories = tree.directories();
+      for (const directory of directories) chmodSync(join(into, directory), 0o555);
+      flush([]);
+      for (let at = 0; at < directories.length; at += BATCH_FILES)
+        flush(directories.slice(at, at + BATCH_FILES));
+    },
+  };
+}
+
+/** A disk that fills takes part of a write and says so only at the next. */
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+}

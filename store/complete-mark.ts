@@ -1,0 +1,65 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Sha256, Timestamp } from '../schemas/names.ts';
+
+/** The file whose presence says that a version is whole: written last, inside the version. */
+export const COMPLETE_FILE = '.complete';
+const MARK_MAX_BYTES = 4_096;
+
+export const CompleteMark = z.object({
+  format: z.literal(1),
+  /** Of the bundle it was unpacked from. */
+  sha256: Sha256,
+  /** Of the unpacked tree (tree-hash.ts). */
+  tree_sha256: Sha256,
+  files: z.int().min(0),
+  bytes: z.int().min(0),
+  unpacked_at: Timestamp,
+});
+export type CompleteMark = z.infer<typeof CompleteMark>;
+
+/**
+ * The mark of the version in `folder`; null when there is none, or none that can be believed. Throws the system's error when
+ * it cannot be read: a version must not be taken for half-unpacked because its disk failed for a moment.
+ */
+export async function readCompleteMark(folder: string): Promise<CompleteMark | null> {
+  const text = await readMarkText(join(folder, COMPLETE_FILE));
+  if (text === null) return null;
+  try {
+    return CompleteMark.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+async function readMarkText(path: string): Promise<string | null> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+  try {
+    const buffer = Buffer.alloc(MARK_MAX_BYTES);
+    const { bytesRead } = await handle.read(buffer, 0, MARK_MAX_BYTES, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EISDIR') return null;
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Durable when it resolves, but for the entry in the folder. */
+export async function writeCompleteMark(folder: string, mark: CompleteMark): Promise<void> {
+  const handle = await open(join(folder, COMPLETE_FILE), 'wx', 0o444);
+  try {
+    await handle.writeFile(`${JSON.stringify(mark)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

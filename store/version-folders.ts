@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { VersionRecord } from '../reconciler/ports.ts';
+import { type CompleteMark, readCompleteMark } from './complete-mark.ts';
+import { entriesOf } from './directories.ts';
+import { isVersionDirectory, parseVersionPath, type StoreLayout, type VersionPlace } from './layout.ts';
+
+const CONCURRENCY = 16;
+
+/** A folder in a place where only versions are. `mark` is null when it is not complete. */
+export interface VersionFolder {
+  readonly path: string;
+  readonly place: VersionPlace;
+  readonly mark: CompleteMark | null;
+}
+
+/** Every folder that lies where versions lie, complete or not. Links, files and names no version can have are not ours. */
+export async function listVersionFolders(layout: StoreLayout): Promise<VersionFolder[]> {
+  const paths: string[] = [];
+  for (const entry of await entriesOf(layout.tenant)) {
+    if (entry.isDirectory() && parseVersionPath(entry.name) !== null) paths.push(entry.name);
+  }
+  for (const flow of await entriesOf(layout.flows)) {
+    if (!flow.isDirectory()) continue;
+    for (const entry of await entriesOf(join(layout.flows, flow.name))) {
+      const path = `flows/${flow.name}/${entry.name}`;
+      if (entry.isDirectory() && isVersionDirectory(entry.name) && parseVersionPath(path) !== null)
+        paths.push(path);
+    }
+  }
+  const folders: VersionFolder[] = [];
+  const read = async () => {
+    for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
+      const place = parseVersionPath(path);
+      if (place !== null)
+        folders.push({ path, place, mark: await readCompleteMark(join(layout.tenant, path)) });
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, read));
+  return folders.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+export function toRecord(path: string, place: VersionPlace, mark: CompleteMark): VersionRecord {
+  return {
+    version: place.version,
+    flow: place.flow,
+    sha256: mark.sha256,
+    path,
+    bytes: mark.bytes,
+    files: mark.files,
+    unpacked_at: mark.unpacked_at,
+  };
+}
