@@ -1,4 +1,4 @@
-export const BACKOFF_FIRST_MS = 1_000;
+const BACKOFF_FIRST_MS = 1_000;
 export const BACKOFF_MAX_MS = 15 * 60_000;
 /** The longest `Retry-After` that is believed: a server's slip must not silence an agent for a year. */
 export const RETRY_AFTER_MAX_MS = 60 * 60_000;

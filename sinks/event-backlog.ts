@@ -3,7 +3,7 @@ import type { EventDraft } from '../schemas/event.ts';
 import type { Log } from '../system/log.ts';
 
 /** Events that wait in memory for room on a full disk. */
-export const WAITING_MAX = 1_000;
+const WAITING_MAX = 1_000;
 
 export interface WaitingEvent {
   readonly draft: EventDraft;

@@ -49,10 +49,10 @@ export interface EventLog extends EventSink, EventHistory {
 }
 
 /** Undelivered events may take this many times `maxFiles` before the oldest go all the same. */
-export const HARD_BOUND = 5;
+const HARD_BOUND = 5;
 const REMEMBER_EVERY_MS = 60_000;
 /** Key of the document that remembers the end of the log. */
-export const EVENT_LOG_DOCUMENT = 'event_log';
+const EVENT_LOG_DOCUMENT = 'event_log';
 
 /**
  * The reconciliation history: `events.jsonl`, a hash chain (contract, section 9).

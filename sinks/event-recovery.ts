@@ -7,7 +7,7 @@ import type { ChainHead } from './event-chain.ts';
 import { eventLogFiles, scanFile } from './event-verify.ts';
 
 /** What was behind the last newline is kept here, for a person to look at. */
-export const TORN_FILE = 'events.torn';
+const TORN_FILE = 'events.torn';
 const TORN_MAX_BYTES = 1024 * 1024;
 
 const Remembered = z.object({ log_id: Id, seq: z.int().min(1), prev: Sha256 });

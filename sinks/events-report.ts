@@ -5,9 +5,9 @@ import { Id } from '../schemas/names.ts';
 import type { Log } from '../system/log.ts';
 import { type Delivery, excerpt, judge, type ReportSender } from './delivery.ts';
 
-export const EVENTS_PATH = '/edge/events';
+const EVENTS_PATH = '/edge/events';
 /** A batch is cut below this, in bytes of JSON. */
-export const EVENT_BATCH_MAX_BYTES = 1024 * 1024;
+const EVENT_BATCH_MAX_BYTES = 1024 * 1024;
 /** Key of the document that remembers what the SaaS wants next. */
 export const EVENTS_CURSOR_DOCUMENT = 'outbox/events';
 

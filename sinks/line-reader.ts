@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 
 /** No line of ours is longer: messages are cut (event-chain.ts). A longer one is not ours. */
-export const LINE_MAX_BYTES = 64 * 1024;
+const LINE_MAX_BYTES = 64 * 1024;
 const CHUNK_BYTES = 64 * 1024;
 
 export interface Line {

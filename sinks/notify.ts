@@ -1,6 +1,6 @@
 import { judge, type ReportSender } from './delivery.ts';
 
-export const NOTIFY_PATH = '/edge/notify';
+const NOTIFY_PATH = '/edge/notify';
 
 /** `POST /edge/notify` (contract, section 7): one finished run. The queue's key is `<run_id>.<attempt>`, which is the idempotency key. */
 export function createNotifySender(): ReportSender {

@@ -47,7 +47,7 @@ export interface Outbox extends ReportSink {
   hurry(): void;
 }
 
-export const FLUSH_DEADLINE_MS = 5_000;
+const FLUSH_DEADLINE_MS = 5_000;
 
 /**
  * Reports to the SaaS from one durable queue (contract, section 7): at least once, for days, across restarts. Every kind has

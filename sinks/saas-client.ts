@@ -4,9 +4,9 @@ import { HttpError } from '../system/http-error.ts';
 import type { Post, PostAnswer } from './delivery.ts';
 
 /** Of an exchange, the upload included: reports of 16 MiB go over slow lines. */
-export const SAAS_DEADLINE_MS = 30_000;
+const SAAS_DEADLINE_MS = 30_000;
 /** Of an answer's body; what comes after is not read. */
-export const ANSWER_MAX_BYTES = 64 * 1024;
+const ANSWER_MAX_BYTES = 64 * 1024;
 
 export interface SaasClientOptions {
   readonly client: HttpClient;

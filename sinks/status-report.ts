@@ -4,11 +4,11 @@ import type { Log } from '../system/log.ts';
 import { judge, type ReportSender } from './delivery.ts';
 import { createWakeUp } from './wake-up.ts';
 
-export const STATUS_PATH = '/edge/status';
+const STATUS_PATH = '/edge/status';
 /** The least time between two reports that no change of conditions or versions asked for. */
-export const STATUS_GAP_MS = 10_000;
+const STATUS_GAP_MS = 10_000;
 /** A report is due after so long without one. */
-export const STATUS_PERIOD_MS = 5 * 60_000;
+const STATUS_PERIOD_MS = 5 * 60_000;
 
 export interface StatusReport {
   readonly sender: ReportSender;

@@ -38,8 +38,8 @@ export interface ClosableLog extends Log {
   close(): void;
 }
 
-export const LOG_NAME = 'edge-agent';
-export const LOG_EXTENSION = '.log';
+const LOG_NAME = 'edge-agent';
+const LOG_EXTENSION = '.log';
 
 /**
  * pino, written synchronously and without worker threads (they cost 10 MB each of an idle agent). A log that cannot be

@@ -94,7 +94,7 @@ export function someReport(runId: string, more: Partial<RunReport> = {}): RunRep
 }
 
 /** `changes` is told as the number of running runs, so that a test sees which status it got. */
-export function someStatus(now: Date, changes = 0): Status {
+function someStatus(now: Date, changes = 0): Status {
   return {
     agent_id: 'agent-1',
     tenant: 'acme',
