@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 
 /** One process of this machine, as far as ending a run needs it. */
@@ -9,11 +10,13 @@ export interface ProcessEntry {
   readonly session: number;
   /** Zombies are gone but for their parent's wait: nothing can be ended about them. */
   readonly zombie: boolean;
+  /** Its environment has the mark that was looked for. */
+  readonly marked: boolean;
   /** When it started, comparable on one machine between two boots; not a time. */
   readonly started: string;
 }
 
-const OPEN_AT_ONCE = 64;
+const READ_AT_ONCE = 256;
 const PS_TIMEOUT_MS = 10_000;
 const PS_MAX_BYTES = 32 * 1024 * 1024;
 
@@ -23,7 +26,7 @@ const PS_MAX_BYTES = 32 * 1024 * 1024;
  */
 export async function processStartToken(pid: number): Promise<string | null> {
   if (process.platform === 'linux') {
-    const entry = await readEntry(pid);
+    const entry = readEntry(pid, null);
     return entry === null || entry.zombie ? null : `${await bootId()}:${entry.started}`;
   }
   if (process.platform === 'win32') return windowsStart(pid);
@@ -37,55 +40,36 @@ export async function bootId(): Promise<string | null> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
-/** Every process, without those that ended while it was read. */
-export async function listProcesses(): Promise<ProcessEntry[]> {
-  if (process.platform === 'linux') {
-    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-    return (await inBatches(pids, readEntry)).filter((entry) => entry !== null);
+/**
+ * Every process, the newest first, without those that ended while it was read. `mark`: a `NAME=value` to look for in their
+ * environments, as far as this account may read them (`/proc/<pid>/environ`, `ps -E` on macOS).
+ *
+ * Read synchronously, some hundred at a time: what forks and ends within a millisecond is gone before a thread pool answers.
+ */
+export async function listProcesses(mark: string): Promise<ProcessEntry[]> {
+  if (process.platform !== 'linux') return listByPs(mark);
+  const wanted = Buffer.from(mark);
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const entries: ProcessEntry[] = [];
+  for (const [index, name] of pids.reverse().entries()) {
+    const entry = readEntry(Number(name), wanted);
+    if (entry !== null) entries.push(entry);
+    if (index % READ_AT_ONCE === READ_AT_ONCE - 1) await new Promise((resolve) => setImmediate(resolve));
   }
-  // `sess` is a pointer on macOS and no number of a session: the group stands in for it.
-  const lines = await ps(['-ax', '-o', 'pid=,ppid=,pgid=,stat=,lstart=']);
+  return entries;
+}
+
+async function listByPs(mark: string): Promise<ProcessEntry[]> {
+  const lines = await ps(['-axEww', '-o', 'pid=,ppid=,pgid=,stat=,lstart=,command=']);
   return lines.flatMap((line) => {
-    const found = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.*\S)\s*$/.exec(line);
+    const found = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+((?:\S+\s+){5})(.*)$/.exec(line);
     if (found === null) return [];
     const [pid, parent, group] = found.slice(1, 4).map(Number) as [number, number, number];
     const zombie = (found[4] as string).startsWith('Z');
-    return [{ pid, parent, group, session: group, zombie, started: found[5] as string }];
+    const marked = ` ${found[6]} `.includes(` ${mark} `);
+    // What ps calls a session is an address on macOS: the group stands in for it.
+    return [{ pid, parent, group, session: group, zombie, marked, started: (found[5] as string).trim() }];
   });
-}
-
-/**
- * Of these processes, those whose environment has `name=value`. Reads what the platform lets this account read:
- * `/proc/<pid>/environ` on Linux, `ps -E` on macOS.
- */
-export async function withEnvironment(pids: readonly number[], mark: string): Promise<Set<number>> {
-  const marked = new Set<number>();
-  if (process.platform === 'linux') {
-    const wanted = Buffer.from(mark);
-    await inBatches(pids, async (pid) => {
-      const environ = await readFile(`/proc/${pid}/environ`).catch(() => null);
-      if (environ !== null && hasEntry(environ, wanted)) marked.add(pid);
-    });
-    return marked;
-  }
-  const among = new Set(pids);
-  for (const line of await ps(['-axEww', '-o', 'pid=,command='])) {
-    const pid = Number.parseInt(line, 10);
-    if (among.has(pid) && ` ${line} `.includes(` ${mark} `)) marked.add(pid);
-  }
-  return marked;
-}
-
-/** Thousands of files opened at once would exhaust the descriptors, and a process not read is one not ended. */
-async function inBatches<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  for (let at = 0; at < items.length; at += OPEN_AT_ONCE) {
-    results.push(...(await Promise.all(items.slice(at, at + OPEN_AT_ONCE).map(work))));
-  }
-  return results;
 }
 
 function hasEntry(environ: Buffer, mark: Buffer): boolean {
@@ -96,19 +80,30 @@ function hasEntry(environ: Buffer, mark: Buffer): boolean {
   return false;
 }
 
-async function readEntry(pid: number): Promise<ProcessEntry | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
-  if (stat === null) return null;
+function readEntry(pid: number, mark: Buffer | null): ProcessEntry | null {
+  const stat = contents(`/proc/${pid}/stat`)?.toString('latin1');
+  if (stat === undefined) return null;
   // The second field is the name in parentheses, and may hold spaces and parentheses itself.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const environ = mark === null ? null : contents(`/proc/${pid}/environ`);
   return {
     pid,
     parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
     zombie: fields[0] === 'Z' || fields[0] === 'X',
+    marked: environ !== null && hasEntry(environ, mark as Buffer),
     started: fields[19] as string,
   };
+}
+
+function contents(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    // It ended in between, or its environment is not ours to read.
+    return null;
+  }
 }
 
 async function ps(args: readonly string[]): Promise<string[]> {

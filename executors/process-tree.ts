@@ -1,10 +1,12 @@
 import { execa } from 'execa';
 import { type Cgroup, createCgroup } from './cgroup.ts';
-import { listProcesses, type ProcessEntry, withEnvironment } from './process-table.ts';
+import { listProcesses, type ProcessEntry } from './process-table.ts';
 
 /** How long killing a tree may take; more only where the kernel holds a process (a hung mount). */
 const END_TIMEOUT_MS = 10_000;
 const PAUSE_MS = 10;
+/** Looks in a row that find nothing before a sweep believes it: one look can miss what forks and ends while it reads. */
+const EMPTY_LOOKS = 3;
 
 /** All processes of one run, however they were started. */
 export interface ProcessTree {
@@ -63,46 +65,59 @@ export interface SweepTarget {
 
 /**
  * Ends whatever belongs to a run without the help of a cgroup. Everything found is stopped before anything is killed,
- * again and again until nothing new is found: a fork bomb cannot outrun it. Then looks again until nothing is left.
+ * again and again until nothing new is found, and by its group: the kernel signals a group as one, so that what forks and
+ * ends all the time is caught once any of it was seen. Ends when several looks in a row find nothing.
  */
 export async function sweep(target: SweepTarget): Promise<boolean> {
   const until = performance.now() + END_TIMEOUT_MS;
-  for (;;) {
-    const stopped = new Set<number>();
-    for (;;) {
-      const found = (await membersOf(target)).filter((pid) => !stopped.has(pid));
-      if (found.length === 0) break;
-      for (const pid of found) {
-        signal(pid, 'SIGSTOP');
-        stopped.add(pid);
-      }
-      if (performance.now() >= until) break;
+  const everything = new Set<number>();
+  for (let empty = 0; empty < EMPTY_LOOKS; ) {
+    const found = await lookFor(target);
+    const fresh = found.filter((id) => !everything.has(id));
+    for (const id of fresh) {
+      signal(id, 'SIGSTOP');
+      everything.add(id);
     }
-    if (stopped.size === 0) return true;
-    for (const pid of stopped) signal(pid, 'SIGKILL');
-    if (performance.now() >= until) return false;
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    if (fresh.length > 0 && performance.now() < until) continue;
+    for (const id of everything) signal(id, 'SIGKILL');
+    everything.clear();
+    empty = found.length === 0 ? empty + 1 : 0;
+    if (performance.now() >= until) return found.length === 0;
+    if (empty < EMPTY_LOOKS) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
+  return true;
+}
+
+/** What to signal: groups of members as negative numbers, and members whose group is not the run's alone. */
+async function lookFor(target: SweepTarget): Promise<number[]> {
+  const { members, ours } = await look(target);
+  const shared = new Set([...ours].map((entry) => entry.group));
+  return [
+    ...new Set(
+      members.map((entry) => (shared.has(entry.group) || entry.group < 2 ? entry.pid : -entry.group)),
+    ),
+  ];
 }
 
 /** Living processes of the run, never this one nor those it came from. */
 export async function membersOf(target: SweepTarget): Promise<number[]> {
-  const all = await listProcesses();
+  return (await look(target)).members.map((entry) => entry.pid);
+}
+
+async function look(target: SweepTarget): Promise<{ members: ProcessEntry[]; ours: ProcessEntry[] }> {
+  const all = await listProcesses(`EDGE_RUN_ID=${target.runId}`);
   const byPid = new Map(all.map((entry) => [entry.pid, entry]));
-  const ours = lineage(byPid);
-  const others = all.filter((entry) => !ours.has(entry.pid));
-  const members = await withEnvironment(
-    others.filter((entry) => !entry.zombie).map((entry) => entry.pid),
-    `EDGE_RUN_ID=${target.runId}`,
-  );
+  const line = lineage(byPid);
+  const others = all.filter((entry) => !line.has(entry.pid));
   const holder = target.leader === null ? undefined : byPid.get(target.leader);
   // A pid stays taken while it names a group or a session: with another start it was given anew, so those are gone.
   const reused =
     target.leaderStarted !== null && holder !== undefined && holder.started !== target.leaderStarted;
-  if (target.leader !== null && !reused) {
-    for (const entry of others) {
-      if (entry.group === target.leader || entry.session === target.leader) members.add(entry.pid);
-    }
+  const leader = reused ? null : target.leader;
+  const members = new Set<number>();
+  for (const entry of others) {
+    const together = leader !== null && (entry.group === leader || entry.session === leader);
+    if (together || entry.marked) members.add(entry.pid);
   }
   // Descendants: parents may come after their children in the table.
   for (let grew = true; grew; ) {
@@ -113,7 +128,10 @@ export async function membersOf(target: SweepTarget): Promise<number[]> {
       grew = true;
     }
   }
-  return [...members].filter((pid) => byPid.get(pid)?.zombie === false);
+  return {
+    members: others.filter((entry) => members.has(entry.pid) && !entry.zombie),
+    ours: all.filter((entry) => line.has(entry.pid)),
+  };
 }
 
 function lineage(byPid: ReadonlyMap<number, ProcessEntry>): Set<number> {

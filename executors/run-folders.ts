@@ -13,7 +13,7 @@ export interface RunFolders {
   readonly stderr: string;
 }
 
-export function runFolders(runDirectory: string): RunFolders {
+function runFolders(runDirectory: string): RunFolders {
   return {
     work: join(runDirectory, 'work'),
     home: join(runDirectory, 'home'),

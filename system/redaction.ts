@@ -11,7 +11,7 @@ export interface Redactor {
 }
 
 /**
- * Replaces every secret of at least `SECRET_MIN_CHARS` characters with `[redacted]`, also in base64, base64url, hex,
+ * Replaces every secret of at least four characters with `[redacted]`, also in base64, base64url, hex,
  * URL-encoded and JSON-escaped form (secret-forms.ts), across chunk borders. One pass whatever the number of secrets;
  * memory bounded by the length of the secrets. Bytes that are no UTF-8 pass as they are.
  */

@@ -2,7 +2,7 @@
  * The shortest secret that is looked for, in characters. Below it a replacement would hit ordinary words and hide the
  * output instead of the secret.
  */
-export const SECRET_MIN_CHARS = 4;
+const SECRET_MIN_CHARS = 4;
 /** A line of a multi-line secret (a PEM key) is a secret of its own from this length on: printers indent and re-wrap lines. */
 const LINE_MIN_CHARS = 8;
 

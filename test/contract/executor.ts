@@ -133,7 +133,7 @@ export async function alive(pids: readonly number[]): Promise<number[]> {
 export async function until(condition: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`expected it within ${limitMs} ms: ${condition}`);
+    if (performance.now() > end) throw new Error(`expected it within ${limitMs} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -161,7 +161,7 @@ export function executorContract(
   subject: ExecutorUnderTest,
   deps: Partial<ProcessDependencies> = {},
 ): void {
-  describe(name, () => {
+  describe(`${name}, by contract`, () => {
     let bench: Bench;
     beforeEach(async () => {
       bench = await createBench(subject, deps);
@@ -183,7 +183,11 @@ export function executorContract(
         'LC_ALL',
         'TZ',
         ...['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((key) => [key, key.toLowerCase()]),
-        ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS', 'CURL_CA_BUNDLE'],
+        'SSL_CERT_FILE',
+        'SSL_CERT_DIR',
+        'REQUESTS_CA_BUNDLE',
+        'NODE_EXTRA_CA_CERTS',
+        'CURL_CA_BUNDLE',
       ];
       const machine = Object.fromEntries(
         passed.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])),
