@@ -32,6 +32,9 @@ type TokenHolder =
   | { readonly kind: 'reader'; readonly agent: Agent }
   | { readonly kind: 'publisher'; readonly tenant: Tenant };
 
+/** `last_seen_at` is no finer than this: it would cost every call a write to disk. */
+const SEEN_EVERY_MS = 10_000;
+
 const ASK_BASIC = { 'www-authenticate': 'Basic realm="edge-agent console", charset="UTF-8"' };
 const ASK_BEARER = { 'www-authenticate': 'Bearer realm="edge-agent console"' };
 
@@ -123,7 +126,10 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
       const message = `expected an agent in good standing, found ${found.agent_id}, revoked at ${found.revoked_at}; enrol again with a new key`;
       throw new RequestRefused(403, 'agent_revoked', message);
     }
-    state.agents.seen(found.agent_id, state.clock.now());
+    const now = state.clock.now();
+    if (now.getTime() - Date.parse(found.last_seen_at ?? '1970-01-01') > SEEN_EVERY_MS) {
+      state.agents.seen(found.agent_id, now);
+    }
     return found;
   };
 

@@ -108,7 +108,7 @@ describe('the read API', () => {
     const { agents } = (await (await read('/api/agents?tenant=acme')).json()) as {
       agents: { agent_id: string }[];
     };
-    expect(agents.map((each) => each.agent_id)).toEqual([agent.issuer]);
+    expect(agents).toMatchObject([{ agent_id: agent.issuer, last_seen_at: expect.stringMatching(/Z$/) }]);
     const one = await (await read(`/api/agents/${agent.issuer}`)).text();
     expect((JSON.parse(one) as { status: unknown }).status).toEqual(statusOf(agent));
     for (const text of [tenants, one]) {

@@ -90,6 +90,17 @@ describe('enrolment', () => {
     expect(await codeOf(await enrol(await newToken('globex'), jwk))).toBe('409 key_in_use');
   });
 
+  it('gives a working git token when an earlier answer is asked for again', async () => {
+    const jwk = newKey();
+    const [early, late] = [await newToken(), await newToken()];
+    const first = await (await enrol(early, jwk)).text();
+    await enrol(late, jwk);
+    const again = await (await enrol(early, jwk)).text();
+    expect(again).toBe(first);
+    const { git: source } = EnrolAnswer.parse(JSON.parse(again));
+    await git(running.directory, 'ls-remote', withBasic(source.url, source.token ?? ''));
+  });
+
   it('refuses a revoked device with any token', async () => {
     const jwk = newKey();
     const token = await newToken();

@@ -83,16 +83,23 @@ describe('git over HTTP', () => {
   it('shows and takes only the tenant branch and tags', async () => {
     await git(work.folder, 'tag', 'v1.0.0');
     await git(work.folder, 'push', '-q', 'origin', 'v1.0.0');
+    await expect.poll(() => pushes.at(-1)?.commit).toBe((await git(work.folder, 'rev-parse', 'HEAD')).trim());
+    const before = pushes.length;
     for (const ref of ['refs/heads/main', 'refs/heads/tenant/globex', 'refs/notes/x']) {
       await expect(git(work.folder, 'push', 'origin', `HEAD:${ref}`)).rejects.toThrow(/hidden ref/);
     }
+    // Refused pushes are told to nobody; the next one that is taken is the next that is heard.
+    await git(work.folder, 'tag', 'v1.0.1');
+    await git(work.folder, 'push', '-q', 'origin', 'v1.0.1');
+    await expect.poll(() => pushes.length).toBeGreaterThan(before);
+    expect(pushes).toHaveLength(before + 1);
     const repository = running.console.admin.paths('acme').repository;
     await git(repository, 'update-ref', 'refs/heads/secret', work.commit);
     const refs = (await git(running.directory, 'ls-remote', agentUrl()))
       .trim()
       .split('\n')
       .map((line) => line.split('\t')[1]);
-    expect(refs).toEqual(['HEAD', 'refs/heads/tenant/acme', 'refs/tags/v1.0.0']);
+    expect(refs).toEqual(['HEAD', 'refs/heads/tenant/acme', 'refs/tags/v1.0.0', 'refs/tags/v1.0.1']);
   });
 
   it('keeps the tenant branch from being deleted', async () => {
