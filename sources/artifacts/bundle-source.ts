@@ -11,11 +11,12 @@ import type { StallFloor } from '../../system/http-body.ts';
 import { type HttpClient, type HttpResponse, STALL_FLOOR } from '../../system/http-client.ts';
 import { HttpError } from '../../system/http-error.ts';
 import { followRedirects } from '../../system/http-redirects.ts';
+import { setbackOfHttpError } from '../http-setback.ts';
+import { storageSetback } from '../storage-setback.ts';
 import { createAllowList } from './allow-list.ts';
 import { answerTo, type Resume } from './range-answer.ts';
-import { setbackOfHttpError, setbackOfResponse } from './response-setback.ts';
+import { setbackOfResponse } from './response-setback.ts';
 import { EMPTY_SHA256, signatureHeaders } from './signature-v4.ts';
-import { storageSetback } from './storage-setback.ts';
 
 /** Of one attempt; a resumable download goes on in the next one. */
 const DEADLINE_MS = 2 * 3_600_000;
