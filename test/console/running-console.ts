@@ -29,15 +29,24 @@ export interface RunningConsole {
 /** A console on loopback with a data directory of its own; both go when it is disposed of. */
 export async function startConsole(options: Partial<ConsoleOptions> = {}): Promise<RunningConsole> {
   const directory = await mkdtemp(join(tmpdir(), 'console-'));
-  const console = createConsole({
-    dataDirectory: join(directory, 'data'),
-    host: '127.0.0.1',
-    port: 0,
-    log: pino({ level: 'silent' }),
-    clock: createSystemClock(),
-    ...options,
-  });
-  const url = await console.listen();
+  const remove = async () => rm(directory, { recursive: true, force: true });
+  let console: Console | undefined;
+  let url: string;
+  try {
+    console = createConsole({
+      dataDirectory: join(directory, 'data'),
+      host: '127.0.0.1',
+      port: 0,
+      log: pino({ level: 'silent' }),
+      clock: createSystemClock(),
+      ...options,
+    });
+    url = await console.listen();
+  } catch (error) {
+    await console?.close();
+    await remove();
+    throw error;
+  }
   return {
     console,
     url,
@@ -45,7 +54,7 @@ export async function startConsole(options: Partial<ConsoleOptions> = {}): Promi
     apiKey: console.admin.newApiKey('test'),
     async [Symbol.asyncDispose]() {
       await console.close();
-      await rm(directory, { recursive: true, force: true });
+      await remove();
     },
   };
 }
