@@ -68,6 +68,8 @@ export async function captureOutput(
     stream.once('error', () => resolve());
     stream.once('close', () => resolve());
     stream.once('end', () => resolve());
+    // A program that ended at once, without a word, has closed it before anybody listened.
+    if (stream.readableEnded || stream.destroyed) resolve();
   });
 
   return {

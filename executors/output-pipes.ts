@@ -49,6 +49,8 @@ export async function createOutputPipes(
       reader: new Socket({ fd: read, readable: true, writable: false }),
       descriptor,
     })) as [OutputPipe & { reader: Socket }, OutputPipe & { reader: Socket }];
+    // Heard until the capture listens: an unheard error would end the agent.
+    for (const { reader } of [stdout, stderr]) reader.on('error', () => {});
     return {
       stdout,
       stderr,

@@ -29,7 +29,7 @@ export interface ProcessDependencies {
  * Waits at descriptor 3 until the agent has put it into its cgroup, then becomes the flow. A process that is moved after it
  * began could have started others before; and when the agent dies in between, nothing starts at all.
  */
-const GATE = 'read -r go <&3 && unset go PWD OLDPWD SHLVL && exec "$@" 3<&-';
+const GATE = 'read -r EDGE_GATE <&3 && unset EDGE_GATE PWD OLDPWD SHLVL && exec "$@" 3<&-';
 
 /**
  * Starts a flow in a process tree of its own, as section 6 of the contract says. Never rejects for what can be expected
@@ -164,6 +164,8 @@ async function spawnFlow(
     child.once('spawn', () => resolve(null));
     // Stays for the child's life: an unheard error would end the agent.
     child.on('error', resolve);
+    child.stdout?.on('error', () => {});
+    child.stderr?.on('error', () => {});
   });
   if (failure !== null || child.pid === undefined) return failure ?? new Error('no process id was given');
   await tree.enter(child.pid);

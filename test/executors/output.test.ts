@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -75,6 +76,19 @@ describe('captured output', () => {
     expect(stream.destroyed).toBe(true);
     expect([text(kept), dropped]).toEqual(['a secre', 0]);
     expect(await readFile(path, 'utf8')).toBe('a secre');
+    await rm(folder, { recursive: true });
+  });
+
+  it('is complete at once when the stream had ended before anybody listened', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'capture-'));
+    const stream = new PassThrough();
+    stream.resume().end();
+    await once(stream, 'end');
+    const path = join(folder, 'stdout.log');
+    const capture = await captureOutput(stream, { path, limit: 10, redactor: createRedactor([]) });
+    const asked = performance.now();
+    expect(await capture.finish(5_000)).toMatchObject({ dropped: 0 });
+    expect(performance.now() - asked).toBeLessThan(2_000);
     await rm(folder, { recursive: true });
   });
 
