@@ -61,10 +61,21 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const connections = createConnections({ caFile: options.caFile, proxy: options.proxy, environment });
   const now = () => (options.clock === undefined ? Date.now() : options.clock.now().getTime());
 
+  /** A wrong `network.ca_file` or `network.proxy` is found out here, at first use: a mistake of the configuration, not a bug. */
+  const agentFor = (url: URL, exchange: string) => {
+    try {
+      return connections.agentFor(url);
+    } catch (cause) {
+      const advice = 'correct network.ca_file or network.proxy';
+      const message = `${exchange}: expected to set up the connection, found: ${(cause as Error).message}; ${advice}`;
+      throw new HttpError(url.protocol === 'https:' ? 'tls' : 'network', message, { cause });
+    }
+  };
+
   const exchangeOnce = async (request: HttpRequest, url: URL): Promise<HttpResponse> => {
     request.signal.throwIfAborted();
     const exchange = describeExchange(request.method, url);
-    const agent = connections.agentFor(url);
+    const agent = agentFor(url, exchange);
     const sentAt = now();
     const body = typeof request.body === 'string' ? Buffer.from(request.body) : request.body;
     const outgoing = (url.protocol === 'https:' ? secureRequest : plainRequest)(url, {

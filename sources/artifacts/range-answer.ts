@@ -43,7 +43,7 @@ export function answerTo(response: HttpResponse, resume: Resume | null, size: nu
 }
 
 /** The ETag when it is a strong one: only those promise the same bytes. */
-export function strongTag(header: string | null): string | null {
+function strongTag(header: string | null): string | null {
   return header !== null && /^"[\x21\x23-\x7e]*"$/.test(header) ? header : null;
 }
 

@@ -206,6 +206,16 @@ describe('TLS', () => {
     expect(await (await believing.client.request(get(`${secure.origin}/a`))).text()).toBe('x');
   });
 
+  test('says which file to correct when ca_file is missing or holds no certificate', async () => {
+    for (const caFile of ['/nowhere/ca.pem', import.meta.filename]) {
+      using lost = closing(createHttpClient({ userAgent, caFile, environment: {} }));
+      expect(await failure(lost.client.request(get('https://localhost:1/a')))).toMatchObject({
+        code: 'tls',
+        message: expect.stringContaining(caFile),
+      });
+    }
+  });
+
   test('does not believe a certificate for another name', async () => {
     using certificate = makeCertificate();
     await using secure = await startHttpServer(certificate);
@@ -233,6 +243,22 @@ describe('a proxy of the environment', () => {
     const spared = { ...environment, NO_PROXY: 'bundles.test' };
     using direct = closing(createHttpClient({ userAgent, environment: spared }));
     expect(await failure(direct.client.request(get(url)))).toMatchObject({ code: 'network' });
+  });
+
+  test('that is no URL, is down or refuses to tunnel is a network failure', async () => {
+    await using refusing = await startHttpServer();
+    const { port } = await startConnectProxy().then(async (gone) => {
+      await gone[Symbol.asyncDispose]();
+      return new URL(gone.url);
+    });
+    for (const proxy of ['no url', `http://127.0.0.1:${port}`, refusing.origin]) {
+      using proxied = closing(
+        createHttpClient({ userAgent, environment: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
+      );
+      const error = await failure(proxied.client.request(get('https://bundles.test/a')));
+      expect(['network', 'tls']).toContain(error.code);
+      expect(error.message).toContain('proxy');
+    }
   });
 
   test('is not used for loopback, while network.proxy is', async () => {
