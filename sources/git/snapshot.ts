@@ -1,0 +1,153 @@
+import {
+  MANIFEST_FILE,
+  POLICY_FILE,
+  RELEASE_FILE,
+  ROOT_FILE,
+  type Snapshot,
+} from '../../reconciler/ports.ts';
+import type { CommitInfo } from '../../schemas/status.ts';
+import type { GitBudgets } from './budgets.ts';
+import { GitFault, malformed } from './git-fault.ts';
+import { type Commit, hexOf, idOf, parseCommit, type TreeEntry, treeEntries } from './git-objects.ts';
+import type { ObjectReader } from './object-reader.ts';
+import type { KeptRef } from './repository-refs.ts';
+
+type Limits = Pick<
+  GitBudgets,
+  'objectBytes' | 'documentBytes' | 'manifestBytes' | 'policyBytes' | 'roots' | 'snapshotBytes'
+>;
+
+const ROOTS_FOLDER = 'roots';
+const SUBJECT_CHARACTERS = 512;
+const AUTHOR_CHARACTERS = 256;
+
+/**
+ * The named files of one commit, read by path and never checked out, or null when the commit is not there. `tags` are all refs of
+ * the repository. Throws `source_malformed` when a name is not a plain file, `source_too_large` beyond a cap, `cache_damaged`.
+ */
+export function readSnapshot(
+  objects: ObjectReader,
+  branch: { slug: string; commit: string },
+  refs: ReadonlyMap<string, KeptRef>,
+  limits: Limits,
+): Snapshot | null {
+  const found = objects.read(idOf(branch.commit), limits.objectBytes);
+  if (found === null) return null;
+  if (found.kind !== 'commit')
+    throw malformed(`expected ${branch.commit} to be a commit, found a ${found.kind}`);
+  const commit = parseCommit(found.content);
+  const revision = `tenant/${branch.slug}@sha1:${branch.commit}`;
+  return {
+    revision,
+    fingerprint: revision,
+    commit: describe(commit),
+    tags: tagsOf(refs, branch.commit),
+    files: readFiles(objects, commit.tree, limits),
+  };
+}
+
+/** Short names of the tags that lead to a commit. */
+function tagsOf(refs: ReadonlyMap<string, KeptRef>, commit: string): string[] {
+  const names: string[] = [];
+  for (const [name, { oid, peeled }] of refs) {
+    if ((peeled ?? oid) === commit && name.startsWith('refs/tags/')) names.push(name.slice(10));
+  }
+  return names;
+}
+
+function readFiles(objects: ObjectReader, tree: string, limits: Limits): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  let total = 0;
+  const take = (path: string, entry: TreeEntry, maxBytes: number) => {
+    if (files.has(path)) throw malformed(`expected ${path} once in the commit, found it twice`);
+    if (!/^100(?:644|755|664)$/.test(entry.mode)) {
+      throw malformed(
+        `expected ${path} to be a plain file, found ${nameOfMode(entry.mode)}; commit the file itself`,
+      );
+    }
+    const { content } = readKind(
+      objects,
+      entry.id,
+      'blob',
+      path,
+      Math.min(maxBytes, limits.snapshotBytes - total),
+    );
+    total += content.length;
+    files.set(path, content);
+  };
+
+  const caps: Readonly<Record<string, number>> = {
+    [MANIFEST_FILE]: limits.manifestBytes,
+    [RELEASE_FILE]: limits.documentBytes,
+    [POLICY_FILE]: limits.policyBytes,
+  };
+  let roots: TreeEntry | null = null;
+  for (const entry of treeEntries(
+    readKind(objects, tree, 'tree', 'the commit', limits.objectBytes).content,
+  )) {
+    const cap = Object.hasOwn(caps, entry.name) ? caps[entry.name] : undefined;
+    if (cap !== undefined) take(entry.name, entry, cap);
+    else if (entry.name === ROOTS_FOLDER) {
+      if (roots !== null) throw malformed(`expected ${ROOTS_FOLDER} once in the commit, found it twice`);
+      roots = entry;
+    }
+  }
+  if (roots === null) return files;
+  if (roots.mode !== '40000') {
+    throw malformed(`expected ${ROOTS_FOLDER} to be a folder, found ${nameOfMode(roots.mode)}`);
+  }
+  let count = 0;
+  const folder = readKind(objects, roots.id, 'tree', ROOTS_FOLDER, limits.objectBytes);
+  for (const entry of treeEntries(folder.content)) {
+    const path = `${ROOTS_FOLDER}/${entry.name}`;
+    if (!ROOT_FILE.test(path)) continue;
+    count += 1;
+    if (count > limits.roots) {
+      throw new GitFault('source_too_large', `expected at most ${limits.roots} root documents, found more`);
+    }
+    take(path, entry, limits.documentBytes);
+  }
+  return files;
+}
+
+function readKind(objects: ObjectReader, id: string, kind: 'tree' | 'blob', path: string, maxBytes: number) {
+  let found: ReturnType<ObjectReader['read']>;
+  try {
+    found = objects.read(id, maxBytes);
+  } catch (error) {
+    if (!(error instanceof GitFault) || error.code !== 'source_too_large') throw error;
+    throw new GitFault('source_too_large', `${path}: expected at most ${maxBytes} bytes, found more`, {
+      cause: error,
+    });
+  }
+  if (found === null) throw malformed(`expected ${path} in the pack, found its ${kind} ${hexOf(id)} missing`);
+  if (found.kind !== kind) throw malformed(`expected ${path} to be a ${kind}, found a ${found.kind}`);
+  return found;
+}
+
+function nameOfMode(mode: string): string {
+  const names: Readonly<Record<string, string>> = {
+    '120000': 'a symbolic link',
+    '160000': 'a submodule',
+    '40000': 'a folder',
+  };
+  return names[mode] ?? `mode ${mode}`;
+}
+
+/** The time is the committer's: when the commit came to be as it is. */
+function describe(commit: Commit): CommitInfo {
+  const subject = commit.message.trimStart().split(/\n\s*\n/)[0] ?? '';
+  const ms = (commit.committer.time?.seconds ?? 0) * 1_000;
+  return {
+    subject: printable(subject, SUBJECT_CHARACTERS),
+    author: printable(commit.author.name, AUTHOR_CHARACTERS),
+    time: new Date(ms <= 253_402_300_799_000 ? ms : 0).toISOString().replace('.000Z', 'Z'),
+  };
+}
+
+/** One line without control characters: it is shown in terminals and written into logs. */
+function printable(text: string, max: number): string {
+  return Array.from(text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim())
+    .slice(0, max)
+    .join('');
+}
