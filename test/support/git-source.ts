@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { DesiredSource } from '../../reconciler/ports.ts';
+import type { SpawnFetcher } from '../../sources/git/fetcher.ts';
+import { createGitSource, type GitSourceOptions } from '../../sources/git/git-source.ts';
+import { createSystemClock } from '../../system/clock.ts';
+import { createHttpClient } from '../../system/http-client.ts';
+
+const ENTRY = fileURLToPath(new URL('./fetcher-entry.ts', import.meta.url));
+const CODE = fileURLToPath(new URL('../../', import.meta.url));
+
+/** A fetcher child as the agent starts it: this Node under its permission model, without an environment. */
+export const spawnFetcher: SpawnFetcher = (_verb, rights, heap) =>
+  spawn(
+    process.execPath,
+    [
+      '--permission',
+      '--allow-net',
+      ...[CODE, ...rights.read].map((path) => `--allow-fs-read=${path}`),
+      ...rights.write.map((path) => `--allow-fs-write=${path}`),
+      `--max-old-space-size=${heap.oldSpaceMiB}`,
+      `--max-semi-space-size=${heap.semiSpaceMiB}`,
+      ENTRY,
+    ],
+    { env: { TZ: process.env.TZ ?? '' }, stdio: ['pipe', 'pipe', 'pipe'] },
+  );
+
+export interface TestGitSource extends DesiredSource {
+  readonly warnings: string[];
+}
+
+/** A git source with a real fetcher child; ends its connections with `using`. */
+export function makeGitSource(
+  options: Pick<GitSourceOptions, 'url' | 'stateDirectory'> &
+    Partial<GitSourceOptions> & { credentials?: string | null; spawn?: SpawnFetcher; now?: () => Date },
+): TestGitSource & Disposable {
+  const http = createHttpClient({ userAgent: 'edge-agent/test', environment: {} });
+  const warnings: string[] = [];
+  const clock = createSystemClock();
+  const source = createGitSource(
+    {
+      http,
+      clock: { ...clock, now: options.now ?? clock.now },
+      spawnFetcher: options.spawn ?? spawnFetcher,
+      credentials: async () => options.credentials ?? null,
+      onWarning: (message) => warnings.push(message),
+    },
+    {
+      slug: 'acme',
+      timeoutMs: 20_000,
+      keepDays: () => 30,
+      network: { userAgent: 'edge-agent/test', caFile: null, proxy: null, environment: {} },
+      ...options,
+    },
+  );
+  return { ...source, warnings, [Symbol.dispose]: () => http.close() };
+}
