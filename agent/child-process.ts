@@ -12,8 +12,8 @@ export interface ChildRights {
   readonly read: readonly string[];
   readonly write: readonly string[];
   readonly net: boolean;
-  /** `--max-old-space-size`, MiB. */
-  readonly heapMiB?: number;
+  /** `--max-old-space-size` and `--max-semi-space-size`. */
+  readonly heap?: { readonly oldSpaceMiB: number; readonly semiSpaceMiB: number };
 }
 
 export type SpawnChild = (verb: 'internal-fetch' | 'internal-unpack', rights: ChildRights) => ChildProcess;
@@ -27,7 +27,7 @@ export function createChildSpawner(executable: Executable): SpawnChild {
       ...[program, ...rights.read, ...rights.write].map((path) => `--allow-fs-read=${path}`),
       ...rights.write.map((path) => `--allow-fs-write=${path}`),
       ...(rights.net ? ['--allow-net'] : []),
-      ...(rights.heapMiB === undefined ? [] : [`--max-old-space-size=${rights.heapMiB}`]),
+      ...heapFlags(rights.heap),
       '--disable-warning=ExperimentalWarning',
       '--disable-warning=SecurityWarning',
     ];
@@ -37,6 +37,11 @@ export function createChildSpawner(executable: Executable): SpawnChild {
       env: childEnvironment(),
     });
   };
+}
+
+function heapFlags(heap: ChildRights['heap']): string[] {
+  if (heap === undefined) return [];
+  return [`--max-old-space-size=${heap.oldSpaceMiB}`, `--max-semi-space-size=${heap.semiSpaceMiB}`];
 }
 
 /** Nothing of ours that a child does not need: no tokens that happen to be in the environment. */

@@ -1,6 +1,6 @@
 import type { AgentRecords } from '../reconciler/records.ts';
 import type { Dispatcher } from '../reconciler/dispatcher.ts';
-import type { EventSink, ReportQueue, ReportSink, RunStore, VersionStore } from '../reconciler/ports.ts';
+import type { EventSink, ReportSink, RunStore, VersionStore } from '../reconciler/ports.ts';
 import type { FlowPlan, Plan } from '../reconciler/plan.ts';
 import type { ReconcileResult } from '../reconciler/reconcile.ts';
 import type { Status } from '../schemas/status.ts';
@@ -12,7 +12,8 @@ export interface LocalParts {
   readonly records: AgentRecords;
   readonly store: VersionStore;
   readonly runs: RunStore;
-  readonly queue: ReportQueue;
+  /** Parked reports become due again; how many. */
+  readonly retryReports: () => number;
   readonly events: EventSink;
   readonly reports: ReportSink;
   readonly dispatcher: Dispatcher;
@@ -163,12 +164,8 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
             records.saveFlow(id, { ...state, setback: null, failures: 0, next_attempt_at: null });
           }
         }
-        const freed = flow === null ? parts.queue.unpark(parts.now()) : 0;
-        if (freed > 0) {
-          const message = `${freed} parked reports are sent again`;
-          events.emit({ severity: 'info', reason: 'ReportRetried', message });
-        }
       });
+      if (flow === null) parts.retryReports();
       return answer(await parts.reconcile({ explicit: true, force: false }, signal));
     },
 

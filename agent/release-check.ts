@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { z } from 'zod';
 import type { ReleaseVerifier } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import { SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
@@ -6,8 +7,12 @@ import { createReleaseVerifier } from '../trust/release-verifier.ts';
 import { OperationError } from './operation-error.ts';
 import type { AgentPaths } from './paths.ts';
 
-/** The verifier for the configuration in force; the pinned root is read when `trust.root` changes, and never again. */
-export function createReleaseCheck(): { verifier(config: AgentConfig, paths: AgentPaths): ReleaseVerifier } {
+export interface ReleaseCheck {
+  /** For the configuration in force; the pinned root is read when `trust.root` changes, and never again. */
+  verifier(config: AgentConfig, paths: AgentPaths): ReleaseVerifier;
+}
+
+export function createReleaseCheck(): ReleaseCheck {
   let made: { key: string; verifier: ReleaseVerifier } | null = null;
   return {
     verifier(config, paths) {
@@ -36,5 +41,17 @@ function readRoot(path: string): string {
     const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'found no such file' : (cause as Error).message;
     const message = `trust.root: expected the pinned root document at ${path}, ${why}; enrol this agent, or correct the path`;
     throw new OperationError('config_invalid', message, { exitCode: 2, cause });
+  }
+}
+
+/** Version of the pinned root as it says itself, 0 when there is none: only a hint of where to look for the next one. */
+export function pinnedRootVersion(paths: AgentPaths): number {
+  if (paths.root === null) return 0;
+  try {
+    const { payload } = z.object({ payload: z.string() }).parse(JSON.parse(readRoot(paths.root)));
+    const root = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as unknown;
+    return z.object({ version: z.int().min(1) }).parse(root).version;
+  } catch {
+    return 0;
   }
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { BranchCheck, BundleSource, Clock, DesiredSource } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import { createBundleSource } from '../sources/artifacts/bundle-source.ts';
@@ -72,7 +71,7 @@ function gitSource(inputs: SourceInputs, http: HttpClient): DesiredSource {
       clock,
       credentials: () => credentials.gitToken(),
       onWarning: inputs.onWarning,
-      spawnFetcher: ({ verb, allow, maxOldSpaceMiB }) => spawnChild(verb, { ...allow, heapMiB: maxOldSpaceMiB }),
+      spawnFetcher: (verb, rights, heap) => spawnChild(verb, { ...rights, heap }),
     },
     {
       url: config.source.url,
@@ -96,7 +95,7 @@ function httpSource(inputs: SourceInputs, http: HttpClient): DesiredSource {
     baseUrl: config.source.url,
     slug: config.tenant,
     client: http,
-    stateDirectory: join(paths.state),
+    stateDirectory: paths.state,
     timeoutMs: config.source.timeout,
     authorization: async () => basicAuthorization(await credentials.gitToken()),
     knownRootVersion: inputs.rootVersion,

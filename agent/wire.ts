@@ -34,7 +34,7 @@ import { createLiveStatus } from './live-status.ts';
 import { createLocalOperations } from './local-operations.ts';
 import type { AgentOperations } from './operations.ts';
 import type { AgentPaths } from './paths.ts';
-import { createReleaseCheck } from './release-check.ts';
+import { createReleaseCheck, pinnedRootVersion } from './release-check.ts';
 import { createRunFiles } from './run-files.ts';
 import { createSources } from './sources.ts';
 import { statusDocument } from './status-document.ts';
@@ -155,7 +155,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       clock,
       spawnChild,
       keepDays: () => settings().retention.keep_days,
-      rootVersion: () => records.trustSeen().root_version ?? 1,
+      rootVersion: () => records.trustSeen().root_version ?? pinnedRootVersion(paths),
       onWarning: (message) => log.warn(message),
       onClockOffset: (ms) => {
         clockOffsetMs = ms;
@@ -266,7 +266,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     records,
     store,
     runs,
-    queue,
+    retryReports: () => outbox.retryParked(),
     events,
     reports: outbox,
     dispatcher,

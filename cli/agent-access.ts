@@ -1,20 +1,19 @@
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { controlPeer, type ControlPeer, createControlClient } from '../agent/control-client.ts';
-import { runDaemon as daemon } from '../agent/daemon.ts';
 import { loadConfig } from '../agent/load-config.ts';
-import { type Observer, openObserver } from '../agent/observer.ts';
-import { openAgent } from '../agent/open.ts';
+import type { Observer } from '../agent/observer.ts';
 import type { AgentOperations } from '../agent/operations.ts';
 import { agentPaths } from '../agent/paths.ts';
-import { createLog } from '../system/log.ts';
-import { platformLogDir } from '../system/log-directory.ts';
 import type { Globals } from './globals.ts';
 import { createTerminalProgress } from './progress.ts';
+
+// What a command does not need is not loaded: a status behind the socket of a daemon is quick.
 
 /** How long a command waits for another one that works on the same state. */
 const LOCK_WAIT_MS = 3_000;
 
-const executable = { node: process.execPath, main: fileURLToPath(new URL('./main.ts', import.meta.url)) };
+const executable = { node: process.execPath, main: fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url)) };
 
 /**
  * The agent's operations: of the daemon when one runs, else of this process under the same lock. `peer` is null in the second
@@ -30,6 +29,7 @@ export async function withOperations(
   const { socket } = agentPaths(config, globals.config);
   const peer = await controlPeer(socket, signal);
   if (peer !== null) return work(createControlClient(socket), peer);
+  const [{ openAgent }, { createLog }] = await Promise.all([import('../agent/open.ts'), import('../system/log.ts')]);
   const log = createLog({
     level: globals.verbose ? 'debug' : 'error',
     dir: null,
@@ -59,6 +59,7 @@ export async function withOperations(
 }
 
 export async function withObserver<T>(globals: Globals, work: (observer: Observer) => T | Promise<T>): Promise<T> {
+  const { openObserver } = await import('../agent/observer.ts');
   const observer = await openObserver(globals.config);
   try {
     return await work(observer);
@@ -70,6 +71,11 @@ export async function withObserver<T>(globals: Globals, work: (observer: Observe
 export async function runDaemon(globals: Globals): Promise<void> {
   const { config } = await loadConfig(globals.config);
   const paths = agentPaths(config, globals.config);
+  const [{ runDaemon: daemon }, { createLog }, { platformLogDir }] = await Promise.all([
+    import('../agent/daemon.ts'),
+    import('../system/log.ts'),
+    import('../system/log-directory.ts'),
+  ]);
   const log = createLog({
     level: globals.verbose ? 'debug' : config.log.level,
     dir: paths.log ?? platformLogDir(),

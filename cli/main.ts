@@ -1,5 +1,11 @@
 #!/usr/bin/env node
 /** `edge-agent`. Internal verbs are children of ours: they load only what they need. */
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+// From a checkout, TypeScript is stripped at every start: what was stripped once is kept beside the sources, a third of the time.
+if (import.meta.url.endsWith('.ts')) enableCompileCache(fileURLToPath(new URL('../.cache/compile', import.meta.url)));
+
 const verb = process.argv[2];
 if (verb === 'internal-fetch') {
   const { runFetcherProcess } = await import('../agent/internal-verbs.ts').then((verbs) => verbs.fetcher());
@@ -11,5 +17,3 @@ if (verb === 'internal-fetch') {
   const { runProgram } = await import('./program.ts');
   await runProgram(process.argv);
 }
-
-export {};

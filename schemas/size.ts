@@ -5,7 +5,7 @@ type Unit = keyof typeof UNITS;
 
 /** Bytes of `512B|64KiB|8MiB|2GiB`, or null when the text is no size. */
 export function parseSize(text: string): number | null {
-  const match = /^(\d{1,15})(B|KiB|MiB|GiB|TiB)$/.exec(text);
+  const match = /^(\d{1,16})(B|KiB|MiB|GiB|TiB)$/.exec(text);
   if (match === null) return null;
   const value = Number(match[1]) * UNITS[match[2] as Unit];
   return Number.isSafeInteger(value) ? value : null;
@@ -22,7 +22,7 @@ export function formatSize(bytes: number): string {
   return `${bytes}B`;
 }
 
-export const SIZE_PATTERN = '^\\d{1,15}(B|KiB|MiB|GiB|TiB)$';
+export const SIZE_PATTERN = '^\\d{1,16}(B|KiB|MiB|GiB|TiB)$';
 
 /** A size in YAML: text in, bytes out. */
 export const Size = z

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../agent/load-config.ts';
-import { validateFile } from '../../agent/validate-file.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { globalsOf } from '../globals.ts';
@@ -17,6 +16,7 @@ export function addValidate(program: Command): void {
         terminal.document({ valid: true, files: [{ file: globals.config, kind: 'agent', sha256: digest }] });
         return terminal.line(`${terminal.paint('green', '✔')} ${globals.config} is valid (tenant ${config.tenant})`);
       }
+      const { validateFile } = await import('../../agent/validate-file.ts');
       const answers = await Promise.all(files.map((file) => validateFile(file)));
       const wrong = answers.filter((answer) => answer.problems.length > 0);
       if (wrong.length > 0) {

@@ -1,7 +1,7 @@
 import type { ReconcileContext, Step, StepResult } from '../context.ts';
 import { DONE } from '../context.ts';
 import { normaliseRelease } from '../normalise-release.ts';
-import { MANIFEST_FILE, POLICY_FILE, type Snapshot, type Verdict } from '../ports.ts';
+import { MANIFEST_FILE, POLICY_FILE, RELEASE_FILE, type Snapshot, type Verdict } from '../ports.ts';
 import { olderThan } from '../agent-version.ts';
 
 /** Whether to believe the files, and what they say once they are believed. */
@@ -14,6 +14,11 @@ export const verify: Step = {
     if (!context.dryRun) await context.trustMemory.save(verdict.memory);
     for (const version of verdict.newRoots) {
       context.events.emit({ severity: 'info', reason: 'RootAccepted', message: `root ${version} is accepted`, revision });
+    }
+    if (verdict.kind === 'refused' && verdict.code === 'manifest_missing' && !snapshot.files.has(RELEASE_FILE)) {
+      const message = `expected ${MANIFEST_FILE} on the branch, found none; publish a release`;
+      context.events.emit({ severity: 'error', reason: 'ManifestInvalid', message, revision });
+      return { kind: 'stalled', code: 'manifest_missing', message };
     }
     if (verdict.kind === 'refused') {
       context.events.emit({
