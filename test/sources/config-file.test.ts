@@ -81,11 +81,11 @@ describe('watching', () => {
   });
   afterEach(() => controller.abort());
 
-  async function watching(known: string | null, lookEveryMs?: number) {
+  async function watching(known: string | null, lookEveryMs?: number, debounceMs = 30) {
     await watchConfigFile(path, {
       known,
       signal: controller.signal,
-      debounceMs: 30,
+      debounceMs,
       lookEveryMs,
       onChange: (loaded) => void seen.push(loaded.config.tenant),
       onInvalid: (outcome) => void seen.push(outcome.kind),
@@ -127,9 +127,9 @@ describe('watching', () => {
 
   test('does not take the moment between two renames for a deletion', async () => {
     await writeFile(path, GOOD);
-    await watching(digest(GOOD));
+    await watching(digest(GOOD), undefined, 300);
     await rename(path, `${path}~`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 400));
     await writeFile(path, tenant('globex'));
     await expect.poll(() => seen, soon).toEqual(['globex']);
   });
