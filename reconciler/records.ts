@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import {
   Conditions,
   EMPTY_SOURCE_STATE,
@@ -45,8 +44,13 @@ export interface AgentRecords {
   transaction<T>(work: () => T): T;
 }
 
+/** A schema, as far as reading needs one. */
+interface Reader<T> {
+  safeParse(value: unknown): { success: true; data: T } | { success: false };
+}
+
 export function createAgentRecords(documents: StateDocuments): AgentRecords {
-  const read = <S extends z.ZodType>(key: string, schema: S): z.output<S> | null => {
+  const read = <T>(key: string, schema: Reader<T>): T | null => {
     const parsed = schema.safeParse(documents.read(key));
     return parsed.success ? parsed.data : null;
   };
@@ -54,8 +58,8 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     if (value === null) documents.delete(key);
     else documents.write(key, value);
   };
-  const all = <S extends z.ZodType>(prefix: string, schema: S): Map<string, z.output<S>> => {
-    const found = new Map<string, z.output<S>>();
+  const all = <T>(prefix: string, schema: Reader<T>): Map<string, T> => {
+    const found = new Map<string, T>();
     for (const { key, value } of documents.list(prefix)) {
       const parsed = schema.safeParse(value);
       if (parsed.success) found.set(key.slice(prefix.length), parsed.data);

@@ -1,5 +1,5 @@
 import type { ICruiseOptions, IFlattenedRuleSet, IForbiddenRuleType } from 'dependency-cruiser';
-import { type Allowed, HOME_OF_PACKAGE, OUTSIDE, PRODUCT } from './table.ts';
+import { type Allowed, HOMES_OF_PACKAGE, OUTSIDE, PRODUCT } from './table.ts';
 
 type Rule = Extract<IForbiddenRuleType, { to: { dependencyTypes?: unknown } }>;
 
@@ -18,11 +18,11 @@ const FROM_PRODUCT = { path: `^(${Object.keys(PRODUCT).join('|')})/` };
 export function importRules(): IFlattenedRuleSet & { forbidden: Rule[] } {
   const forbidden = [
     ...Object.entries(PRODUCT).flatMap(([folder, allowed]) => rulesOfFolder(folder, allowed)),
-    ...Object.entries(HOME_OF_PACKAGE).map(([name, home]) =>
+    ...Object.entries(HOMES_OF_PACKAGE).map(([name, homes]) =>
       rule(
         `home-of-${name}`,
-        `${name} is for ${home}/ alone`,
-        { ...FROM_PRODUCT, pathNot: under(home) },
+        `${name} is for ${homes.join('/ and ')}/ alone`,
+        { ...FROM_PRODUCT, pathNot: under(homes.join('|')) },
         { path: packageNamed(name) },
       ),
     ),

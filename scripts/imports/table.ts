@@ -31,9 +31,8 @@ export const PRODUCT: Readonly<Record<string, Allowed>> = {
 /** May import anything; the product imports none of it. */
 export const OUTSIDE = ['test', 'examples', 'bench', 'scripts', 'packaging'];
 
-/** Packages that belong to one folder: elsewhere they would be a second way to do the same thing. */
-export const HOME_OF_PACKAGE: Readonly<Record<string, string>> = {
-  commander: 'cli',
-  fastify: 'console',
-  '@fastify/static': 'console',
+/** Packages that belong to some folders: elsewhere they would be a second way to do the same thing. */
+export const HOMES_OF_PACKAGE: Readonly<Record<string, readonly string[]>> = {
+  commander: ['cli', 'console'],
+  fastify: ['console'],
 };
