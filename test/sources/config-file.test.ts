@@ -129,7 +129,7 @@ describe('watching', () => {
     await writeFile(path, GOOD);
     await watching(digest(GOOD), undefined, 300);
     await rename(path, `${path}~`);
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await new Promise((resolve) => setTimeout(resolve, 530));
     await writeFile(path, tenant('globex'));
     await expect.poll(() => seen, soon).toEqual(['globex']);
   });
