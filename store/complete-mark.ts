@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Sha256, Timestamp } from '../schemas/names.ts';
@@ -53,13 +53,7 @@ async function readMarkText(path: string): Promise<string | null> {
   }
 }
 
-/** Durable when it resolves, but for the entry in the folder. */
+/** Not yet durable. */
 export async function writeCompleteMark(folder: string, mark: CompleteMark): Promise<void> {
-  const handle = await open(join(folder, COMPLETE_FILE), 'wx', 0o444);
-  try {
-    await handle.writeFile(`${JSON.stringify(mark)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeFile(join(folder, COMPLETE_FILE), `${JSON.stringify(mark)}\n`, { flag: 'wx', mode: 0o444 });
 }

@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs';
 import { chmod, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { syncDirectory } from '../system/atomic-file.ts';
 
 const RENAME_TRIES = 10;
 const RENAME_WAIT_MS = 50;
@@ -21,17 +20,16 @@ export class StorePlaceError extends Error {
 }
 
 /**
- * Makes a folder inside one that exists, durably, when it is missing. A symbolic link is refused: what is renamed into place must
- * stay on one file system, and a link could be turned while we look away.
+ * Makes a folder inside one that exists, when it is missing; not yet durable. A symbolic link is refused: what is renamed into
+ * place must stay on one file system, and a link could be turned while we look away.
  */
-export async function ensureDirectory(path: string, mode: number): Promise<void> {
+export async function makeDirectory(path: string, mode = 0o755): Promise<void> {
   try {
     await mkdir(path, { mode });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return checkDirectory(path);
+    await checkDirectory(path);
   }
-  await syncDirectory(dirname(path));
 }
 
 /** Throws `StorePlaceError` when something else is there; nothing there is no error. */

@@ -103,13 +103,11 @@ export function createDownloads(staging: string, clock: Clock): Downloads {
 
 async function openPart(staging: string, sha256: string, clock: Clock): Promise<Part> {
   const path = join(staging, `${sha256}.part`);
-  const validator = await readValidator(`${path}.json`);
   const found = await stat(path).catch(() => null);
-  const fresh = found !== null && clock.now().getTime() - found.mtimeMs < KEPT_MS;
-  if (fresh && validator !== null && found.size > 0) {
-    return { handle: await open(path, 'r+'), offset: found.size, validator };
+  if (found !== null && found.size > 0 && clock.now().getTime() - found.mtimeMs < KEPT_MS) {
+    const validator = await readValidator(`${path}.json`);
+    if (validator !== null) return { handle: await open(path, 'r+'), offset: found.size, validator };
   }
-  await rm(`${path}.json`, { force: true });
   return { handle: await open(path, 'w+', 0o600), offset: 0, validator: null };
 }
 

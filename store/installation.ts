@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { chmod, constants, copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock, Setback, UnpackCaps, VersionRecord } from '../reconciler/ports.ts';
-import { syncDirectory } from '../system/atomic-file.ts';
 import type { Unpacker } from './archive/unpacker.ts';
 import { COMPLETE_FILE, type CompleteMark, writeCompleteMark } from './complete-mark.ts';
-import { ensureDirectory, entriesOf, moveDirectory, removeTree } from './directories.ts';
+import { entriesOf, makeDirectory, moveDirectory, removeTree } from './directories.ts';
+import { createDirectorySync } from './directory-sync.ts';
 import type { Downloads } from './downloads.ts';
 import { isSystemError, toRetry } from './io-setback.ts';
 import { parseVersionPath, type StoreLayout, type VersionPlace } from './layout.ts';
@@ -47,6 +47,7 @@ export function createInstall(deps: {
   clock: Clock;
 }): Install {
   const { layout, downloads, unpacker, trash, clock } = deps;
+  const syncFolder = createDirectorySync();
 
   const fill = async (
     sha256: string,
@@ -88,17 +89,13 @@ export function createInstall(deps: {
 
   const putInPlace = async (from: string, place: VersionPlace, path: string) => {
     const target = join(layout.tenant, path);
-    if (place.flow !== null) {
-      await ensureDirectory(layout.flows, 0o755);
-      await ensureDirectory(join(layout.flows, place.flow), 0o755);
-    }
-    // Flows may run as another account. Its own mode comes after the move: moving a folder needs the right to write to it.
-    await chmod(from, 0o755);
-    await syncDirectory(from);
-    const replaced = await trash.moveIn(target);
-    await moveDirectory(from, target);
+    if (place.flow !== null) await makeFlowDirectory(layout, place.flow);
+    const replaced = await moveOver(from, target, trash);
+    // Not before the move, which needs the right to write to the folder.
     await chmod(target, 0o555);
-    await syncDirectory(dirname(target));
+    // Up to the tenant's folder: those in between may be new.
+    const above = place.flow === null ? [layout.tenant] : [dirname(target), layout.flows, layout.tenant];
+    await Promise.all(above.map(syncFolder));
     // What cannot be removed now goes with the trash at the next start.
     if (replaced !== null) await removeTree(replaced).catch(() => undefined);
   };
@@ -110,11 +107,10 @@ export function createInstall(deps: {
     }
     const into = join(layout.unpacking, randomUUID());
     const sync = createTreeSync(into);
+    let placed = false;
     try {
       const filled = await fill(bundle.sha256, into, sync, caps, signal);
       if (filled.kind !== 'filled') return filled;
-      await sync.drain();
-      signal.throwIfAborted();
       const { tree_sha256, files, bytes } = filled.contents;
       const mark: CompleteMark = {
         format: 1,
@@ -124,18 +120,51 @@ export function createInstall(deps: {
         bytes,
         unpacked_at: clock.now().toISOString(),
       };
+      // The mark counts only in its place, so it is made durable together with the rest.
       await writeCompleteMark(into, mark);
+      await sync.add({ files: [COMPLETE_FILE], directories: ['.'] });
+      await sync.drain();
+      signal.throwIfAborted();
       await putInPlace(into, place, bundle.path);
+      placed = true;
       return { kind: 'unpacked', record: toRecord(bundle.path, place, mark) };
     } catch (error) {
       signal.throwIfAborted();
       if (isSystemError(error)) return toRetry(error, `making the version ${bundle.path}`);
       throw error;
     } finally {
-      await sync.drain().catch(() => undefined);
-      await removeTree(into).catch(() => undefined);
+      if (!placed) {
+        await sync.drain().catch(() => undefined);
+        await removeTree(into).catch(() => undefined);
+      }
     }
   };
+}
+
+async function makeFlowDirectory(layout: StoreLayout, flow: string): Promise<void> {
+  const folder = join(layout.flows, flow);
+  try {
+    await makeDirectory(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await makeDirectory(layout.flows);
+    await makeDirectory(folder);
+  }
+}
+
+/** Where what lay there has gone; null when the place was free, as it mostly is. */
+async function moveOver(from: string, target: string, trash: Trash): Promise<string | null> {
+  try {
+    await moveDirectory(from, target);
+    return null;
+  } catch (error) {
+    const taken = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM', 'EACCES'];
+    if (!taken.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    const replaced = await trash.moveIn(target);
+    if (replaced === null) throw error;
+    await moveDirectory(from, target);
+    return replaced;
+  }
 }
 
 /** A version of the same digest, under another name, copied and compared with what it was when it was unpacked. */
@@ -186,6 +215,6 @@ async function copyTree(
       files.push(path);
     }
   }
-  if (below !== '') await chmod(join(into, below), 0o555);
+  await chmod(join(into, below), below === '' ? 0o755 : 0o555);
   await sync.add({ files, directories: below === '' ? [] : [below] });
 }

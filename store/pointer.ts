@@ -1,5 +1,5 @@
+import { hash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock, PointerChange, StateDocuments } from '../reconciler/ports.ts';
 import type { Held, SeqMark } from '../schemas/current.ts';
 import { Current, EMPTY_CURRENT } from '../schemas/current.ts';
@@ -7,8 +7,8 @@ import { writeFileAtomically } from '../system/atomic-file.ts';
 import { namingDiskFull } from './io-setback.ts';
 
 const POINTER_MAX_BYTES = 64 * 1024 * 1024;
-/** What the database believes the pointer says. */
-const FOLLOWER_KEY = 'store/current';
+/** The digest of the pointer that the database followed last. */
+const FOLLOWED_KEY = 'store/followed';
 
 /** `current.json` cannot be read or believed. Never taken for an empty one: what it named would be thrown away. */
 export class PointerError extends Error {
@@ -43,16 +43,22 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+interface Known {
+  readonly current: Current;
+  /** Of the file's text; null when there is no file. */
+  readonly digest: string | null;
+}
+
 export function createPointer(path: string, documents: StateDocuments): Pointer {
-  let known: Current | null = null;
+  let known: Known | null = null;
   let queue: Waiting[] = [];
   let writing = false;
 
   const reload = () => {
     known = readPointer(path);
-    return known;
+    return known.current;
   };
-  const current = () => known ?? reload();
+  const current = () => known?.current ?? reload();
 
   const writeGroup = async (waiting: readonly Waiting[]) => {
     let next = current();
@@ -67,10 +73,11 @@ export function createPointer(path: string, documents: StateDocuments): Pointer 
     });
     if (group.length === 0) return;
     try {
-      await writeFileAtomically(path, `${JSON.stringify(Current.parse(next), null, 2)}\n`, { mode: 0o644 });
-      known = next;
+      const text = `${JSON.stringify(next, null, 2)}\n`;
+      await writeFileAtomically(path, text, { mode: 0o644 });
+      known = { current: next, digest: hash('sha256', text) };
       documents.transaction(() => {
-        documents.write(FOLLOWER_KEY, next);
+        documents.write(FOLLOWED_KEY, known?.digest);
         for (const { alongside } of group) alongside?.();
       });
       for (const { resolve } of group) resolve(next);
@@ -95,11 +102,10 @@ export function createPointer(path: string, documents: StateDocuments): Pointer 
     current,
     reload,
     follow() {
-      const pointer = current();
-      if (isDeepStrictEqual(documents.read(FOLLOWER_KEY), pointer)) return false;
-      const first = documents.read(FOLLOWER_KEY) === null && isDeepStrictEqual(pointer, EMPTY_CURRENT);
-      documents.write(FOLLOWER_KEY, pointer);
-      return !first;
+      const { digest } = known ?? readPointer(path);
+      if (documents.read(FOLLOWED_KEY) === digest) return false;
+      documents.write(FOLLOWED_KEY, digest);
+      return true;
     },
     change: (change, alongside) =>
       new Promise((resolve, reject) => {
@@ -147,14 +153,14 @@ export function laterSeq(before: SeqMark | null, now: SeqMark | null): SeqMark |
   return before !== null && before.keys === now.keys && before.value > now.value ? before : now;
 }
 
-function readPointer(path: string): Current {
+function readPointer(path: string): Known {
   let text: string;
   try {
     const { size } = statSync(path);
     if (size > POINTER_MAX_BYTES) throw new PointerError(path, `${size} bytes, more than any pointer has`);
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return EMPTY_CURRENT;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { current: EMPTY_CURRENT, digest: null };
     if (error instanceof PointerError) throw error;
     throw new PointerError(path, `that it cannot be read (${(error as Error).message})`, { cause: error });
   }
@@ -165,7 +171,7 @@ function readPointer(path: string): Current {
     throw new PointerError(path, `no JSON (${(error as Error).message})`, { cause: error });
   }
   const parsed = Current.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { current: parsed.data, digest: hash('sha256', text) };
   const [issue] = parsed.error.issues;
   throw new PointerError(path, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another format'}`);
 }

@@ -2,14 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecoveryReport } from '../reconciler/ports.ts';
 import type { Current } from '../schemas/current.ts';
-import { removeAbandonedTemporaries } from '../system/atomic-file.ts';
-import {
-  checkDirectory,
-  ensureDirectory,
-  entriesOf,
-  makePrivateDirectory,
-  removeTree,
-} from './directories.ts';
+import { removeAbandonedTemporaries, syncDirectory } from '../system/atomic-file.ts';
+import { checkDirectory, entriesOf, makeDirectory, makePrivateDirectory, removeTree } from './directories.ts';
 import type { Downloads } from './downloads.ts';
 import type { StoreLayout } from './layout.ts';
 import type { Pointer } from './pointer.ts';
@@ -19,12 +13,11 @@ import { listVersionFolders } from './version-folders.ts';
 /** Folders that must be there and be ours before anything is read from or renamed into them. */
 export async function prepareDirectories(layout: StoreLayout): Promise<void> {
   await mkdir(layout.cache, { recursive: true });
-  await ensureDirectory(layout.tenant, 0o755);
+  await makeDirectory(layout.tenant);
   await checkDirectory(layout.flows);
   makePrivateDirectory(layout.state);
-  await ensureDirectory(layout.staging, 0o700);
-  await ensureDirectory(layout.unpacking, 0o700);
-  await ensureDirectory(layout.trash, 0o700);
+  for (const folder of [layout.staging, layout.unpacking, layout.trash]) await makeDirectory(folder, 0o700);
+  await Promise.all([layout.cache, layout.state, layout.staging].map(syncDirectory));
 }
 
 /**

@@ -1,4 +1,5 @@
-import { chmod, open } from 'node:fs/promises';
+import { close, fsync, open } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '../system/atomic-file.ts';
 
@@ -57,14 +58,20 @@ export function createTreeSync(root: string): TreeSync {
   };
 }
 
-async function syncFile(path: string): Promise<void> {
+/** With callbacks: a promise and a FileHandle a file cost more than the fsync of a small one. */
+function syncFile(path: string): Promise<void> {
   const windows = process.platform === 'win32';
-  // Windows makes durable only what may be written; there the file is closed to writers afterwards.
-  const handle = await open(path, windows ? 'r+' : 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  if (windows) await chmod(path, 0o444);
+  return new Promise((resolve, reject) => {
+    // Windows makes durable only what may be written; there the file is closed to writers afterwards.
+    open(path, windows ? 'r+' : 'r', (failed, fd) => {
+      if (failed !== null) return reject(failed);
+      fsync(fd, (unsynced) => {
+        close(fd, (unclosed) => {
+          const error = unsynced ?? unclosed;
+          if (error != null) return reject(error);
+          resolve(windows ? chmod(path, 0o444) : undefined);
+        });
+      });
+    });
+  });
 }

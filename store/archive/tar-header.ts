@@ -5,8 +5,11 @@ export const BLOCK_BYTES = 512;
 export interface TarHeader {
   /** Type flag as one character; `0` for the old NUL. */
   readonly type: string;
-  /** With the ustar prefix. */
-  readonly name: string;
+  /**
+   * With the ustar prefix; throws `ArchiveRefusal` when it is no UTF-8. Only asked for when no extended header gives a longer name:
+   * the short one may then be cut in the middle of a character.
+   */
+  readonly name: () => string;
   /** Bytes that follow. */
   readonly size: number;
   readonly mode: number;
@@ -32,11 +35,11 @@ export function readTarHeader(block: Uint8Array): TarHeader | null {
   const flag = String.fromCharCode(block[156] ?? 0);
   const magic = String.fromCharCode(...block.subarray(257, 263));
   // GNU's own format (`ustar  `) has other things where POSIX has the prefix.
-  const prefix = magic === 'ustar\0' ? textAt(block, 345, 155) : '';
-  const name = textAt(block, 0, 100);
+  const prefix = magic === 'ustar\0' ? fieldAt(block, 345, 155) : new Uint8Array();
+  const short = fieldAt(block, 0, 100);
   return {
     type: flag === '\0' ? '0' : flag,
-    name: prefix === '' ? name : `${prefix}/${name}`,
+    name: () => (prefix.length === 0 ? decodeName(short) : `${decodeName(prefix)}/${decodeName(short)}`),
     size: numberAt(block, 124, 12, 'size'),
     mode: numberAt(block, 100, 8, 'mode'),
   };
@@ -64,10 +67,11 @@ function sumOf(block: Uint8Array): number {
   return any === 0 ? 0 : sum;
 }
 
-function textAt(block: Uint8Array, offset: number, length: number): string {
+/** Up to the first NUL; a copy, as the block is read into again. */
+function fieldAt(block: Uint8Array, offset: number, length: number): Uint8Array {
   const field = block.subarray(offset, offset + length);
   const end = field.indexOf(0);
-  return decodeName(end === -1 ? field : field.subarray(0, end));
+  return field.slice(0, end === -1 ? length : end);
 }
 
 /** Octal text ended by spaces or NULs, or GNU's base-256 when the first bit is set. */

@@ -56,7 +56,7 @@ export function createTarReader(handler: TarHandler): TarReader {
   let longLink = false;
 
   const startMember = (header: TarHeader) => {
-    const name = records?.path ?? longName ?? header.name;
+    const name = records?.path ?? longName ?? header.name();
     const refused = REFUSED_TYPES[header.type];
     if (refused !== undefined) {
       throw new ArchiveRefusal(

@@ -140,6 +140,8 @@ function createTreeWriter(into: string, tree: MemberTree, onMade: (made: Made) =
     seal() {
       const directories = tree.directories();
       for (const directory of directories) chmodSync(join(into, directory), 0o555);
+      // Flows may run as another account. The parent closes it once it is in its place.
+      chmodSync(into, 0o755);
       flush([]);
       for (let at = 0; at < directories.length; at += BATCH_FILES)
         flush(directories.slice(at, at + BATCH_FILES));

@@ -70,7 +70,7 @@ export function createUnpacker(options: {
   ): Promise<UnpackAnswer | UnpackerLoss> => {
     signal.throwIfAborted();
     clearTimeout(idle);
-    child ??= start(spawnChild(UNPACK_VERB, { read, write, net: false }));
+    child ??= start(spawnChild(UNPACK_VERB, { read: [...read, ...write], write, net: false }));
     const mine = child;
     hold(mine, true);
     const id = ++lastId;
