@@ -1,7 +1,7 @@
-import type { Stats } from 'node:fs';
-import { access, open } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { PrivateJwk, PublicJwk } from '../schemas/jws.ts';
 import { writeFileAtomically } from '../system/atomic-file.ts';
+import { readSmallFile, type SmallFile } from '../system/small-file.ts';
 import { newKey } from '../trust/ceremony/new-key.ts';
 import { halvesMatch } from '../trust/device-key.ts';
 import { parseStrictJson } from '../trust/strict-json.ts';
@@ -14,7 +14,8 @@ export type KnownKey = PublicJwk & { readonly kid: string };
 
 /** A new private Ed25519 key (RFC 8037) in a file of mode 0600, and what may be shown of it. A key that is there stays unless `force`. */
 export async function makeKeyFile(path: string, options: { force: boolean }): Promise<KnownKey> {
-  if (!options.force) await expectNoFile(path, 'a key that is overwritten is lost for ever; --force does it all the same');
+  if (!options.force)
+    await expectNoFile(path, 'a key that is overwritten is lost for ever; --force does it all the same');
   const key = newKey();
   await writeGiven(path, `${JSON.stringify(key, null, 2)}\n`, 0o600);
   return publicPart(key);
@@ -23,11 +24,15 @@ export async function makeKeyFile(path: string, options: { force: boolean }): Pr
 /** What may be shown of the key in a file, private or public. */
 export async function readPublicKey(path: string): Promise<KnownKey> {
   const { value } = await readKey(path);
-  const parsed = PublicJwk.or(PrivateJwk).safeParse(value);
-  if (!parsed.success) throw notAKey(path, 'an Ed25519 key as JWK (kty OKP, crv Ed25519, x)');
+  const isPrivate = holdsPrivatePart(value);
+  const parsed = (isPrivate ? PrivateJwk : PublicJwk).safeParse(value);
+  const sound = parsed.success && (!isPrivate || halvesMatch(PrivateJwk.parse(value)));
+  if (!sound) throw notAKey(path, 'an Ed25519 key as JWK (kty OKP, crv Ed25519, x)');
   const key = publicPart(parsed.data);
   if (parsed.data.kid !== undefined && parsed.data.kid !== key.kid) {
-    throw unusable(`${path}: expected kid ${key.kid}, the thumbprint of the key (RFC 7638), found ${shown(parsed.data.kid)}`);
+    throw unusable(
+      `${path}: expected kid ${key.kid}, the thumbprint of the key (RFC 7638), found ${shown(parsed.data.kid)}`,
+    );
   }
   return key;
 }
@@ -44,28 +49,40 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
   const { value, mode } = await readKey(path);
   const parsed = PrivateJwk.safeParse(value);
   if (!parsed.success) {
-    const hint = PublicJwk.safeParse(value).success ? '; this is the public half, which signs nothing' : '';
+    const hint =
+      !holdsPrivatePart(value) && PublicJwk.safeParse(value).success
+        ? '; this is the public half, which signs nothing'
+        : '';
     throw notAKey(path, 'a private Ed25519 key as JWK (kty OKP, crv Ed25519, x, d)', hint);
   }
-  if (!halvesMatch(parsed.data)) throw unusable(`${path}: expected d and x of one key, found halves that do not belong together`);
+  if (!halvesMatch(parsed.data))
+    throw unusable(`${path}: expected d and x of one key, found halves that do not belong together`);
   const open = process.platform !== 'win32' && (mode & 0o077) !== 0;
-  const found = (mode & 0o777).toString(8).padStart(4, '0');
-  const warnings = open ? [`${path}: expected mode 0600, found ${found}: others on this machine can read the key`] : [];
+  const found = mode.toString(8).padStart(4, '0');
+  const warnings = open
+    ? [`${path}: expected mode 0600, found ${found}: others on this machine can read the key`]
+    : [];
   return { key: parsed.data, kid: publicPart(parsed.data).kid, warnings };
 }
 
 /** The bytes of a file somebody named on the command line, and its mode. A file that cannot be read is wrong use: exit 2. */
-export async function readGiven(path: string, maxBytes: number): Promise<{ bytes: Uint8Array; mode: number }> {
+export async function readGiven(
+  path: string,
+  maxBytes: number,
+): Promise<{ bytes: Uint8Array; mode: number }> {
+  let read: SmallFile;
   try {
-    await using handle = await open(path, 'r');
-    const stats: Stats = await handle.stat();
-    if (!stats.isFile()) throw unreadable(path, 'something else');
-    if (stats.size > maxBytes) throw unreadable(path, `${stats.size} bytes; at most ${maxBytes} are read`);
-    return { bytes: await handle.readFile(), mode: stats.mode };
+    read = await readSmallFile(path, maxBytes);
   } catch (error) {
-    if (error instanceof OperationError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw unreadable(path, code === 'ENOENT' ? 'none' : message);
+    throw unreadable(path, (error as Error).message);
+  }
+  switch (read.kind) {
+    case 'read':
+      return { bytes: read.bytes, mode: read.mode };
+    case 'absent':
+      throw unreadable(path, 'none');
+    case 'too_large':
+      throw unreadable(path, `one of more than ${maxBytes} bytes`);
   }
 }
 
@@ -76,10 +93,14 @@ export async function writeGiven(path: string, text: string, mode: number): Prom
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     const full = code === 'ENOSPC' || code === 'EDQUOT';
-    throw new OperationError(full ? 'disk_full' : 'usage', `${path}: expected a file that can be written: ${message}`, {
-      exitCode: full ? 5 : 2,
-      cause: error,
-    });
+    throw new OperationError(
+      full ? 'disk_full' : 'usage',
+      `${path}: expected a file that can be written: ${message}`,
+      {
+        exitCode: full ? 5 : 2,
+        cause: error,
+      },
+    );
   }
 }
 
@@ -88,7 +109,8 @@ export async function expectNoFile(path: string, advice: string): Promise<void> 
     () => true,
     () => false,
   );
-  if (there) throw new OperationError('usage', `${path}: expected no file yet, found one; ${advice}`, { exitCode: 2 });
+  if (there)
+    throw new OperationError('usage', `${path}: expected no file yet, found one; ${advice}`, { exitCode: 2 });
 }
 
 async function readKey(path: string): Promise<{ value: unknown; mode: number }> {
@@ -98,9 +120,15 @@ async function readKey(path: string): Promise<{ value: unknown; mode: number }> 
   return { value: json.value, mode };
 }
 
+function holdsPrivatePart(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'd' in value;
+}
+
 /** Says nothing of what is in the file: it may be half a key. */
 function notAKey(path: string, expected: string, hint = ''): OperationError {
-  return unusable(`${path}: expected ${expected}, found something else${hint}; "edge-agent keys new --out <file>" makes one`);
+  return unusable(
+    `${path}: expected ${expected}, found something else${hint}; "edge-agent keys new --out <file>" makes one`,
+  );
 }
 
 function unusable(message: string): OperationError {

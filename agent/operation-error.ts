@@ -15,6 +15,9 @@ export type OperationErrorCode =
   | 'branch_missing'
   | 'key_unusable'
   | 'document_refused'
+  | 'manifest_invalid'
+  | 'policy_invalid'
+  | 'disk_full'
   | 'interrupted'
   | 'unreachable'
   | 'internal';

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
+import { type PublicJwk, SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
 import { ROLE_NAMES, type Role, type RoleName } from '../schemas/root.ts';
 import {
   CeremonyError,
@@ -11,8 +10,16 @@ import {
 } from '../trust/ceremony/draft.ts';
 import { checkRoot, type RootCheck } from '../trust/ceremony/root-check.ts';
 import { newRoot, rotateRoot } from '../trust/ceremony/root-draft.ts';
+import { sha256Hex } from '../trust/jws.ts';
 import { parseRoot } from '../trust/root.ts';
-import { expectNoFile, type KnownKey, readGiven, readPublicKey, readSigningKey, writeGiven } from './key-files.ts';
+import {
+  expectNoFile,
+  type KnownKey,
+  readGiven,
+  readPublicKey,
+  readSigningKey,
+  writeGiven,
+} from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 
 const TYP = 'edgeflows-root+jws';
@@ -70,9 +77,10 @@ export async function signRootFile(order: {
 /** Brings together what several people signed apart. */
 export async function combineRootFiles(files: readonly string[], out: string): Promise<RootView> {
   const [first, ...others] = await Promise.all(files.map(readRootFile));
-  if (first === undefined || others.length === 0) throw usage('expected two or more copies of one root document');
+  if (first === undefined || others.length === 0)
+    throw usage('expected two or more copies of one root document');
   let combined = first;
-  for (const other of others) combined = await ceremony(() => combineDocuments(combined, other, TYP));
+  for (const other of others) combined = ceremony(() => combineDocuments(combined, other, TYP));
   const view = await viewRoot(combined, out);
   await writeGiven(out, serialiseDocument(combined), 0o644);
   return view;
@@ -91,19 +99,21 @@ export async function draftNextRoot(plan: {
 }): Promise<RootView> {
   const previous = await readRootFile(plan.previous);
   const root = contentOf(previous, plan.previous);
-  const keys: Partial<Record<RoleName, KnownKey[]>> = {};
+  const keys: Partial<Record<RoleName, PublicJwk[]>> = {};
   for (const role of ROLE_NAMES) {
     const before = root.roles[role]?.keyids ?? [];
     const removed = plan.remove[role] ?? [];
     const foreign = removed.find((kid) => !before.includes(kid));
     if (foreign !== undefined) {
-      throw usage(`--remove-${role}-key: expected one of ${before.join(', ') || 'no key at all'}, found ${foreign}`);
+      throw usage(
+        `--remove-${role}-key: expected one of ${before.join(', ') || 'no key at all'}, found ${foreign}`,
+      );
     }
     const kept = before.filter((kid) => !removed.includes(kid)).flatMap((kid) => root.keys[kid] ?? []);
     const added = await readKeys(plan.add[role] ?? []);
     const twice = added.find((key) => before.includes(key.kid));
     if (twice !== undefined) throw usage(`--add-${role}-key: ${twice.kid} is a ${role} key already`);
-    keys[role] = [...kept.map((key) => ({ ...key, kid: '' })), ...added];
+    keys[role] = [...kept, ...added];
   }
   const changes = { expires: plan.expires, keys, thresholds: plan.thresholds };
   const draft = ceremony(() => rotateRoot(previous, changes));
@@ -113,7 +123,15 @@ export async function draftNextRoot(plan: {
 
 export async function showRootFile(file: string, previous: string | null): Promise<RootView> {
   const before = previous === null ? undefined : await readRootFile(previous);
-  return viewRoot(await readRootFile(file), file, before);
+  const { bytes } = await readGiven(file, SIGNED_DOCUMENT_MAX_BYTES);
+  const text = Buffer.from(bytes).toString('utf8');
+  const view = await viewRoot(
+    ceremony(() => readDraft(text, file)),
+    file,
+    before,
+  );
+  // another program may have laid the document out in its own way; what counts is what lies there
+  return { ...view, sha256: sha256Hex(bytes) };
 }
 
 /** The document in a root file; its form is checked, its signatures are not. */
@@ -154,7 +172,7 @@ async function writeRoot(
 async function viewRoot(document: DraftDocument, file: string, previous?: DraftDocument): Promise<RootView> {
   const { roles } = contentOf(document, file);
   const check = await ceremony(() => checkRoot(document, previous));
-  const sha256 = createHash('sha256').update(serialiseDocument(document)).digest('hex');
+  const sha256 = sha256Hex(Buffer.from(serialiseDocument(document), 'utf8'));
   const alone =
     roles.root.threshold === 1
       ? ['root threshold 1: whoever gets hold of one root key can replace every key; 2 of 3 is safer']
