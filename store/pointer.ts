@@ -61,16 +61,22 @@ export function createPointer(path: string, documents: StateDocuments): Pointer 
   const current = () => known?.current ?? reload();
 
   const writeGroup = async (waiting: readonly Waiting[]) => {
-    let next = current();
-    const group = waiting.filter((one) => {
+    const group: Waiting[] = [];
+    let next: Current;
+    try {
+      next = current();
+    } catch (error) {
+      for (const { reject } of waiting) reject(error);
+      return;
+    }
+    for (const one of waiting) {
       try {
         next = one.change(next);
-        return true;
+        group.push(one);
       } catch (error) {
         one.reject(error);
-        return false;
       }
-    });
+    }
     if (group.length === 0) return;
     try {
       const text = `${JSON.stringify(next, null, 2)}\n`;
