@@ -40,6 +40,7 @@ const CACHED_SHARE = 4;
  */
 export function checkPack(pack: Buffer, limits: Limits, pulse: () => void): CheckedPack {
   const { count, end, checksum } = readFrame(pack, limits.packObjects);
+  const body = pack.subarray(0, end);
   const offsets = new Float64Array(count);
   const ids: (string | null)[] = Array.from({ length: count }, () => null);
   const kindAt: (ObjectKind | null)[] = Array.from({ length: count }, () => null);
@@ -62,7 +63,7 @@ export function checkPack(pack: Buffer, limits: Limits, pulse: () => void): Chec
     const entry = readEntryHeader(pack, offsets[index] as number);
     if (!again) inflated = within(inflated + entry.size, limits.inflatedBytes);
     work = within(work + entry.size, limits.workBytes);
-    return { entry, ...inflateEntry(pack.subarray(0, end), entry.dataAt, entry.size, limits.objectBytes) };
+    return { entry, ...inflateEntry(body, entry.dataAt, entry.size, limits.objectBytes) };
   };
   const patch = (base: Buffer, delta: Buffer) => {
     const result = applyDelta(base, delta, limits.objectBytes);

@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,12 +19,13 @@ export interface GitRequest {
 }
 
 export interface GitServer {
+  /** `http://127.0.0.1:<port>` or, with TLS, `https://localhost:<port>`. */
   readonly origin: string;
   /** Where the bare repositories are. */
   readonly folder: string;
   /** The wire, oldest first. */
   readonly requests: GitRequest[];
-  /** `http://127.0.0.1:<port>/<name>.git` */
+  /** `<origin>/<name>.git` */
   url(name: string): string;
   /** Makes a bare repository and gives hands to it. */
   createRepository(name: string): TestRepository;
@@ -39,7 +41,7 @@ export interface GitServer {
  * protocol 2. With `credentials` every request needs Basic authorization (any user name when it holds no colon).
  */
 export async function startGitServer(
-  options: { credentials?: string; protocol?: 0 | 2 } = {},
+  options: { credentials?: string; protocol?: 0 | 2; tls?: { key: string; cert: string } } = {},
 ): Promise<GitServer> {
   const folder = mkdtempSync(join(tmpdir(), 'git-server-'));
   const backend = join(execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim(), 'git-http-backend');
@@ -47,7 +49,7 @@ export async function startGitServer(
   const children = new Set<ChildProcessWithoutNullStreams>();
   const requests: GitRequest[] = [];
 
-  const server = createServer((incoming, response) => {
+  const listener = (incoming: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
@@ -75,13 +77,16 @@ export async function startGitServer(
       child.stdin.end(request.body);
       relay(child, request, response);
     });
-  });
+  };
+  const server =
+    options.tls === undefined ? createServer(listener) : createSecureServer(options.tls, listener);
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port } = server.address() as AddressInfo;
+  const origin = options.tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
 
   const running: GitServer = {
     origin,

@@ -34,7 +34,12 @@ export function makeGitSource(
   options: Pick<GitSourceOptions, 'url' | 'stateDirectory'> &
     Partial<GitSourceOptions> & { credentials?: string | null; spawn?: SpawnFetcher; now?: () => Date },
 ): TestGitSource & Disposable {
-  const http = createHttpClient({ userAgent: 'edge-agent/test', environment: {} });
+  const caFile = options.network?.caFile ?? null;
+  const http = createHttpClient({
+    userAgent: 'edge-agent/test',
+    environment: {},
+    ...(caFile === null ? {} : { caFile }),
+  });
   const warnings: string[] = [];
   const clock = createSystemClock();
   const source = createGitSource(

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { desiredSourceContract, mustBeFound } from '../../contract/desired-source.ts';
+import { makeCertificate } from '../../support/certificate.ts';
 import { type GitServer, startGitServer } from '../../support/git-server.ts';
-import { makeGitSource } from '../../support/git-source.ts';
+import { makeGitSource, spawnFetcher } from '../../support/git-source.ts';
 
 const folders: string[] = [];
 const stateDirectory = () => {
@@ -200,6 +201,23 @@ describe('the branch', () => {
     expect(here.server.requests.length - requests).toBe(1);
   });
 
+  test('is read over TLS by agent and child with the CA file of the configuration', async () => {
+    using certificate = makeCertificate();
+    await using server = await startGitServer({ tls: certificate });
+    server.createRepository('acme').commit({ ref: BRANCH, files: { 'manifest.json': '1' } });
+    const network = {
+      userAgent: 'edge-agent/test',
+      caFile: certificate.caFile,
+      proxy: null,
+      environment: {},
+    };
+    using source = makeGitSource({ url: server.url('acme'), stateDirectory: stateDirectory(), network });
+    const found = mustBeFound(await source.observe(signal));
+    expect(await source.read(found, signal)).toMatchObject({ kind: 'read' });
+    using distrustful = makeGitSource({ url: server.url('acme'), stateDirectory: stateDirectory() });
+    expect(await distrustful.observe(signal)).toMatchObject({ kind: 'retry', code: 'network' });
+  });
+
   test('is fetched anew when the cache is damaged', async () => {
     await using here = await world();
     here.repository.commit({ ref: BRANCH, files: { 'manifest.json': '{"n":1}' } });
@@ -252,6 +270,20 @@ describe('tags', () => {
     expect((await here.source.recall(`tenant/acme@sha1:${first}`))?.tags).toEqual(['late']);
   });
 
+  test('that the clean-up removed do not come back', async () => {
+    await using here = await world();
+    const times = { authored: daysAgo(40), committed: daysAgo(5) };
+    const first = here.repository.commit({ ref: BRANCH, files: { 'manifest.json': '1' }, ...times });
+    here.repository.tag('bld/1', first);
+    here.repository.tag('v1.0.1', first);
+    expect([...(await here.read()).snapshot.tags].sort()).toEqual(['bld/1', 'v1.0.1']);
+    expect(await here.source.cleanUp(new Date(), 30, false)).toMatchObject({ tags: ['bld/1'] });
+    const second = here.repository.commit({ ref: BRANCH, files: { 'manifest.json': '2' } });
+    here.repository.tag('bld/2', second);
+    await here.read();
+    expect(git(here.state, 'tag')).toBe('bld/2\nv1.0.1');
+  });
+
   test('of other branches are not kept', async () => {
     await using here = await world();
     const other = here.repository.commit({ ref: 'refs/heads/tenant/other', files: { secret: 'x' } });
@@ -276,6 +308,51 @@ describe('tags', () => {
       snapshot: { tags: [] },
     });
     expect(source.warnings.join()).toContain('1000 bytes');
+  });
+});
+
+describe('the fetcher child', () => {
+  test('is ended with the read, and leaves nothing', async () => {
+    await using here = await world();
+    here.repository.commit({ ref: BRANCH, files: { 'manifest.json': '1' } });
+    const found = await here.found();
+    const controller = new AbortController();
+    const reason = new Error('shutting down');
+    const children: ReturnType<typeof spawnFetcher>[] = [];
+    here.server.intercept = () => {
+      controller.abort(reason);
+      return true;
+    };
+    using source = makeGitSource({
+      url: here.server.url('acme'),
+      stateDirectory: here.state,
+      spawn: (...request) => {
+        const child = spawnFetcher(...request);
+        children.push(child);
+        return child;
+      },
+    });
+    await expect(source.read(found, controller.signal)).rejects.toBe(reason);
+    expect(children.map((child) => child.signalCode)).toEqual(['SIGKILL']);
+    expect(readdirSync(here.state)).toEqual([]);
+  });
+
+  test('is ended when it takes more memory than it may', async () => {
+    await using here = await world();
+    here.repository.commit({ ref: BRANCH, files: { 'manifest.json': '1' } });
+    const found = await here.found();
+    here.server.intercept = () => true;
+    using source = makeGitSource({
+      url: here.server.url('acme'),
+      stateDirectory: here.state,
+      budgets: { childMemoryBytes: 30 * 1_048_576 },
+    });
+    expect(await source.read(found, signal)).toMatchObject({
+      kind: 'retry',
+      code: 'source_too_large',
+      message: expect.stringContaining('memory'),
+    });
+    expect(readdirSync(here.state)).toEqual([]);
   });
 });
 
