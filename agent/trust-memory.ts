@@ -1,8 +1,9 @@
-import type { SeqMark } from '../schemas/current.ts';
 import type { StateDocuments, TrustMemory, TrustMemoryStore } from '../reconciler/ports.ts';
+import type { SeqMark } from '../schemas/current.ts';
 import { EMPTY_TRUST_MEMORY, mergeMemory, parseTrustMemory, withSeqMark } from '../trust/memory.ts';
 
-const KEY = 'trust';
+/** Of the copy in agent.db. */
+export const TRUST_DOCUMENT = 'trust';
 
 /**
  * What trust remembers, in its three places: the database, the credentials folder and `current.json`. The highest of them
@@ -14,7 +15,7 @@ export function createTrustMemory(
   pointerSeq: () => SeqMark | null,
 ): TrustMemoryStore {
   const inDatabase = (): TrustMemory => {
-    const value = documents.read(KEY);
+    const value = documents.read(TRUST_DOCUMENT);
     return value === undefined || value === null ? EMPTY_TRUST_MEMORY : parseTrustMemory(value, 'agent.db');
   };
   return {
@@ -24,7 +25,7 @@ export function createTrustMemory(
     async save(memory) {
       const before = inDatabase();
       const whole = mergeMemory(before, memory);
-      if (JSON.stringify(whole) !== JSON.stringify(before)) documents.write(KEY, whole);
+      if (JSON.stringify(whole) !== JSON.stringify(before)) documents.write(TRUST_DOCUMENT, whole);
       await credentials.save(memory);
     },
   };

@@ -7,7 +7,7 @@ import { readSmallFile } from '../system/small-file.ts';
 import { EMPTY_TRUST_MEMORY, mergeMemory, parseTrustMemory, TrustStateError } from './memory.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-const FILE_NAME = 'trust-state.json';
+export const TRUST_STATE_FILE = 'trust-state.json';
 const FORMAT = 1;
 /** 1,024 roots of a usual size are 4 MiB; nobody without the root keys can make it grow. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -18,7 +18,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * would let an old release back in. `save` writes what is there merged with what is given, so it never lowers anything.
  */
 export function createCredentialsTrustFile(credentialsDir: string): TrustMemoryStore {
-  const path = join(credentialsDir, FILE_NAME);
+  const path = join(credentialsDir, TRUST_STATE_FILE);
   let last: Promise<unknown> = Promise.resolve();
 
   async function load(): Promise<TrustMemory> {

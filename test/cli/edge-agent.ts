@@ -8,7 +8,7 @@ export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
   /** Standard output as the one document it has to be. Throws when it is none. */
-  json<T = Record<string, unknown>>(): T;
+  json(): unknown;
 }
 
 export interface CommandOptions {
@@ -28,7 +28,7 @@ export function edgeAgent(args: readonly string[], options: CommandOptions): Pro
       { cwd, env: { ...process.env, HOME: cwd, XDG_CONFIG_HOME: `${cwd}/.config`, ...env }, timeout: 30_000 },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-        resolve({ code, stdout, stderr, json: <T>() => JSON.parse(stdout) as T });
+        resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) as unknown });
       },
     );
     child.stdin?.on('error', () => {});

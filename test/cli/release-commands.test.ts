@@ -28,16 +28,16 @@ describe('edge-agent release', () => {
   it('signs with what the command line says, adds a second signature and shows both', async () => {
     const options = ['--tenant', 'acme', '--seq', '7', '--expires', '90d', '--flow-version', 'v1.0.7'];
     const signed = await run(...SIGN, '--key', 'one.jwk', ...options, '--min-agent', '0.1.0');
-    expect(signed.code, signed.stderr).toBe(0);
+    expect(signed).toMatchObject({ code: 0 });
     expect(signed.stderr).toContain(`warning: signed by 1 of the 2`);
-    const { statement, file } = signed.json<ReleaseView>();
+    const { statement, file } = signed.json() as ReleaseView;
     expect(file).toBe('release.jws.json');
     expect(statement).toMatchObject({ tenant: 'acme', seq: 7, version: 'v1.0.7', min_agent: '0.1.0' });
     expect((Date.parse(statement.expires) - Date.parse(statement.issued)) / 86_400_000).toBe(90);
 
     const added = await run('sign', '--add', 'release.jws.json', '--key', 'two.jwk', '--output', 'json');
     expect(added).toMatchObject({ code: 0, stderr: '' });
-    expect(added.json<ReleaseView>().statement).toEqual(statement);
+    expect((added.json() as ReleaseView).statement).toEqual(statement);
     const shown = await run('show', 'release.jws.json', '--root', 'root.json');
     expect(shown.stdout).toContain('release 7 of acme');
     expect(shown.stdout).toContain('signed by 2 of the 2 release keys');

@@ -1,0 +1,61 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EnrolAnswer } from '../schemas/enrolment.ts';
+import { type DeviceKey, DeviceKeyError, loadOrCreateDeviceKey } from '../trust/device-key.ts';
+import { writeGiven } from './key-files.ts';
+import { OperationError } from './operation-error.ts';
+
+export const ROOT_FILE_NAME = 'root.jws.json';
+
+/** Made before the first call: whoever repeats an enrolment must present the same key. */
+export async function deviceKey(credentialsDir: string): Promise<DeviceKey> {
+  await makeFolder(credentialsDir, 0o700);
+  try {
+    return await loadOrCreateDeviceKey(credentialsDir);
+  } catch (error) {
+    if (error instanceof DeviceKeyError) {
+      throw new OperationError('key_unusable', error.message, { exitCode: 4, cause: error });
+    }
+    throw cannotWrite(credentialsDir, error);
+  }
+}
+
+/** Each file whole or not at all, readable by this account alone. */
+export async function keepCredentials(
+  { root, git, artifacts }: EnrolAnswer,
+  directory: string,
+): Promise<void> {
+  await writeGiven(join(directory, ROOT_FILE_NAME), root, 0o600);
+  if (git.token != null) await writeGiven(join(directory, 'git-token'), `${git.token}\n`, 0o600);
+  const { access_key, secret_key } = artifacts ?? {};
+  if (access_key == null || secret_key == null) return;
+  await writeGiven(
+    join(directory, 'artifacts.json'),
+    `${JSON.stringify({ access_key, secret_key }, null, 2)}\n`,
+    0o600,
+  );
+}
+
+/** A folder with those above it. Of mode 0700, one that was there is closed to others too. */
+export async function makeFolder(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode });
+    // one that was there before, such as from an installer, may be open to others
+    if (mode === 0o700 && process.platform !== 'win32') await chmod(path, mode);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+function cannotWrite(path: string, error: unknown): OperationError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  return new OperationError(
+    full ? 'disk_full' : 'usage',
+    `${path}: expected a folder that can be written: ${message}`,
+    {
+      exitCode: full ? 5 : 2,
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,234 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { EnrolAnswer, EnrolmentToken } from '../schemas/enrolment.ts';
+import { createBranchCheck } from '../sources/branch-check.ts';
+import { loadConfigFile } from '../sources/config-file.ts';
+import { createHttpClient } from '../system/http-client.ts';
+import { signRequestToken } from '../trust/request-token.ts';
+import { type EnrolledFacts, newConfigText, readConfigText, updatedConfigText } from './enrolled-config.ts';
+import { deviceKey, keepCredentials, makeFolder, ROOT_FILE_NAME } from './enrolled-credentials.ts';
+import { callEnrol } from './enrolment-call.ts';
+import { believeAnswer, expectBranch } from './enrolment-checks.ts';
+import { readEnrolmentToken } from './enrolment-token.ts';
+import { readGiven, writeGiven } from './key-files.ts';
+import { OperationError } from './operation-error.ts';
+import { type AgentPaths, agentPaths, configPath } from './paths.ts';
+import { memoryFault, restartTrust } from './trust-restart.ts';
+import { AGENT_VERSION } from './version.ts';
+
+const CA_FILE_MAX_BYTES = 4 * 1024 * 1024;
+
+export interface EnrolmentOrder {
+  readonly token: string;
+  /** Where agent.yaml is, or will be. */
+  readonly configFile: string;
+  /** Null: as in the agent.yaml that is there, else `credentials` beside it. */
+  readonly credentialsDir: string | null;
+  readonly cacheDir: string | null;
+  readonly caFile: string | null;
+  readonly proxy: string | null;
+  /** Replace an agent.yaml of another agent. */
+  readonly force: boolean;
+  readonly locale: 'fr' | 'en';
+  readonly now: () => Date;
+}
+
+export interface Enrolment {
+  readonly agent_id: string;
+  readonly tenant: string;
+  readonly config: string;
+  readonly credentials_dir: string;
+  readonly source_url: string;
+}
+
+/**
+ * Makes this machine an agent of the tenant that the token names (contract, section 7). Nothing but the device key is kept before
+ * everything has been checked, and agent.yaml is written last: an enrolment that broke off is repeated with the same token.
+ * Throws OperationError: exit 2 wrong use, 3 an answer that is not believed, 4 a person must act, 5 no answer.
+ */
+export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise<Enrolment> {
+  const { text: token, claims } = readEnrolmentToken(order.token, order.now());
+  const existing = await existingConfig(order, claims.tenant);
+  const credentialsDir =
+    order.credentialsDir ?? existing?.credentialsDir ?? join(dirname(order.configFile), 'credentials');
+  if (order.caFile !== null) await expectCertificates(order.caFile);
+  const key = await deviceKey(credentialsDir);
+
+  let clockOffsetMs: number | null = null;
+  const client = createHttpClient({
+    userAgent: `edge-agent/${AGENT_VERSION}`,
+    clock: { now: order.now },
+    onClockOffset: (ms) => {
+      clockOffsetMs = ms;
+    },
+    ...caAndProxy(order, existing),
+  });
+  let answer: EnrolAnswer;
+  try {
+    const { saas_url: saasUrl } = claims;
+    answer = await callEnrol({
+      client,
+      saasUrl,
+      token,
+      key,
+      now: order.now,
+      clockOffsetMs: () => clockOffsetMs,
+      signal,
+    });
+    await believeAnswer(answer, claims);
+    expectSameAgent(existing, answer, order);
+    const authorize = async (method: string, url: URL | string) => {
+      const now = new Date(order.now().getTime() + (clockOffsetMs ?? 0));
+      const proof = await signRequestToken({
+        jwk: key,
+        issuer: answer.agent_id,
+        method,
+        url: String(url),
+        now,
+      });
+      return `Bearer ${proof}`;
+    };
+    await expectBranch(
+      createBranchCheck({ client, saasUrl, authorize }),
+      claims.tenant,
+      order.locale,
+      signal,
+    );
+  } finally {
+    client.close();
+  }
+
+  const facts = factsOf(answer, claims, order, credentialsDir);
+  const { text, config } = configText(existing, facts, order);
+  signal.throwIfAborted();
+  await expectMemory(answer.root, agentPaths(config, order.configFile), order.force, signal);
+  await keepCredentials(answer, credentialsDir);
+  if (text !== existing?.text) {
+    await makeFolder(dirname(order.configFile), 0o755);
+    // --force replaces what a person may have written by hand
+    if (existing !== null && existing.config?.agent_id !== answer.agent_id) {
+      await writeGiven(`${order.configFile}.bak`, existing.text, 0o600);
+    }
+    await writeGiven(order.configFile, text, 0o644);
+  }
+  return {
+    agent_id: answer.agent_id,
+    tenant: answer.tenant,
+    config: order.configFile,
+    credentials_dir: credentialsDir,
+    source_url: answer.git.url,
+  };
+}
+
+type ValidConfig = Extract<Awaited<ReturnType<typeof loadConfigFile>>, { kind: 'valid' }>['config'];
+
+interface ExistingConfig {
+  readonly text: string;
+  /** Null: it cannot be used, and `--force` was given. */
+  readonly config: ValidConfig | null;
+  readonly credentialsDir: string | null;
+}
+
+/** The agent.yaml that is there. One of another tenant is found out before a token is spent on it. */
+async function existingConfig(order: EnrolmentOrder, tenant: string): Promise<ExistingConfig | null> {
+  const file = order.configFile;
+  const loaded = await loadConfigFile(file);
+  if (loaded.kind === 'missing') return null;
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw usage(`${file}: expected a file to read: ${error.message}`);
+  });
+  if (loaded.kind === 'invalid') {
+    if (order.force) return { text, config: null, credentialsDir: null };
+    throw usage(
+      `${loaded.text}\n${file} is there and cannot be read: correct it, or replace it with --force`,
+    );
+  }
+  const { config } = loaded;
+  if (config.tenant !== tenant && !order.force) {
+    throw usage(
+      `${file}: expected a configuration for tenant ${tenant}, found one for ${config.tenant}; name another place with --config and --credentials-dir, or replace it with --force`,
+    );
+  }
+  return { text, config, credentialsDir: configPath(config.credentials_dir, file) };
+}
+
+function expectSameAgent(existing: ExistingConfig | null, answer: EnrolAnswer, order: EnrolmentOrder): void {
+  if (existing === null || order.force || existing.config?.agent_id === answer.agent_id) return;
+  const found =
+    existing.config?.agent_id === undefined ? 'none that was enrolled' : `agent ${existing.config.agent_id}`;
+  throw usage(
+    `${order.configFile}: expected a configuration of agent ${answer.agent_id}, found ${found}; name another place with --config, or replace it with --force (the same token serves again)`,
+  );
+}
+
+function factsOf(
+  answer: EnrolAnswer,
+  claims: EnrolmentToken,
+  order: EnrolmentOrder,
+  credentialsDir: string,
+): EnrolledFacts {
+  return {
+    tenant: answer.tenant,
+    agentId: answer.agent_id,
+    saasUrl: claims.saas_url,
+    sourceUrl: answer.git.url,
+    credentialsDir,
+    root: join(credentialsDir, ROOT_FILE_NAME),
+    cacheDir: order.cacheDir,
+    artifactsAllow: answer.artifacts?.allow ?? null,
+    artifactsEndpoint: answer.artifacts?.endpoint ?? null,
+    tunnelUrl: answer.tunnel_url ?? null,
+    caFile: order.caFile,
+    proxy: order.proxy,
+  };
+}
+
+/** agent.yaml as it will be, held to the schema before anything is written. */
+function configText(
+  existing: ExistingConfig | null,
+  facts: EnrolledFacts,
+  order: EnrolmentOrder,
+): { text: string; config: ValidConfig } {
+  const same = existing?.config != null && existing.config.agent_id === facts.agentId;
+  const text = same
+    ? updatedConfigText(existing.text, existing.config, facts, order.configFile)
+    : newConfigText(facts, order.configFile);
+  const read = readConfigText(text);
+  if ('config' in read) return { text, config: read.config };
+  const message = `${facts.saasUrl}: expected an answer to make an agent.yaml of, found:\n${read.fault}`;
+  throw new OperationError('unreachable', message, { exitCode: 5 });
+}
+
+/** An agent that remembers another root of trust would refuse every release under this one: it starts anew only when told to. */
+async function expectMemory(
+  root: string,
+  paths: AgentPaths,
+  force: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const fault = await memoryFault(root, paths);
+  if (fault === null) return;
+  if (force) return restartTrust(paths, signal);
+  const message = `${fault}\nIf the root of trust was replaced on purpose, repeat the command with --force; if this is another agent, name another --cache-dir and --credentials-dir`;
+  throw new OperationError('enrolment_refused', message, { exitCode: 3, details: { code: 'root_conflict' } });
+}
+
+async function expectCertificates(path: string): Promise<void> {
+  const { bytes } = await readGiven(path, CA_FILE_MAX_BYTES);
+  if (Buffer.from(bytes).includes('-----BEGIN CERTIFICATE-----')) return;
+  throw usage(`${path}: expected PEM certificates (-----BEGIN CERTIFICATE-----), found none`);
+}
+
+function caAndProxy(
+  order: EnrolmentOrder,
+  existing: ExistingConfig | null,
+): { caFile?: string; proxy?: string } {
+  const { ca_file, proxy: written } = existing?.config?.network ?? {};
+  const caFile = order.caFile ?? (ca_file === undefined ? null : configPath(ca_file, order.configFile));
+  const proxy = order.proxy ?? written ?? null;
+  return { ...(caFile === null ? {} : { caFile }), ...(proxy === null ? {} : { proxy }) };
+}
+
+function usage(message: string): OperationError {
+  return new OperationError('usage', message, { exitCode: 2 });
+}
