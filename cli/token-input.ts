@@ -50,8 +50,12 @@ async function askUnseen(prompt: string, signal: AbortSignal): Promise<string> {
   process.stderr.write(prompt);
   // in raw mode Ctrl-C is a key like any other
   lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
   try {
-    return await lines.question('', { signal });
+    return await Promise.race([lines.question('', { signal }), ended]);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     lines.close();
     process.stderr.write('\n');

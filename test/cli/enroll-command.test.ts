@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
@@ -16,7 +17,7 @@ import {
   startConsole,
   withBasic,
 } from '../console/running-console.ts';
-import { type CommandOptions, type Ended, edgeAgent } from './edge-agent.ts';
+import { type CommandOptions, type Ended, edgeAgent, MAIN } from './edge-agent.ts';
 
 const MANIFEST = `{"edge_url":"https://a.example/b.tar.gz","sha256":"${'a'.repeat(64)}","runtime":"python"}\n`;
 
@@ -38,6 +39,37 @@ const newToken = async (slug = 'acme') => running.console.admin.makeEnrolmentTok
 const enroll = async (args: string[], options: Partial<CommandOptions> = {}): Promise<Ended> =>
   edgeAgent(['enroll', '--config', 'agent.yaml', ...args], { cwd: folder.path, ...options });
 const errorOf = (ended: Ended) => (ended.json() as { error: { code: string; message: string } }).error;
+
+/** What a person sees who types `keys` at the prompt: Python has pseudo-terminals, Node has none. */
+async function atTerminal(cwd: string, keys: string): Promise<{ code: number; shown: string }> {
+  const script = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], [sys.argv[1], sys.argv[2], 'enroll'])
+shown, typed = b'', False
+while True:
+    try: part = os.read(terminal, 4096)
+    except OSError: break
+    if not part: break
+    shown += part
+    if not typed and b'token: ' in shown:
+        os.write(terminal, sys.argv[3].encode())
+        typed = True
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+  const args = ['-c', script, process.execPath, MAIN, keys];
+  return new Promise((resolve) => {
+    execFile(
+      'python3',
+      args,
+      { cwd, env: { ...process.env, HOME: cwd }, timeout: 15_000 },
+      (error, shown) => {
+        resolve({ code: error === null ? 0 : Number(error.code), shown });
+      },
+    );
+  });
+}
 
 describe('edge-agent enroll', () => {
   it('makes an agent of a machine: credentials for nobody else, the pinned root, and a configuration that holds', async () => {
@@ -104,6 +136,15 @@ describe('edge-agent enroll', () => {
     expect(errorOf(ended).message).toContain('--token-file');
     expect(ended.stdout + ended.stderr).not.toContain(token.slice(0, 20));
     expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  it('shows nothing of a token that is typed at a terminal, and ends at Ctrl-C', async () => {
+    const typed = await atTerminal(folder.path, 'typed-token\r');
+    expect(typed).toMatchObject({ code: 2 });
+    expect(typed.shown).toContain('expected an enrolment token');
+    expect(typed.shown).not.toContain('typed-token');
+    expect(await atTerminal(folder.path, '\u0003')).toMatchObject({ code: 130 });
+    expect(await atTerminal(folder.path, '\u0004')).toMatchObject({ code: 2 });
   });
 
   it('says that the branch does not exist, in the language of the person, and leaves nothing but the device key', async () => {
