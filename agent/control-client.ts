@@ -1,5 +1,7 @@
 import { request } from 'node:http';
+import { dirname } from 'node:path';
 import { z } from 'zod';
+import { expectOwnFolder } from './own-folder.ts';
 import { OperationError, type OperationErrorCode } from './operation-error.ts';
 import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
 
@@ -22,6 +24,7 @@ const Answer = z.union([
 
 /** Who serves the socket, or null when nobody does. */
 export async function controlPeer(socket: string, signal: AbortSignal): Promise<ControlPeer | null> {
+  if (process.platform !== 'win32') await expectOwnFolder(dirname(socket));
   try {
     const text = await call(socket, 'GET', '/v1/ping', undefined, AbortSignal.any([signal, AbortSignal.timeout(PING_TIMEOUT_MS)]));
     const parsed = Peer.safeParse(JSON.parse(text));

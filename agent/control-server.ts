@@ -1,8 +1,9 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, rm, rmdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
 import { OperationError } from './operation-error.ts';
+import { expectOwnFolder } from './own-folder.ts';
 
 const BODY_MAX_BYTES = 8 * 1024 * 1024;
 
@@ -21,6 +22,7 @@ export async function serveControl(
 ): Promise<ControlServer> {
   if (process.platform !== 'win32') {
     await mkdir(dirname(socket), { recursive: true, mode: 0o700 });
+    await expectOwnFolder(dirname(socket));
     await rm(socket, { force: true });
   }
   const server = createServer((request, response) => {
@@ -42,7 +44,10 @@ export async function serveControl(
     async close() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      if (process.platform !== 'win32') await rm(socket, { force: true });
+      if (process.platform === 'win32') return;
+      await rm(socket, { force: true });
+      // only a folder made for sockets is ever empty
+      await rmdir(dirname(socket)).catch(() => undefined);
     },
   };
 }

@@ -13,8 +13,13 @@ const DAY_MS = 86_400_000;
 const FIRST_DEEP_CHECK_MS = 5_000;
 const CLEAN_UP_AT_LEAST_EVERY_MS = 7 * DAY_MS + 60 * MINUTE_MS;
 
-/** `edge-agent run`: until the signal aborts. Runs under way are let finish (their own timeouts bound it). */
-export async function runDaemon(options: Omit<OpenOptions, 'daemon' | 'verb'>): Promise<void> {
+export interface DaemonOptions extends Omit<OpenOptions, 'daemon' | 'verb'> {
+  /** Aborts when runs are not to be waited for any more. */
+  readonly hurry: AbortSignal;
+}
+
+/** `edge-agent run`: until the signal aborts. Runs under way are let finish (their own timeouts bound it), or ended by `hurry`. */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
   for (;;) {
     const agent = await openAgent({ ...options, daemon: true, verb: 'run' });
     try {
@@ -26,7 +31,7 @@ export async function runDaemon(options: Omit<OpenOptions, 'daemon' | 'verb'>): 
   }
 }
 
-async function liveOn(agent: OpenAgent, options: Omit<OpenOptions, 'daemon' | 'verb'>): Promise<'ended' | 'restart'> {
+async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended' | 'restart'> {
   const { log } = options;
   const clock = createSystemClock();
   const restart = new AbortController();
@@ -77,6 +82,10 @@ async function liveOn(agent: OpenAgent, options: Omit<OpenOptions, 'daemon' | 'v
   deps.events.emit({ severity: 'info', reason: 'AgentStarted', message: `edge-agent ${agent.settings().agentVersion} is running` });
   const work = [loop.run(signal), agent.outbox.deliver(signal), upkeep(agent, loop, clock, log, signal)];
   await Promise.allSettled(work);
+  const { running } = agent.dispatcher.counts();
+  if (running > 0) log.info(`waiting for ${running} runs; a second signal ends them`, about);
+  if (options.hurry.aborted) agent.dispatcher.cancelRunning();
+  options.hurry.addEventListener('abort', () => agent.dispatcher.cancelRunning(), { once: true });
   await agent.dispatcher.drain();
   deps.events.emit({ severity: 'info', reason: 'AgentStopped', message: 'edge-agent has stopped' });
   await agent.outbox.flushOnce({ deadlineMs: 2_000 });

@@ -58,7 +58,7 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       };
     },
 
-    async trigger({ flow, version, input, timeout_ms, wait }) {
+    async trigger({ flow, version, input, timeout_ms }) {
       const submitted = dispatcher.submit({
         flow,
         input,
@@ -69,8 +69,10 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       if (submitted.kind === 'not_runnable') {
         throw new OperationError('flow_not_runnable', submitted.message, { exitCode: 4 });
       }
-      return { run_id: submitted.runId, report: wait ? await dispatcher.wait(submitted.runId) : null };
+      return { run_id: submitted.runId };
     },
+
+    result: ({ run_id }) => dispatcher.wait(run_id),
 
     async runs({ flow, limit }) {
       const found = runs.list({ limit, ...(flow === null ? {} : { flow }) });

@@ -30,8 +30,7 @@ export const DiffAnswer = z.object({
 });
 export type DiffAnswer = z.infer<typeof DiffAnswer>;
 
-export const TriggerAnswer = z.object({ run_id: Id, report: RunReport.nullable() });
-export type TriggerAnswer = z.infer<typeof TriggerAnswer>;
+const TriggerAnswer = z.object({ run_id: Id });
 
 export const GcAnswer = z.object({
   dry_run: z.boolean(),
@@ -66,10 +65,11 @@ export const OPERATIONS = {
       version: z.string().nullable(),
       input: z.json(),
       timeout_ms: z.int().min(1).nullable(),
-      wait: z.boolean(),
     }),
     output: TriggerAnswer,
   },
+  /** Waits until the run is finished. */
+  result: { input: z.object({ run_id: Id }), output: RunReport },
   runs: {
     input: z.object({ flow: FlowId.nullable(), limit: z.int().min(1).max(10_000) }),
     output: z.object({ runs: z.array(RunSummary) }),

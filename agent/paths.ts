@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { homedir, tmpdir, userInfo } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 
@@ -59,13 +59,14 @@ export function agentPaths(config: AgentConfig, configFile: string): AgentPaths 
   };
 }
 
-/** `agent.sock` in the state directory, or a short path of the account's own where the platform limits its length. */
+/**
+ * `agent.sock` in the state directory, or a short path of the account's own where the platform limits its length. It depends
+ * on nothing but the state directory and the account: a daemon and a command must find the same one in any environment.
+ */
 export function socketPath(state: string): string {
   const digest = createHash('sha256').update(state).digest('hex').slice(0, 16);
   if (process.platform === 'win32') return `\\\\.\\pipe\\edge-agent-${digest}`;
   const usual = join(state, 'agent.sock');
   if (Buffer.byteLength(usual) <= SOCKET_PATH_MAX_BYTES) return usual;
-  const runtime = process.env['XDG_RUNTIME_DIR'];
-  const own = runtime !== undefined && runtime.length < 60 ? runtime : join(tmpdir(), `edge-agent-${userInfo().uid}`);
-  return join(own, `${digest}.sock`);
+  return join('/tmp', `edge-agent-${userInfo().uid}`, `${digest}.sock`);
 }

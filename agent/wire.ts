@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { createDispatcher, type Dispatcher } from '../reconciler/dispatcher.ts';
 import type { ReconcileDeps } from '../reconciler/context.ts';
 import type { ProgressSink } from '../reconciler/ports.ts';
@@ -87,7 +87,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   let disk = { used: 0, free: 0 };
   const config = (): AgentConfig => loaded.config;
 
-  await mkdir(paths.state, { recursive: true, mode: 0o700 });
+  await openStateFolder(paths, config());
   const clock = createSystemClock();
   const chance = createSystemChance();
   const database = openDatabase(paths.database);
@@ -330,6 +330,15 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       database.close();
     },
   };
+}
+
+/** Closed to others; with `runs.user`, that account may pass through to the folders of its runs, and list nothing. */
+async function openStateFolder(paths: AgentPaths, config: AgentConfig): Promise<void> {
+  const mode = config.runs.user === undefined ? 0o700 : 0o711;
+  for (const folder of [paths.state, paths.runs]) {
+    await mkdir(folder, { recursive: true, mode });
+    await chmod(folder, mode);
+  }
 }
 
 /** What failed under another configuration is tried again at once. */

@@ -84,7 +84,8 @@ export async function runDaemon(globals: Globals): Promise<void> {
     tty: process.stderr.isTTY === true,
   });
   try {
-    await daemon({ configFile: globals.config, executable, log, lockWaitMs: LOCK_WAIT_MS, signal: globals.signal });
+    const { config: configFile, signal, hurry } = globals;
+    await daemon({ configFile, executable, log, lockWaitMs: LOCK_WAIT_MS, signal, hurry });
   } finally {
     log.close();
   }

@@ -10,16 +10,20 @@ export interface Globals {
   readonly verbose: boolean;
   /** Aborts at Ctrl-C, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
+  /** Aborts at the second of them: whoever asked does not want to wait. */
+  readonly hurry: AbortSignal;
 }
 
 /** One process has one set of signals; this is their only listener. */
 const interrupted = new AbortController();
+const hurried = new AbortController();
 
-/** Ends what is under way at the first signal; a second one ends the process at once. */
+/** Ends what is under way at the first signal, also runs at the second; the third ends the process at once. */
 export function listenForSignals(): AbortSignal {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      if (interrupted.signal.aborted) process.exit(130);
+      if (hurried.signal.aborted) process.exit(130);
+      if (interrupted.signal.aborted) hurried.abort(new Interrupted(name));
       interrupted.abort(new Interrupted(name));
     });
   }
@@ -44,6 +48,7 @@ export function globalsOf(command: Command): Globals {
     terminal: createTerminal(options.output === 'json'),
     verbose: options.verbose === true,
     signal: interrupted.signal,
+    hurry: hurried.signal,
   };
 }
 

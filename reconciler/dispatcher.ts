@@ -58,6 +58,8 @@ export interface Dispatcher {
   wait(runId: string): Promise<RunReport>;
   /** After a crash: what ran is reported `lost`; what was queued is taken up again when `resume` is true. */
   recover(options: { resume: boolean }): Promise<readonly string[]>;
+  /** Ends everything that runs; what is queued stays queued. */
+  cancelRunning(): void;
   /** Starts nothing more and resolves when nothing runs. */
   drain(): Promise<void>;
   counts(): { running: number; queued: number };
@@ -281,6 +283,12 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
         pump();
       }
       return lost;
+    },
+    cancelRunning() {
+      for (const entry of live.values()) {
+        entry.cancelled = true;
+        entry.handle?.cancel();
+      }
     },
     async drain() {
       draining = true;

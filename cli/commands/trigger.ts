@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { parseDuration } from '../../schemas/duration.ts';
-import type { OperationInput } from '../../agent/operations.ts';
+import type { AgentOperations, OperationInput } from '../../agent/operations.ts';
 import { withOperations } from '../agent-access.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
@@ -37,23 +37,34 @@ export function addTrigger(program: Command): void {
         timeout_ms: timeoutOf(options.timeout),
       };
       await withOperations(globals, 'trigger', async (operations, peer) => {
+        const { run_id } = await operations.trigger(request, signal);
         // without a daemon this process does the run, so it has to stay until the end
-        const wait = options.wait === true || peer === null;
-        if (wait) terminal.progress(`running ${flow} …`);
-        const { run_id, report } = await operations.trigger({ ...request, wait }, signal);
-        terminal.clearProgress();
-        if (report === null) {
+        if (options.wait !== true && peer !== null) {
           terminal.document({ run_id });
           terminal.line(`Queued as ${run_id}. Follow it: edge-agent logs ${run_id} --follow`);
           return;
         }
+        terminal.progress(`running ${flow} …`);
+        const report = await resultOf(operations, run_id, peer !== null, signal);
+        terminal.clearProgress();
         terminal.document(report);
         renderRunReport(report, terminal);
         if (report.status === 'succeeded') return;
-        process.exitCode = options.wait === true ? EXIT.runFailed : EXIT.done;
+        process.exitCode = signal.aborted ? EXIT.interrupted : options.wait === true ? EXIT.runFailed : EXIT.done;
         terminal.note(`edge-agent: the run ${report.status}: ${report.reason ?? `exit code ${report.exit_code}`}`);
       });
     });
+}
+
+/** Ctrl-C ends a run that this process does; one that a daemon does goes on. */
+async function resultOf(operations: AgentOperations, runId: string, byDaemon: boolean, signal: AbortSignal) {
+  if (byDaemon) return operations.result({ run_id: runId }, signal);
+  const cancel = () => void operations.cancel({ run_id: runId }, signal).catch(() => undefined);
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  const report = await operations.result({ run_id: runId }, signal);
+  signal.removeEventListener('abort', cancel);
+  return report;
 }
 
 async function inputOf(options: Options): Promise<JsonValue> {

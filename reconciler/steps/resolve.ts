@@ -19,6 +19,11 @@ export const resolve: Step = {
     const read = await context.source.read(state.found, context.signal);
     if (read.kind !== 'read') return sourceFailed(context, read);
     state.snapshot = read.snapshot;
+    if (read.rewritten === true) {
+      const message = `the branch was rewritten: ${seen.revision} does not follow from what it was before`;
+      const because = 'what may run is decided by the seq of the release, not by history';
+      context.events.emit({ severity: 'warning', reason: 'HistoryRewritten', message, because, revision: seen.revision });
+    }
     const before = context.records.source();
     if (before.setback !== null && before.setback.kind === 'retry' && state.snapshot !== null) {
       context.events.emit({

@@ -338,3 +338,42 @@ describe('operations by hand', () => {
     expect(wrong.document.error.message).toMatch(/agent\.yaml:\d+:\d+: unknown key "intervall".*did you mean "interval"\?/);
   });
 });
+
+describe('flows of another account', () => {
+  it.runIf(process.getuid?.() === 0)('run as that account, out of reach of the agent’s credentials', async () => {
+    const { mkdtempSync, chmodSync: open, writeFileSync } = await import('node:fs');
+    // the account must be able to pass through to the cache
+    open(world.folder, 0o755);
+    const cache = mkdtempSync('/var/tmp/edge-user-');
+    open(cache, 0o755);
+    try {
+      writeFileSync(join(world.folder, 'credentials', 'secrets.yaml'), 'CRM_PASSWORD: "hunter2-hunter2"\n', { mode: 0o600 });
+      const bundle = bundleOf({
+        'main.py': `import os
+print(os.getuid() != 0, os.environ["CRM_PASSWORD"])
+try:
+    open(${JSON.stringify(join(world.folder, 'credentials', 'secrets.yaml'))}).read()
+    print("read")
+except PermissionError:
+    print("refused")
+`,
+      });
+      world.writeConfig({ edge_cache_dir: cache, runs: { user: 'nobody', grace: '1s' } });
+      await world.release(v2(flowV2(world, 'a', 'v1', bundle, { secrets: ['CRM_PASSWORD'] })));
+      expect((await world.reconcile()).code).toBe(0);
+      const run = await world.json<RunReport>('trigger', 'a', '--wait');
+      expect(run.document).toMatchObject({ status: 'succeeded', stdout: 'True [redacted]\nrefused\n' });
+    } finally {
+      rmSync(cache, { recursive: true, force: true });
+    }
+  });
+
+  it.runIf(process.getuid?.() === 0)('never are root’s unless agent.yaml says so', async () => {
+    world.writeConfig({ runs: { allow_root: false } });
+    await world.release(manifestV1(world, 'a.tar.gz', helloBundle('a')), { version: 'v1' });
+    expect((await world.reconcile()).code).toBe(0);
+    const run = await world.json<RunReport>('trigger', 'default', '--wait');
+    expect(run.code).toBe(6);
+    expect(run.document.reason).toContain('allow_root');
+  });
+});

@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { World } from './world.ts';
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+
+export interface Daemon {
+  readonly process: ChildProcess;
+  output(): string;
+  /** Ends it and gives its exit code, or the signal's name. */
+  stop(signal?: NodeJS.Signals): Promise<number | string>;
+}
+
+/** `edge-agent run` as a process of its own. */
+export function startDaemon(world: World): Daemon {
+  return startCommand(world, 'run');
+}
+
+/** Any verb as a process that goes on. */
+export function startCommand(world: World, ...args: string[]): Daemon {
+  const child = spawn(process.execPath, [MAIN, '--config', world.config, ...args], {
+    cwd: world.folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const ended = new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  });
+  return {
+    process: child,
+    output: () => text,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+/** Asks again until the answer is truthy; fails loudly after `withinMs`. */
+export async function until<T>(what: string, ask: () => T | Promise<T>, withinMs = 15_000): Promise<NonNullable<T>> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer as NonNullable<T>;
+    if (performance.now() > deadline) throw new Error(`expected within ${withinMs} ms: ${what}`);
+    await sleep(50);
+  }
+}
