@@ -2,15 +2,14 @@ import { normaliseRelease } from '../reconciler/normalise-release.ts';
 import { POLICY_FILE, type Snapshot } from '../reconciler/ports.ts';
 import type { ReleaseStatement } from '../schemas/release.ts';
 import type { Root } from '../schemas/root.ts';
-import { serialiseDocument } from '../trust/ceremony/draft.ts';
-import { readSignedDocument } from '../trust/jws.ts';
+import { checkRoot } from '../trust/ceremony/root-check.ts';
 import { boundFileMatches } from '../trust/release-statement.ts';
-import { countSignatures, parseRoot } from '../trust/root.ts';
+import { parseRoot } from '../trust/root.ts';
 import { hasExpired } from '../trust/trusted-time.ts';
 import { createDocumentParser } from './document-parser.ts';
 import { readGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
-import { readRootFile } from './root-ceremony.ts';
+import { ceremony, readRootFile } from './root-ceremony.ts';
 
 const MANIFEST_MAX_BYTES = 8 * 1024 * 1024;
 const POLICY_MAX_BYTES = 256 * 1024;
@@ -20,13 +19,7 @@ export async function readTrustedRoot(file: string, at: Date | null): Promise<Ro
   const document = await readRootFile(file);
   const read = parseRoot(Buffer.from(document.payload, 'base64url'), file);
   if (read.kind === 'refused') throw refusedDocument(read.message);
-  const signed = readSignedDocument(
-    Buffer.from(serialiseDocument(document), 'utf8'),
-    file,
-    'edgeflows-root+jws',
-  );
-  if (signed.kind === 'refused') throw refusedDocument(signed.message);
-  const { met, threshold, missing } = await countSignatures(signed, read.root, 'root');
+  const { met, threshold, missing } = (await ceremony(() => checkRoot(document))).own;
   if (!met) {
     throw refusedDocument(
       `${file}: expected a root signed by ${threshold} of its root keys, found fewer; one of ${missing.join(', ')} signs next: edge-agent root sign ${file} --key <private.jwk>`,

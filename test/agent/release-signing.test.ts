@@ -8,8 +8,18 @@ import {
 } from '../../agent/release-signing.ts';
 import { serialiseDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
+import { newRoot } from '../../trust/ceremony/root-draft.ts';
 import { createReleaseVerifier } from '../../trust/release-verifier.ts';
-import { daysFromNow, EMPTY, firstRoot, NOW, release, snapshot } from '../trust/signed-files.ts';
+import {
+  daysFromNow,
+  EMPTY,
+  FAR,
+  firstRoot,
+  NOW,
+  release,
+  signRoot,
+  snapshot,
+} from '../trust/signed-files.ts';
 import { type CeremonyFolder, ceremonyFolder, failureOf } from './ceremony-folder.ts';
 
 const MANIFEST = `{"edge_url":"https://a.example/b.tar.gz","sha256":"${'a'.repeat(64)}","runtime":"python"}\n`;
@@ -133,9 +143,18 @@ describe('signing a release', () => {
     expect(await folder.read('release.jws.json')).toBe(before);
   });
 
-  it('signs under no root that is unsigned or has expired', async () => {
-    await folder.write('half.json', serialiseDocument({ ...JSON.parse(rootText), signatures: [] }));
-    expect(await failureOf(sign({ root: at('half.json') }))).toMatch(/^2 .*half\.json/);
+  it('signs under no root that too few have signed, or that has expired', async () => {
+    const draft = newRoot({
+      expires: FAR,
+      keys: { root: [ann, two], release: [one] },
+      thresholds: { root: 2 },
+    });
+    for (const half of [draft, await signRoot(draft, [ann])]) {
+      await folder.write('half.json', serialiseDocument(half));
+      expect(await failureOf(sign({ root: at('half.json') }))).toMatch(
+        /^2 .*half\.json: expected a root signed by 2/,
+      );
+    }
     const old = await firstRoot({ root: [ann], release: [one, two] }, {}, daysFromNow(-2));
     await folder.write('old.json', serialiseDocument(old));
     expect(await failureOf(sign({ root: at('old.json') }))).toMatch(/^2 .*expired.*root rotate/);

@@ -121,7 +121,7 @@ describe('edge-agent enroll', () => {
     expect(running.console.admin.agents('acme')).toHaveLength(1);
 
     // what a person has written since stays, comments too
-    const edited = text.replace('version: 1', 'version: 1\nlabels: { ring: canary } # by hand');
+    const edited = text.replace('version: 1', 'version:   1\nlabels: {ring:   canary}   # by hand');
     await writeFile(folder.at('agent.yaml'), edited);
     const human = await enroll([], { input: token });
     expect(human).toMatchObject({ code: 0, stderr: '' });
