@@ -46,6 +46,19 @@ function heapFlags(heap: ChildRights['heap']): string[] {
 
 /** Nothing of ours that a child does not need: no tokens that happen to be in the environment. */
 function childEnvironment(): NodeJS.ProcessEnv {
-  const names = ['PATH', 'TZ', 'LANG', 'LC_ALL', 'SystemRoot', 'TEMP', 'TMP', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
-  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+  const names = [
+    'PATH',
+    'TZ',
+    'LANG',
+    'LC_ALL',
+    'SystemRoot',
+    'TEMP',
+    'TMP',
+    'NODE_EXTRA_CA_CERTS',
+    'SSL_CERT_FILE',
+    'SSL_CERT_DIR',
+  ];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }

@@ -1,8 +1,8 @@
 import { chmod, mkdir, rm, rmdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
-import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
 import { OperationError } from './operation-error.ts';
+import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
 import { expectOwnFolder } from './own-folder.ts';
 
 const BODY_MAX_BYTES = 8 * 1024 * 1024;
@@ -73,7 +73,10 @@ async function answer(
   const gone = new AbortController();
   response.once('close', () => gone.abort(new Error('whoever asked went away')));
   try {
-    const call = operations[name as OperationName] as (input: unknown, signal: AbortSignal) => Promise<unknown>;
+    const call = operations[name as OperationName] as (
+      input: unknown,
+      signal: AbortSignal,
+    ) => Promise<unknown>;
     send(response, 200, { result: await call(parsed.data, gone.signal) });
   } catch (error) {
     if (error instanceof OperationError) {
@@ -103,6 +106,9 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 function send(response: ServerResponse, status: number, body: unknown): void {
   if (response.destroyed) return;
   const text = JSON.stringify(body);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
   response.end(text);
 }

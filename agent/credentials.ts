@@ -35,7 +35,9 @@ export function createCredentials(directory: string): Credentials {
       if (text === null) return null;
       const parsed = parseJson(text, ArtifactCredentials, { maxBytes: MAX_BYTES, secret: true });
       if (parsed.kind === 'invalid') {
-        throw new CredentialsError(`${path}: expected {"access_key": "…", "secret_key": "…"} and nothing else`);
+        throw new CredentialsError(
+          `${path}: expected {"access_key": "…", "secret_key": "…"} and nothing else`,
+        );
       }
       return parsed.value;
     },
@@ -57,7 +59,8 @@ export function createCredentials(directory: string): Credentials {
 async function readPrivate(path: string): Promise<string | null> {
   try {
     const { size, mode } = await stat(path);
-    if (size > MAX_BYTES) throw new CredentialsError(`${path}: expected at most ${MAX_BYTES} bytes, found ${size}`);
+    if (size > MAX_BYTES)
+      throw new CredentialsError(`${path}: expected at most ${MAX_BYTES} bytes, found ${size}`);
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) await closeToOthers(path, mode);
     return await readFile(path, 'utf8');
   } catch (error) {

@@ -2,8 +2,8 @@ import { createReconcileLoop } from '../reconciler/loop.ts';
 import { cronSelects } from '../reconciler/window.ts';
 import { parseCron } from '../schemas/cron.ts';
 import { watchConfigFile } from '../sources/config-watch.ts';
-import type { Log } from '../system/log.ts';
 import { createSystemClock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
 import { type OpenAgent, type OpenOptions, openAgent } from './open.ts';
 import { agentPaths } from './paths.ts';
 
@@ -79,7 +79,11 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   const { tenant } = agent.loaded.config;
   const about = { tenant, state: agent.paths.state };
   log.info('edge-agent is running', about);
-  deps.events.emit({ severity: 'info', reason: 'AgentStarted', message: `edge-agent ${agent.settings().agentVersion} is running` });
+  deps.events.emit({
+    severity: 'info',
+    reason: 'AgentStarted',
+    message: `edge-agent ${agent.settings().agentVersion} is running`,
+  });
   const work = [loop.run(signal), agent.outbox.deliver(signal), upkeep(agent, loop, clock, log, signal)];
   await Promise.allSettled(work);
   const { running } = agent.dispatcher.counts();
@@ -127,5 +131,7 @@ function cleanUpIsDue(agent: OpenAgent, now: Date): boolean {
   if (now.getTime() - last > CLEAN_UP_AT_LEAST_EVERY_MS) return true;
   const { retention, timezone } = agent.settings();
   const fields = parseCron(retention.schedule);
-  return typeof fields !== 'string' && now.getTime() - last >= MINUTE_MS && cronSelects(fields, now, timezone);
+  return (
+    typeof fields !== 'string' && now.getTime() - last >= MINUTE_MS && cronSelects(fields, now, timezone)
+  );
 }

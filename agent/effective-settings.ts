@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
+import type { ReconcileSettings } from '../reconciler/context.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import type { AgentPolicy } from '../schemas/agent-policy.ts';
-import type { ReconcileSettings } from '../reconciler/context.ts';
 import type { AgentPaths } from './paths.ts';
 import { AGENT_VERSION, cpuArch } from './version.ts';
 
@@ -35,7 +35,11 @@ export function effectiveSettings(
     timezone: config.timezone ?? null,
     windows: pick('maintenance.windows', config.maintenance.windows, policy?.maintenance?.windows),
     retention: {
-      keep_versions: pick('retention.keep_versions', retention.keep_versions, policy?.retention?.keep_versions),
+      keep_versions: pick(
+        'retention.keep_versions',
+        retention.keep_versions,
+        policy?.retention?.keep_versions,
+      ),
       keep_days: pick('retention.keep_days', retention.keep_days, policy?.retention?.keep_days),
       max_bytes: pick('retention.max_bytes', retention.max_bytes, policy?.retention?.max_bytes),
       schedule: pick('retention.schedule', retention.schedule, policy?.retention?.schedule),

@@ -1,14 +1,18 @@
+import { resolveEntrypoint } from '../reconciler/entrypoint.ts';
+import type { VersionStore } from '../reconciler/ports.ts';
+import type { AgentRecords } from '../reconciler/records.ts';
 import type { FlowState } from '../schemas/agent-state.ts';
 import type { FlowSpec } from '../schemas/flow-spec.ts';
-import { resolveEntrypoint } from '../reconciler/entrypoint.ts';
-import type { AgentRecords } from '../reconciler/records.ts';
-import type { VersionStore } from '../reconciler/ports.ts';
 
 /**
  * After a crash between the pointer and the database, the pointer is the truth and the database follows it (crash protocol,
  * steps 7 and 8): what the intent said is taken over for every flow that the pointer shows as done. The flows it followed.
  */
-export async function followPointer(records: AgentRecords, store: VersionStore, now: Date): Promise<readonly string[]> {
+export async function followPointer(
+  records: AgentRecords,
+  store: VersionStore,
+  now: Date,
+): Promise<readonly string[]> {
   const current = store.current();
   const intended = new Map(records.intent()?.flows.map((flow) => [flow.path, flow.spec]) ?? []);
   const followed: string[] = [];
@@ -30,7 +34,8 @@ export async function followPointer(records: AgentRecords, store: VersionStore, 
     followed.push(id);
   }
   for (const [id, state] of records.flows()) {
-    if (current.flows[id] === undefined && state.active !== null) records.saveFlow(id, { ...state, active: null });
+    if (current.flows[id] === undefined && state.active !== null)
+      records.saveFlow(id, { ...state, active: null });
   }
   return followed;
 }

@@ -1,6 +1,6 @@
 import type { ReconcileContext, ReconcileDeps } from '../reconciler/context.ts';
-import type { AgentRecords } from '../reconciler/records.ts';
 import type { Clock, RunStore } from '../reconciler/ports.ts';
+import type { AgentRecords } from '../reconciler/records.ts';
 import { pruneVersions } from '../reconciler/steps/prune.ts';
 import type { GcAnswer, VerifyAnswer } from './operations.ts';
 import type { RunFiles } from './run-files.ts';
@@ -39,7 +39,9 @@ export function createHousekeeping(parts: HousekeepingParts): {
         const active = new Set(Object.values(context.store.current().flows).map((flow) => flow.sha256));
         const staging = await context.store.sweep(now, active, dryRun);
         const before = new Date(now.getTime() - keepDays * DAY_MS);
-        const unfinished = runs.list({ states: ['queued', 'running'], limit: 10_000 }).map((run) => run.run_id);
+        const unfinished = runs
+          .list({ states: ['queued', 'running'], limit: 10_000 })
+          .map((run) => run.run_id);
         const folders = await runFiles.prune(before, new Set(unfinished), dryRun);
         if (!dryRun) {
           runs.prune(before);
@@ -67,7 +69,11 @@ export function createHousekeeping(parts: HousekeepingParts): {
         const events: VerifyAnswer['events'] =
           chain.kind === 'intact'
             ? { state: 'intact', checked: chain.events, message: null }
-            : { state: 'broken', checked: chain.line, message: `${chain.file}:${chain.line}: ${chain.message}` };
+            : {
+                state: 'broken',
+                checked: chain.line,
+                message: `${chain.file}:${chain.line}: ${chain.message}`,
+              };
         const release = await verifyRelease(context);
         const ok =
           events.state === 'intact' &&
@@ -85,14 +91,21 @@ async function verifyRelease(context: ReconcileContext): Promise<VerifyAnswer['r
   if (snapshot === null) return { state: 'unknown', message: 'the cache does not hold the applied revision' };
   const verdict = await context.verifier.verify(snapshot, await context.trustMemory.load(), context.now);
   if (verdict.kind === 'refused') return { state: 'refused', message: `${verdict.code}: ${verdict.message}` };
-  return { state: 'verified', message: verdict.statement === null ? 'unsigned, as trust.mode allows' : `seq ${verdict.statement.seq}` };
+  return {
+    state: 'verified',
+    message: verdict.statement === null ? 'unsigned, as trust.mode allows' : `seq ${verdict.statement.seq}`,
+  };
 }
 
 function contextOf(deps: ReconcileDeps, now: Date, signal: AbortSignal, dryRun: boolean): ReconcileContext {
   return { ...deps, now, signal, dryRun, explicit: true, force: false, downloads: new Map() };
 }
 
-function tell(context: ReconcileContext, dryRun: boolean, cleaned: { tags: string[]; objects: number; bytes: number }): void {
+function tell(
+  context: ReconcileContext,
+  dryRun: boolean,
+  cleaned: { tags: string[]; objects: number; bytes: number },
+): void {
   if (dryRun) return;
   if (cleaned.tags.length > 0) {
     const message = `${cleaned.tags.length} tags are removed from the cache: ${cleaned.tags.slice(0, 20).join(', ')}`;
@@ -101,7 +114,11 @@ function tell(context: ReconcileContext, dryRun: boolean, cleaned: { tags: strin
   }
   if (cleaned.objects > 0) {
     const message = `${cleaned.objects} git objects (${cleaned.bytes} bytes) are removed from the cache`;
-    context.events.emit({ severity: 'info', reason: 'ObjectsPruned', message, because: 'nothing reaches them' });
+    context.events.emit({
+      severity: 'info',
+      reason: 'ObjectsPruned',
+      message,
+      because: 'nothing reaches them',
+    });
   }
 }
-

@@ -1,11 +1,17 @@
-import type { AgentRecords } from '../reconciler/records.ts';
 import type { Dispatcher } from '../reconciler/dispatcher.ts';
-import type { EventSink, ReportSink, RunStore, VersionStore } from '../reconciler/ports.ts';
 import type { FlowPlan, Plan } from '../reconciler/plan.ts';
+import type { EventSink, ReportSink, RunStore, VersionStore } from '../reconciler/ports.ts';
 import type { ReconcileResult } from '../reconciler/reconcile.ts';
+import type { AgentRecords } from '../reconciler/records.ts';
 import type { Status } from '../schemas/status.ts';
 import { OperationError } from './operation-error.ts';
-import type { AgentOperations, GcAnswer, PlannedChange, ReconcileAnswer, VerifyAnswer } from './operations.ts';
+import type {
+  AgentOperations,
+  GcAnswer,
+  PlannedChange,
+  ReconcileAnswer,
+  VerifyAnswer,
+} from './operations.ts';
 import { toSummary } from './run-summary.ts';
 
 export interface LocalParts {
@@ -20,7 +26,10 @@ export interface LocalParts {
   readonly now: () => Date;
   readonly status: () => Promise<Status>;
   /** Through the loop in a daemon, at once without one. */
-  readonly reconcile: (options: { explicit: boolean; force: boolean }, signal: AbortSignal) => Promise<ReconcileResult>;
+  readonly reconcile: (
+    options: { explicit: boolean; force: boolean },
+    signal: AbortSignal,
+  ) => Promise<ReconcileResult>;
   readonly dryRun: (signal: AbortSignal) => Promise<ReconcileResult>;
   /** Wakes the loop; nothing without a daemon. */
   readonly nudge: () => void;
@@ -109,11 +118,22 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       });
       if (before !== null) {
         const message = `activation is resumed by ${by}`;
-        events.emit({ severity: 'info', reason: 'Resumed', message, because: `it was suspended by ${before.by}: ${before.why}` });
+        events.emit({
+          severity: 'info',
+          reason: 'Resumed',
+          message,
+          because: `it was suspended by ${before.by}: ${before.why}`,
+        });
       }
       for (const [flow, active] of held) {
         const because = `it was held by ${active.held?.by}: ${active.held?.why}`;
-        events.emit({ severity: 'info', reason: 'HoldReleased', message: `flow ${flow}: released by ${by}`, because, flow });
+        events.emit({
+          severity: 'info',
+          reason: 'HoldReleased',
+          message: `flow ${flow}: released by ${by}`,
+          because,
+          flow,
+        });
       }
       parts.nudge();
       return parts.status();
@@ -137,13 +157,25 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       records.transaction(() => {
         const state = records.flow(flow);
         if (state !== null) {
-          const swapped = { active: state.previous, previous: state.active, health: 'unknown', phase: 'active' } as const;
+          const swapped = {
+            active: state.previous,
+            previous: state.active,
+            health: 'unknown',
+            phase: 'active',
+          } as const;
           records.saveFlow(flow, { ...state, ...swapped, since: parts.now().toISOString(), setback: null });
         }
         parts.reports.statusChanged();
       });
       const message = `flow ${flow}: ${previous.version} is active again, ${active.version} was; held by ${by}`;
-      events.emit({ severity: 'warning', reason: 'RolledBack', message, because: why, flow, version: previous.version });
+      events.emit({
+        severity: 'warning',
+        reason: 'RolledBack',
+        message,
+        because: why,
+        flow,
+        version: previous.version,
+      });
       return parts.status();
     },
 
@@ -159,7 +191,12 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
           if (flow !== null && quarantine.flow !== flow && !digests.has(sha256)) continue;
           records.clearQuarantine(sha256);
           const message = `flow ${quarantine.flow}: ${sha256} may be tried again`;
-          events.emit({ severity: 'info', reason: 'QuarantineCleared', message, because: quarantine.message });
+          events.emit({
+            severity: 'info',
+            reason: 'QuarantineCleared',
+            message,
+            because: quarantine.message,
+          });
         }
         for (const [id, state] of states) {
           if (flow === null || id === flow) {

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isolationLevel } from '../executors/isolation.ts';
 import type { RunRecord } from '../reconciler/ports.ts';
 import { createAgentRecords } from '../reconciler/records.ts';
 import { Current, EMPTY_CURRENT } from '../schemas/current.ts';
 import type { Event } from '../schemas/event.ts';
 import type { RunSummary } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
-import { isolationLevel } from '../executors/isolation.ts';
 import { openEventHistory } from '../sinks/event-history.ts';
 import { type Database, openDatabase } from '../store/database.ts';
 import { createStateDocuments } from '../store/documents.ts';
@@ -59,7 +59,11 @@ export async function openObserver(configFile: string): Promise<Observer> {
   const files = createRunFiles(paths.runs, () => settings.runs.maxOutput);
   const history = openEventHistory(paths.state);
 
-  async function* followOutput(runId: string, follow: boolean, signal: AbortSignal): AsyncGenerator<OutputChunk> {
+  async function* followOutput(
+    runId: string,
+    follow: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<OutputChunk> {
     const offsets = new Map<string, number>();
     for (;;) {
       const run = runs.get(runId);
@@ -87,7 +91,8 @@ export async function openObserver(configFile: string): Promise<Observer> {
 
   return {
     async status(signal) {
-      if ((await controlPeer(paths.socket, signal)) !== null) return createControlClient(paths.socket).status({}, signal);
+      if ((await controlPeer(paths.socket, signal)) !== null)
+        return createControlClient(paths.socket).status({}, signal);
       return statusDocument({
         config,
         configDigest: loaded.digest,

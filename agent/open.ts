@@ -44,7 +44,14 @@ export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   if (lock.kind === 'held') throw lockedError(lock.by, paths);
   try {
     const { executable, log, daemon, progress } = options;
-    const wired = await wireAgent({ loaded, paths, executable, log, daemon, ...(progress === undefined ? {} : { progress }) });
+    const wired = await wireAgent({
+      loaded,
+      paths,
+      executable,
+      log,
+      daemon,
+      ...(progress === undefined ? {} : { progress }),
+    });
     const control = await serveControl(paths.socket, wired.operations, {
       verb: options.verb,
       tenant: loaded.config.tenant,
@@ -68,8 +75,12 @@ export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   }
 }
 
-function lockedError(by: { pid: number; verb: string; since: string } | null, paths: AgentPaths): OperationError {
-  const holder = by === null ? 'another process' : `process ${by.pid} ("edge-agent ${by.verb}", since ${by.since})`;
+function lockedError(
+  by: { pid: number; verb: string; since: string } | null,
+  paths: AgentPaths,
+): OperationError {
+  const holder =
+    by === null ? 'another process' : `process ${by.pid} ("edge-agent ${by.verb}", since ${by.since})`;
   const message = `expected the state in ${paths.state} to be free, found it locked by ${holder}; wait for it, or end it`;
   return new OperationError('locked', message, { exitCode: 5, details: by });
 }

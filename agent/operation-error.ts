@@ -29,7 +29,11 @@ export class OperationError extends Error {
   readonly exitCode: number;
   readonly details: unknown;
 
-  constructor(code: OperationErrorCode, message: string, options: { exitCode: number; details?: unknown; cause?: unknown }) {
+  constructor(
+    code: OperationErrorCode,
+    message: string,
+    options: { exitCode: number; details?: unknown; cause?: unknown },
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.exitCode = options.exitCode;

@@ -44,7 +44,14 @@ export type GcAnswer = z.infer<typeof GcAnswer>;
 
 export const VerifyAnswer = z.object({
   ok: z.boolean(),
-  versions: z.array(z.object({ path: z.string(), sha256: z.string(), state: z.enum(['intact', 'drifted']), message: z.string().nullable() })),
+  versions: z.array(
+    z.object({
+      path: z.string(),
+      sha256: z.string(),
+      state: z.enum(['intact', 'drifted']),
+      message: z.string().nullable(),
+    }),
+  ),
   events: z.object({ state: z.enum(['intact', 'broken']), checked: z.int(), message: z.string().nullable() }),
   release: z.object({ state: z.enum(['verified', 'refused', 'unknown']), message: z.string().nullable() }),
 });
@@ -88,5 +95,8 @@ export type OperationOutput<N extends OperationName> = z.output<(typeof OPERATIO
 
 /** The agent as its commands see it: here in this process, or the daemon behind its socket. Failures throw OperationError. */
 export type AgentOperations = {
-  readonly [N in OperationName]: (input: OperationInput<N>, signal: AbortSignal) => Promise<OperationOutput<N>>;
+  readonly [N in OperationName]: (
+    input: OperationInput<N>,
+    signal: AbortSignal,
+  ) => Promise<OperationOutput<N>>;
 };

@@ -13,7 +13,9 @@ export async function expectOwnFolder(folder: string): Promise<void> {
   if (found === null) return;
   const uid = process.getuid?.();
   if (found.isDirectory() && found.uid === uid && (found.mode & 0o022) === 0) return;
-  const what = found.isDirectory() ? `uid ${found.uid}, mode ${(found.mode & 0o777).toString(8)}` : 'no directory';
+  const what = found.isDirectory()
+    ? `uid ${found.uid}, mode ${(found.mode & 0o777).toString(8)}`
+    : 'no directory';
   const message = `${folder}: expected a folder of uid ${uid} that only it may write to, for the control socket; found ${what}; remove it, or close it: chmod go-w ${folder}`;
   throw new OperationError('state_unusable', message, { exitCode: 4 });
 }

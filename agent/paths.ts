@@ -26,8 +26,10 @@ export interface AgentPaths {
 
 /** Where agent.yaml is when `--config` does not say: here, else the platform's place (contract, section 10). */
 export function platformConfigPath(environment: NodeJS.ProcessEnv = process.env): string {
-  if (process.platform === 'win32') return join(environment['PROGRAMDATA'] ?? 'C:\\ProgramData', 'EdgeAgent', 'agent.yaml');
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'EdgeAgent', 'agent.yaml');
+  if (process.platform === 'win32')
+    return join(environment['PROGRAMDATA'] ?? 'C:\\ProgramData', 'EdgeAgent', 'agent.yaml');
+  if (process.platform === 'darwin')
+    return join(homedir(), 'Library', 'Application Support', 'EdgeAgent', 'agent.yaml');
   if (process.getuid?.() === 0) return '/etc/edge-agent/agent.yaml';
   return join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'edge-agent', 'agent.yaml');
 }

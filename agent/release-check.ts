@@ -26,10 +26,15 @@ export function createReleaseCheck(): ReleaseCheck {
 function make(config: AgentConfig, paths: AgentPaths): ReleaseVerifier {
   const { mode } = config.trust;
   if (mode === 'tuf') {
-    const message = 'trust.mode: expected required, optional or off, found tuf, which this version does not offer yet';
+    const message =
+      'trust.mode: expected required, optional or off, found tuf, which this version does not offer yet';
     throw new OperationError('config_invalid', message, { exitCode: 2 });
   }
-  return createReleaseVerifier({ mode, tenant: config.tenant, pinnedRoot: paths.root === null ? null : readRoot(paths.root) });
+  return createReleaseVerifier({
+    mode,
+    tenant: config.tenant,
+    pinnedRoot: paths.root === null ? null : readRoot(paths.root),
+  });
 }
 
 function readRoot(path: string): string {
@@ -38,7 +43,8 @@ function readRoot(path: string): string {
     if (text.length <= SIGNED_DOCUMENT_MAX_BYTES) return text;
     throw new Error(`expected at most ${SIGNED_DOCUMENT_MAX_BYTES} bytes`);
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'found no such file' : (cause as Error).message;
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'found no such file' : (cause as Error).message;
     const message = `trust.root: expected the pinned root document at ${path}, ${why}; enrol this agent, or correct the path`;
     throw new OperationError('config_invalid', message, { exitCode: 2, cause });
   }

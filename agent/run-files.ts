@@ -18,7 +18,8 @@ export interface RunFiles {
 
 export function createRunFiles(runs: string, maxOutput: () => number): RunFiles {
   const directory = (runId: string, attempt: number) => join(runs, runId, String(attempt));
-  const file = (runId: string, attempt: number, stream: OutputStream) => join(directory(runId, attempt), `${stream}.log`);
+  const file = (runId: string, attempt: number, stream: OutputStream) =>
+    join(directory(runId, attempt), `${stream}.log`);
   return {
     directory,
     async output(runId, attempt) {

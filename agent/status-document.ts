@@ -1,12 +1,12 @@
-import type { AgentConfig } from '../schemas/agent-config.ts';
-import type { Current } from '../schemas/current.ts';
-import type { FlowState } from '../schemas/agent-state.ts';
-import type { FlowStatus, Status } from '../schemas/status.ts';
-import type { AgentRecords } from '../reconciler/records.ts';
 import type { ReportQueue, RunStore } from '../reconciler/ports.ts';
+import type { AgentRecords } from '../reconciler/records.ts';
+import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { FlowState } from '../schemas/agent-state.ts';
+import type { Current } from '../schemas/current.ts';
+import type { FlowStatus, Status } from '../schemas/status.ts';
 import type { LiveStatus } from './live-status.ts';
-import { AGENT_VERSION, osName } from './version.ts';
 import { toSummary } from './run-summary.ts';
+import { AGENT_VERSION, osName } from './version.ts';
 
 export interface StatusInputs {
   readonly config: AgentConfig;
@@ -43,14 +43,17 @@ export function statusDocument(inputs: StatusInputs): Status {
     tunnel: { state: config.tunnel.kind === 'none' ? 'none' : 'disconnected', since: null },
     flows: flowStatuses(inputs, current),
     conditions: conditionsOf(inputs),
-    runs: { running: runs.count('running'), queued: runs.count('queued'), last: last === undefined ? null : toSummary(last) },
+    runs: {
+      running: runs.count('running'),
+      queued: runs.count('queued'),
+      last: last === undefined ? null : toSummary(last),
+    },
     outbox: queue.totals(),
     disk: inputs.disk,
     clock_offset_ms: inputs.clockOffsetMs,
     isolation: inputs.isolation,
   };
 }
-
 
 /** Ready is always there, also before the first reconcile. */
 function conditionsOf(inputs: StatusInputs): Status['conditions'] {

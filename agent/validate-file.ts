@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { normaliseRelease } from '../reconciler/normalise-release.ts';
-import { createDocumentParser } from './document-parser.ts';
 import { loadConfigFile } from '../sources/config-file.ts';
+import { createDocumentParser } from './document-parser.ts';
 
 export interface ValidatedFile {
   readonly file: string;
@@ -26,7 +26,12 @@ export async function validateFile(file: string): Promise<ValidatedFile> {
   try {
     bytes = await readFile(file);
   } catch (error) {
-    return { file, kind, sha256: null, problems: [`${file}: expected a file, found ${(error as Error).message}`] };
+    return {
+      file,
+      kind,
+      sha256: null,
+      problems: [`${file}: expected a file, found ${(error as Error).message}`],
+    };
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { file, kind, sha256, problems: problemsOf(kind, bytes, file) };
@@ -43,7 +48,13 @@ function problemsOf(kind: 'manifest' | 'policy', bytes: Uint8Array, file: string
     v1: (content: Uint8Array) => parser.v1(content, file),
     v2: (content: Uint8Array) => parser.v2(content, file),
   };
-  const snapshot = { revision: `tenant/x@sha1:${'0'.repeat(40)}`, fingerprint: '', commit: null, tags: [], files: new Map() };
+  const snapshot = {
+    revision: `tenant/x@sha1:${'0'.repeat(40)}`,
+    fingerprint: '',
+    commit: null,
+    tags: [],
+    files: new Map(),
+  };
   const normalised = normaliseRelease(named, snapshot, bytes, undefined);
   return normalised.kind === 'stalled' ? [normalised.message] : [];
 }

@@ -8,7 +8,9 @@ function readVersion(): string {
   for (const above of ['../package.json', '../../package.json']) {
     try {
       const text = readFileSync(new URL(above, import.meta.url), 'utf8');
-      const parsed = z.looseObject({ name: z.literal('edge-agent'), version: z.string() }).safeParse(JSON.parse(text));
+      const parsed = z
+        .looseObject({ name: z.literal('edge-agent'), version: z.string() })
+        .safeParse(JSON.parse(text));
       if (parsed.success) return parsed.data.version;
     } catch {
       // not this level

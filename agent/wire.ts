@@ -1,9 +1,14 @@
 import { chmod, mkdir } from 'node:fs/promises';
-import { createDispatcher, type Dispatcher } from '../reconciler/dispatcher.ts';
+import { isolationLevel } from '../executors/isolation.ts';
+import { endOrphans } from '../executors/orphans.ts';
 import type { ReconcileDeps } from '../reconciler/context.ts';
+import { createDispatcher, type Dispatcher } from '../reconciler/dispatcher.ts';
 import type { ProgressSink } from '../reconciler/ports.ts';
-import { reconcile, type ReconcileOptions, type ReconcileResult } from '../reconciler/reconcile.ts';
+import { type ReconcileOptions, type ReconcileResult, reconcile } from '../reconciler/reconcile.ts';
 import { type AgentRecords, createAgentRecords } from '../reconciler/records.ts';
+import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { AgentPolicy } from '../schemas/agent-policy.ts';
+import type { Status } from '../schemas/status.ts';
 import { openEventLog } from '../sinks/event-log.ts';
 import { createOutbox, type Outbox } from '../sinks/outbox.ts';
 import { createSaasClient } from '../sinks/saas-client.ts';
@@ -16,21 +21,17 @@ import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { scrubText } from '../system/redaction.ts';
 import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
-import type { AgentConfig } from '../schemas/agent-config.ts';
-import type { AgentPolicy } from '../schemas/agent-policy.ts';
-import type { Status } from '../schemas/status.ts';
-import { endOrphans } from '../executors/orphans.ts';
-import { isolationLevel } from '../executors/isolation.ts';
 import { createChildSpawner, type Executable } from './child-process.ts';
 import { createCredentials } from './credentials.ts';
 import { createDeviceIdentity } from './device-identity.ts';
 import { createDocumentParser } from './document-parser.ts';
 import { type EffectiveSettings, effectiveSettings } from './effective-settings.ts';
+import { createExclusive } from './exclusive.ts';
 import { createExecutors } from './executors.ts';
 import { followPointer } from './follow-pointer.ts';
 import { createHousekeeping } from './housekeeping.ts';
-import type { LoadedConfig } from './load-config.ts';
 import { createLiveStatus } from './live-status.ts';
+import type { LoadedConfig } from './load-config.ts';
 import { createLocalOperations } from './local-operations.ts';
 import type { AgentOperations } from './operations.ts';
 import type { AgentPaths } from './paths.ts';
@@ -39,7 +40,6 @@ import { createRunFiles } from './run-files.ts';
 import { createSources } from './sources.ts';
 import { statusDocument } from './status-document.ts';
 import { createTrustMemory } from './trust-memory.ts';
-import { createExclusive } from './exclusive.ts';
 
 export interface WireOptions {
   readonly loaded: LoadedConfig;
@@ -176,7 +176,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       if (saasUrl === undefined || agentId === undefined) return null;
       const authorize = async (method: 'POST', url: URL) => {
         const header = await identity.authorize(method, url);
-        if (header === null) throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
+        if (header === null)
+          throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
         return header;
       };
       return createSaasClient({ client: sources.http, saasUrl, authorize, clock }).post;
@@ -257,7 +258,15 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       }
     });
   let loop: Parameters<WiredAgent['attachLoop']>[0] | null = null;
-  const housekeeping = createHousekeeping({ deps, runFiles, records, runs, clock, exclusive, verifyEvents: () => events.verify() });
+  const housekeeping = createHousekeeping({
+    deps,
+    runFiles,
+    records,
+    runs,
+    clock,
+    exclusive,
+    verifyEvents: () => events.verify(),
+  });
   const status = async () => {
     disk = await store.disk();
     return statusNow();

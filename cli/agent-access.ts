@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { controlPeer, type ControlPeer, createControlClient } from '../agent/control-client.ts';
+import { type ControlPeer, controlPeer, createControlClient } from '../agent/control-client.ts';
 import { loadConfig } from '../agent/load-config.ts';
 import type { Observer } from '../agent/observer.ts';
 import type { AgentOperations } from '../agent/operations.ts';
@@ -13,7 +13,10 @@ import { createTerminalProgress } from './progress.ts';
 /** How long a command waits for another one that works on the same state. */
 const LOCK_WAIT_MS = 3_000;
 
-const executable = { node: process.execPath, main: fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url)) };
+const executable = {
+  node: process.execPath,
+  main: fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url)),
+};
 
 /**
  * The agent's operations: of the daemon when one runs, else of this process under the same lock. `peer` is null in the second
@@ -29,7 +32,10 @@ export async function withOperations(
   const { socket } = agentPaths(config, globals.config);
   const peer = await controlPeer(socket, signal);
   if (peer !== null) return work(createControlClient(socket), peer);
-  const [{ openAgent }, { createLog }] = await Promise.all([import('../agent/open.ts'), import('../system/log.ts')]);
+  const [{ openAgent }, { createLog }] = await Promise.all([
+    import('../agent/open.ts'),
+    import('../system/log.ts'),
+  ]);
   const log = createLog({
     level: globals.verbose ? 'debug' : 'error',
     dir: null,
@@ -58,7 +64,10 @@ export async function withOperations(
   }
 }
 
-export async function withObserver<T>(globals: Globals, work: (observer: Observer) => T | Promise<T>): Promise<T> {
+export async function withObserver<T>(
+  globals: Globals,
+  work: (observer: Observer) => T | Promise<T>,
+): Promise<T> {
   const { openObserver } = await import('../agent/observer.ts');
   const observer = await openObserver(globals.config);
   try {
@@ -81,7 +90,7 @@ export async function runDaemon(globals: Globals): Promise<void> {
     dir: paths.log ?? platformLogDir(),
     maxFiles: config.log.max_files,
     maxBytes: config.log.max_size,
-    tty: process.stderr.isTTY === true,
+    tty: process.stderr.isTTY,
   });
   try {
     const { config: configFile, signal, hurry } = globals;

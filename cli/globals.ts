@@ -42,7 +42,7 @@ export class Interrupted extends Error {
 }
 
 export function globalsOf(command: Command): Globals {
-  const options = command.optsWithGlobals() as { config?: string; output?: string; verbose?: boolean };
+  const options = command.optsWithGlobals<{ config?: string; output?: string; verbose?: boolean }>();
   return {
     config: configFile(options.config),
     terminal: createTerminal(options.output === 'json'),

@@ -4,7 +4,8 @@ import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 // From a checkout, TypeScript is stripped at every start: what was stripped once is kept beside the sources, a third of the time.
-if (import.meta.url.endsWith('.ts')) enableCompileCache(fileURLToPath(new URL('../.cache/compile', import.meta.url)));
+if (import.meta.url.endsWith('.ts'))
+  enableCompileCache(fileURLToPath(new URL('../.cache/compile', import.meta.url)));
 
 // A function, as the published program is CommonJS (scripts/build.ts), where nothing may wait at the top level.
 async function main(verb: string | undefined): Promise<void> {

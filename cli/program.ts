@@ -58,14 +58,16 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
     .description('Makes what the branch of a tenant says true on this machine, and keeps it so.')
     .version(AGENT_VERSION, '-V, --version')
     .option('-c, --config <path>', 'agent.yaml (default: ./agent.yaml, else the platform’s place)')
-    .addOption(new Option('-o, --output <format>', 'what results look like').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('-o, --output <format>', 'what results look like').choices(['text', 'json']).default('text'),
+    )
     .option('-v, --verbose', 'say more on standard error')
     .showSuggestionAfterError()
     .enablePositionalOptions(false);
   for (const add of COMMANDS) add(program);
   quiet(program, json);
   try {
-    await program.parseAsync(argv as string[]);
+    await program.parseAsync(argv);
   } catch (error) {
     process.exitCode = failureCode(error, signal, terminal);
   }
@@ -74,11 +76,18 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
 /** Every command throws instead of ending the process, and is silent on standard output when a document is asked for. */
 function quiet(command: Command, json: boolean): void {
   command.exitOverride();
-  command.configureOutput({ writeErr: (text) => process.stderr.write(text), ...(json ? { outputError: () => {} } : {}) });
+  command.configureOutput({
+    writeErr: (text) => process.stderr.write(text),
+    ...(json ? { outputError: () => {} } : {}),
+  });
   for (const child of command.commands) quiet(child, json);
 }
 
-function failureCode(error: unknown, signal: AbortSignal, terminal: ReturnType<typeof createTerminal>): number {
+function failureCode(
+  error: unknown,
+  signal: AbortSignal,
+  terminal: ReturnType<typeof createTerminal>,
+): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.done;
     const message = error.message.replace(/^error: /, '');
@@ -95,6 +104,10 @@ function failureCode(error: unknown, signal: AbortSignal, terminal: ReturnType<t
 
 function wantsJson(argv: readonly string[]): boolean {
   return argv.some((word, index) => {
-    return word === '--output=json' || word === '-ojson' || ((word === '--output' || word === '-o') && argv[index + 1] === 'json');
+    return (
+      word === '--output=json' ||
+      word === '-ojson' ||
+      ((word === '--output' || word === '-o') && argv[index + 1] === 'json')
+    );
   });
 }

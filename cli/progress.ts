@@ -17,7 +17,8 @@ export function createTerminalProgress(terminal: Terminal): WatchedProgress {
       if (phase !== 'active') show(`${flow}: ${phase} …`, phase !== 'fetching');
     },
     fetching({ flow, bytes: done, total }) {
-      const share = total === null || total === 0 ? '' : `  ${bar(done / total)} ${Math.floor((100 * done) / total)} %`;
+      const share =
+        total === null || total === 0 ? '' : `  ${bar(done / total)} ${Math.floor((100 * done) / total)} %`;
       show(`${flow}: fetching ${bytes(done)}${total === null ? '' : ` of ${bytes(total)}`}${share}`, false);
     },
   };

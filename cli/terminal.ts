@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 
 type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim';
 
@@ -20,8 +20,8 @@ export interface Terminal {
 }
 
 export function createTerminal(json: boolean): Terminal {
-  const watched = process.stderr.isTTY === true && !json;
-  const colour = (stream: NodeJS.WriteStream) => stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+  const watched = process.stderr.isTTY && !json;
+  const colour = (stream: NodeJS.WriteStream) => stream.isTTY && (process.env['NO_COLOR'] ?? '') === '';
   let shown = false;
   const clear = () => {
     if (shown) process.stderr.write('\r\u001b[2K');
@@ -49,20 +49,23 @@ export function createTerminal(json: boolean): Terminal {
       shown = true;
     },
     clearProgress: clear,
-    paint: (style, text) => (colour(process.stdout) ? styleText(style, text, { validateStream: false }) : text),
+    paint: (style, text) =>
+      colour(process.stdout) ? styleText(style, text, { validateStream: false }) : text,
   };
 }
 
 /** Rows in columns as wide as their widest cell; the last one takes what is left. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const plain = (text: string) => text.replace(/\u001b\[[0-9;]*m/g, '');
+  const plain = stripVTControlCharacters;
   const widths = header.map((name, column) =>
     Math.max(name.length, ...rows.map((row) => plain(row[column] ?? '').length)),
   );
   const format = (cells: readonly string[]) =>
     cells
       .map((cell, column) =>
-        column === cells.length - 1 ? cell : cell + ' '.repeat(Math.max(0, (widths[column] as number) - plain(cell).length)),
+        column === cells.length - 1
+          ? cell
+          : cell + ' '.repeat(Math.max(0, (widths[column] as number) - plain(cell).length)),
       )
       .join('  ')
       .trimEnd();

@@ -42,7 +42,12 @@ export function conclude(
     message: `unhealthy: ${outcome.unhealthy.join(', ') || 'nothing seen yet'}`,
   };
   const others = outcome.setbacks.length > 1 ? ` (and ${outcome.setbacks.length - 1} more)` : '';
-  const make = (type: Condition['type'], status: Condition['status'], reason: string, message: string): Condition => {
+  const make = (
+    type: Condition['type'],
+    status: Condition['status'],
+    reason: string,
+    message: string,
+  ): Condition => {
     const last = before.find((condition) => condition.type === type);
     const changed_at = last?.status === status ? last.changed_at : now.toISOString();
     return { type, status, reason, message, observed_revision: outcome.revision, changed_at };
@@ -50,16 +55,23 @@ export function conclude(
   const conditions: Condition[] = [];
   if (ready) {
     const held = outcome.held.length === 0 ? '' : `; held after a rollback: ${outcome.held.join(', ')}`;
-    conditions.push(make('Ready', 'True', 'RevisionApplied', `${outcome.revision} is applied in full${held}`));
+    conditions.push(
+      make('Ready', 'True', 'RevisionApplied', `${outcome.revision} is applied in full${held}`),
+    );
   } else conditions.push(make('Ready', 'False', problem.code, problem.message + others));
   if (blocking.length > 0) conditions.push(make('Stalled', 'True', problem.code, problem.message + others));
-  else if (retries.length > 0) conditions.push(make('Reconciling', 'True', problem.code, problem.message + others));
+  else if (retries.length > 0)
+    conditions.push(make('Reconciling', 'True', problem.code, problem.message + others));
   const exitCode = ready ? 0 : worst === undefined ? 4 : EXIT_OF[worst.kind];
   return { conditions, wakeInMs: wakeIn(retries, pace), ready, exitCode };
 }
 
 /** While the first attempt at a revision is under way. */
-export function progressing(before: readonly Condition[], revision: string | null, now: Date): readonly Condition[] {
+export function progressing(
+  before: readonly Condition[],
+  revision: string | null,
+  now: Date,
+): readonly Condition[] {
   const last = before.find((condition) => condition.type === 'Ready');
   const message = revision === null ? 'looking at the source' : `applying ${revision}`;
   const at = now.toISOString();
@@ -92,7 +104,9 @@ function wakeIn(
   const interval = jitteredIntervalMs(pace.intervalMs, pace.uniform);
   if (retries.length === 0) return interval;
   const waits = retries.map((setback) =>
-    setback.kind === 'retry' && setback.afterMs !== undefined ? setback.afterMs : backoffMs(pace.failures, pace.uniform),
+    setback.kind === 'retry' && setback.afterMs !== undefined
+      ? setback.afterMs
+      : backoffMs(pace.failures, pace.uniform),
   );
   // the source is looked at every interval whatever a flow waits for: a newer revision is taken at once
   return Math.max(100, Math.min(interval, ...waits));

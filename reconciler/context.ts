@@ -1,5 +1,5 @@
-import type { FlowState } from '../schemas/agent-state.ts';
 import type { AgentPolicy } from '../schemas/agent-policy.ts';
+import type { FlowState } from '../schemas/agent-state.ts';
 import type { FlowSpec, Release } from '../schemas/flow-spec.ts';
 import type { CpuArch, Runtime } from '../schemas/manifest-v1.ts';
 import type { Action } from '../schemas/status.ts';
@@ -26,8 +26,8 @@ import type {
   VerifiedRelease,
   VersionStore,
 } from './ports.ts';
-import type { RetentionPolicy } from './retention.ts';
 import type { AgentRecords } from './records.ts';
+import type { RetentionPolicy } from './retention.ts';
 
 /** What of agent.yaml (and a believed policy) a reconcile goes by. */
 export interface ReconcileSettings {
@@ -107,7 +107,10 @@ export interface ReconcileState {
   readonly actions: Action[];
 }
 
-export type StepResult = { readonly kind: 'done' } | { readonly kind: 'skip'; readonly because: string } | Setback;
+export type StepResult =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'skip'; readonly because: string }
+  | Setback;
 
 export interface Step {
   readonly name: string;

@@ -1,8 +1,5 @@
 import type { FlowSpec } from '../schemas/flow-spec.ts';
 import type { RunReport, RunState, TriggerKind } from '../schemas/run.ts';
-import type { AgentRecords } from './records.ts';
-import { reportOf, runEvent } from './run-outcome.ts';
-import { traceparent } from './traceparent.ts';
 import type {
   Chance,
   Clock,
@@ -16,6 +13,9 @@ import type {
   RunStore,
   VersionStore,
 } from './ports.ts';
+import type { AgentRecords } from './records.ts';
+import { reportOf, runEvent } from './run-outcome.ts';
+import { traceparent } from './traceparent.ts';
 
 export interface DispatcherDeps {
   readonly runs: RunStore;
@@ -88,7 +88,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     const chosen = choose(request);
     if (typeof chosen === 'string') return { kind: 'not_runnable', message: chosen };
     if (queue.length >= QUEUE_MAX) {
-      return { kind: 'not_runnable', message: `expected at most ${QUEUE_MAX} queued runs; wait for some to finish` };
+      return {
+        kind: 'not_runnable',
+        message: `expected at most ${QUEUE_MAX} queued runs; wait for some to finish`,
+      };
     }
     deps.runs.insert({
       run_id: runId,
@@ -121,7 +124,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     const state = deps.records.flow(request.flow);
     const names = Object.keys(deps.store.current().flows);
     if (active === undefined || state?.active == null) {
-      const others = names.length === 0 ? 'no flow is active' : `active are: ${names.slice(0, 20).join(', ')}`;
+      const others =
+        names.length === 0 ? 'no flow is active' : `active are: ${names.slice(0, 20).join(', ')}`;
       return `expected the id of an active flow, found "${request.flow}" (${others})`;
     }
     if (request.version === undefined || request.version === active.version) {
@@ -158,12 +162,20 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   }
 
   async function attemptAll(run: RunRecord): Promise<void> {
-    const chosen = choose({ flow: run.flow, version: run.path === null ? undefined : (run.version ?? undefined) });
+    const chosen = choose({
+      flow: run.flow,
+      version: run.path === null ? undefined : (run.version ?? undefined),
+    });
     if (typeof chosen === 'string') return finish(run.run_id, failedBeforeStart(chosen));
     const { settings, version, sha256, path, revision } = chosen;
     const { spec, entrypoint } = settings;
     const lease = { version, sha256, path, revision, spec };
-    deps.runs.update(run.run_id, { ...lease, state: 'running', started_at: deps.clock.now().toISOString(), attempt: 1 });
+    deps.runs.update(run.run_id, {
+      ...lease,
+      state: 'running',
+      started_at: deps.clock.now().toISOString(),
+      attempt: 1,
+    });
     const secrets = await secretsOf(spec);
     if (typeof secrets === 'string') return finish(run.run_id, failedBeforeStart(secrets));
     const executor = deps.executors.get(spec.runtime);
@@ -229,7 +241,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     };
   }
 
-  function finish(runId: string, result: Omit<RunResult, 'status'> & { status: Exclude<RunState, 'queued' | 'running'> }) {
+  function finish(
+    runId: string,
+    result: Omit<RunResult, 'status'> & { status: Exclude<RunState, 'queued' | 'running'> },
+  ) {
     const finished_at = result.finishedAt.toISOString();
     const run = deps.runs.get(runId) as RunRecord;
     const report = reportOf(run, result);
@@ -238,7 +253,9 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       deps.runs.update(runId, { state, exit_code, reason, finished_at, process: null });
       deps.reports.run(report);
     });
-    deps.events.emit(runEvent(REASON_OF[result.status], run, result.reason ?? `exit code ${result.exitCode}`));
+    deps.events.emit(
+      runEvent(REASON_OF[result.status], run, result.reason ?? `exit code ${result.exitCode}`),
+    );
     reports.set(runId, report);
     const keep = waiting.get(runId);
     waiting.delete(runId);
@@ -273,7 +290,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       for (const run of deps.runs.list({ states: ['running'], limit: QUEUE_MAX })) {
         await deps.endOrphans({ runId: run.run_id, process: run.process });
         const output = await deps.salvage(run.run_id, Math.max(1, run.attempt));
-        const reason = 'the agent ended while the run was under way; whether it finished its work is not known';
+        const reason =
+          'the agent ended while the run was under way; whether it finished its work is not known';
         finish(run.run_id, { ...failedBeforeStart(reason), ...output, status: 'lost' });
         lost.push(run.run_id);
       }

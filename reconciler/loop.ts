@@ -109,7 +109,7 @@ export function createReconcileLoop(deps: LoopDeps): ReconcileLoop {
         if (pending !== null || signal.aborted) continue;
         await sleepOrWake(waitMs, signal);
       }
-      const last = pending as Request | null;
+      const last = pending;
       for (const answer of last?.answers ?? []) answer.reject(signal.reason);
     },
   };

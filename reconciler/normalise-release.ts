@@ -1,11 +1,13 @@
 import type { FlowSpec, Release } from '../schemas/flow-spec.ts';
-import { ManifestV1 } from '../schemas/manifest-v1.ts';
-import { type FlowEntry, ManifestV2 } from '../schemas/manifest-v2.ts';
+import type { ManifestV1 } from '../schemas/manifest-v1.ts';
+import type { FlowEntry, ManifestV2 } from '../schemas/manifest-v2.ts';
 import { VersionName } from '../schemas/names.ts';
 import type { Snapshot, Stalled } from './ports.ts';
 
 /** What a parser of raw bytes answers; the message names file, line, column, found and expected. */
-export type Parsed<T> = { readonly kind: 'valid'; readonly value: T } | { readonly kind: 'invalid'; readonly message: string };
+export type Parsed<T> =
+  | { readonly kind: 'valid'; readonly value: T }
+  | { readonly kind: 'invalid'; readonly message: string };
 
 export interface ManifestParser {
   /** The value of a JSON document, `manifest_version` not yet looked at. */
@@ -15,7 +17,10 @@ export interface ManifestParser {
 }
 
 /** The version of a v1 manifest that names none (contract, section 3). */
-export function impliedVersion(snapshot: Pick<Snapshot, 'revision' | 'tags'>, stated: string | undefined): string {
+export function impliedVersion(
+  snapshot: Pick<Snapshot, 'revision' | 'tags'>,
+  stated: string | undefined,
+): string {
   if (stated !== undefined) return stated;
   const patches = snapshot.tags.flatMap((tag) => {
     const match = /^v1\.0\.(0|[1-9]\d{0,14})$/.exec(tag);
@@ -23,9 +28,14 @@ export function impliedVersion(snapshot: Pick<Snapshot, 'revision' | 'tags'>, st
   });
   const highest = patches.toSorted((a, b) => b.patch - a.patch)[0];
   if (highest !== undefined) return highest.tag;
-  const builds = snapshot.tags.filter((tag) => tag.startsWith('bld/')).map((tag) => `bld-${tag.slice('bld/'.length)}`);
+  const builds = snapshot.tags
+    .filter((tag) => tag.startsWith('bld/'))
+    .map((tag) => `bld-${tag.slice('bld/'.length)}`);
   // a tag is an unsigned label and may hold anything: one that is no version name names nothing
-  const build = builds.filter((name) => VersionName.safeParse(name).success).toSorted().at(-1);
+  const build = builds
+    .filter((name) => VersionName.safeParse(name).success)
+    .toSorted()
+    .at(-1);
   if (build !== undefined) return build;
   return snapshot.revision.slice(snapshot.revision.lastIndexOf(':') + 1).slice(0, 12);
 }
@@ -49,7 +59,9 @@ export function normaliseRelease(
     return { kind: 'release', release: { ...base, manifest_version: 1, flows: [flow], allow_empty: false } };
   }
   if (declared !== 2) {
-    return invalid(`${file}: expected manifest_version 1 or 2, found ${JSON.stringify(declared)}; update the agent or the manifest`);
+    return invalid(
+      `${file}: expected manifest_version 1 or 2, found ${JSON.stringify(declared)}; update the agent or the manifest`,
+    );
   }
   const parsed = parser.v2(manifest, file);
   if (parsed.kind === 'invalid') return invalid(parsed.message);
@@ -105,7 +117,11 @@ function fromV2(flow: FlowEntry): FlowSpec {
     service:
       flow.service === undefined
         ? null
-        : { port_env: flow.service.port_env, ready: flow.service.ready ?? null, live: flow.service.live ?? null },
+        : {
+            port_env: flow.service.port_env,
+            ready: flow.service.ready ?? null,
+            live: flow.service.live ?? null,
+          },
     layout: 'flows',
   };
 }

@@ -10,7 +10,12 @@ export type FlowPlan =
   | { readonly kind: 'keep'; readonly spec: FlowSpec }
   /** The same version with other settings (arguments, schedule, …). */
   | { readonly kind: 'settings'; readonly spec: FlowSpec; readonly because: string }
-  | { readonly kind: 'activate'; readonly spec: FlowSpec; readonly place: VersionPlace; readonly because: string }
+  | {
+      readonly kind: 'activate';
+      readonly spec: FlowSpec;
+      readonly place: VersionPlace;
+      readonly because: string;
+    }
   /** Rolled back by hand from exactly what is asked for. */
   | { readonly kind: 'held'; readonly spec: FlowSpec; readonly held: Held }
   | { readonly kind: 'blocked'; readonly spec: FlowSpec; readonly setback: Setback; readonly waits: boolean };
@@ -56,7 +61,9 @@ export function planRelease(release: Release, observed: Observed, now: Date): Pl
 
 /** True when the plan changes nothing on this machine. */
 export function isNoop(plan: Plan): boolean {
-  return plan.deactivate.length === 0 && plan.flows.every((flow) => flow.kind === 'keep' || flow.kind === 'held');
+  return (
+    plan.deactivate.length === 0 && plan.flows.every((flow) => flow.kind === 'keep' || flow.kind === 'held')
+  );
 }
 
 function planFlow(spec: FlowSpec, revision: string, observed: Observed, now: Date): FlowPlan {
@@ -75,7 +82,12 @@ function planFlow(spec: FlowSpec, revision: string, observed: Observed, now: Dat
   const quarantine = observed.quarantines.get(spec.sha256);
   if (quarantine !== undefined) {
     const message = `flow ${spec.id}: ${quarantine.message}; publish a fixed version, or run "edge-agent retry ${spec.id}"`;
-    return { kind: 'blocked', spec, setback: { kind: 'stalled', code: 'quarantined', message }, waits: false };
+    return {
+      kind: 'blocked',
+      spec,
+      setback: { kind: 'stalled', code: 'quarantined', message },
+      waits: false,
+    };
   }
   const setback = observed.allows(spec.edge_url) ?? mayRun(spec, observed);
   if (setback !== null) return { kind: 'blocked', spec, setback: named(setback, spec), waits: false };
@@ -84,7 +96,12 @@ function planFlow(spec: FlowSpec, revision: string, observed: Observed, now: Dat
   const place = placeVersion(spec, observed.taken);
   if (place === null) {
     const message = `flow ${spec.id}: expected a version name that is free, found "${spec.version}", which the agent keeps for itself; choose another`;
-    return { kind: 'blocked', spec, setback: { kind: 'stalled', code: 'version_name_reserved', message }, waits: false };
+    return {
+      kind: 'blocked',
+      spec,
+      setback: { kind: 'stalled', code: 'version_name_reserved', message },
+      waits: false,
+    };
   }
   if (active !== undefined && drift !== undefined && isActiveAs(active, spec)) {
     const same = { version: active.version, path: active.path };
@@ -102,7 +119,8 @@ function planFlow(spec: FlowSpec, revision: string, observed: Observed, now: Dat
 export function isActiveAs(active: ActiveFlow, spec: FlowSpec): boolean {
   const parent = spec.layout === 'root' ? '' : `flows/${spec.id}/`;
   const name = active.path.startsWith(parent) ? active.path.slice(parent.length) : '';
-  const suffixed = name.startsWith(`${spec.version}+`) && spec.sha256.startsWith(name.slice(spec.version.length + 1));
+  const suffixed =
+    name.startsWith(`${spec.version}+`) && spec.sha256.startsWith(name.slice(spec.version.length + 1));
   return active.sha256 === spec.sha256 && (name === spec.version || suffixed);
 }
 
@@ -125,7 +143,8 @@ function earlierSetback(
   if (state.attempted_revision !== revision) return null;
   const waits = state.next_attempt_at !== null && Date.parse(state.next_attempt_at) > now.getTime();
   if (state.setback.kind === 'retry' && !waits) return null;
-  const afterMs = state.next_attempt_at === null ? undefined : Date.parse(state.next_attempt_at) - now.getTime();
+  const afterMs =
+    state.next_attempt_at === null ? undefined : Date.parse(state.next_attempt_at) - now.getTime();
   const setback = state.setback as Setback;
   return setback.kind === 'retry' && afterMs !== undefined ? { ...setback, afterMs } : setback;
 }
@@ -162,7 +181,9 @@ function inDependencyOrder(flows: readonly FlowSpec[]): FlowSpec[] {
     const stack = [start];
     while (stack.length > 0) {
       const flow = stack.at(-1) as FlowSpec;
-      const missing = flow.depends_on.map((id) => byId.get(id)).filter((need) => need !== undefined && !placed.has(need.id));
+      const missing = flow.depends_on
+        .map((id) => byId.get(id))
+        .filter((need) => need !== undefined && !placed.has(need.id));
       if (placed.has(flow.id)) stack.pop();
       else if (missing.length > 0) stack.push(...(missing as FlowSpec[]));
       else {

@@ -62,7 +62,9 @@ function makeContext(deps: ReconcileDeps, options: ReconcileOptions): ReconcileC
   const dryRun = options.dryRun === true;
   return {
     ...deps,
-    ...(dryRun ? { records: readOnlyRecords(deps.records), events: { emit: () => {} }, onPolicy: () => {} } : {}),
+    ...(dryRun
+      ? { records: readOnlyRecords(deps.records), events: { emit: () => {} }, onPolicy: () => {} }
+      : {}),
     signal: options.signal,
     now: deps.clock.now(),
     explicit: options.explicit === true || options.force === true,
@@ -103,7 +105,9 @@ function settle(
     {
       revision,
       setbacks,
-      unhealthy: [...flows].flatMap(([id, flow]) => (current.flows[id] && flow.health === 'unhealthy' ? [id] : [])),
+      unhealthy: [...flows].flatMap(([id, flow]) =>
+        current.flows[id] && flow.health === 'unhealthy' ? [id] : [],
+      ),
       held: state.plan?.flows.flatMap((flow) => (flow.kind === 'held' ? [flow.spec.id] : [])) ?? [],
     },
     before,

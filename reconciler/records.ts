@@ -1,3 +1,4 @@
+import { type AgentPolicy } from '../schemas/agent-policy.ts';
 import {
   Conditions,
   EMPTY_SOURCE_STATE,
@@ -7,7 +8,6 @@ import {
   SourceState,
   TrustSeen,
 } from '../schemas/agent-state.ts';
-import { AgentPolicy } from '../schemas/agent-policy.ts';
 import { type Condition, Suspension } from '../schemas/status.ts';
 import type { StateDocuments } from './ports.ts';
 
@@ -109,7 +109,8 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     saveSuspension: (suspension) => write('suspension', suspension),
     conditions: () => read('conditions', Conditions) ?? [],
     saveConditions: (conditions) => write('conditions', conditions),
-    trustSeen: () => read('trust-seen', TrustSeen) ?? { root_version: null, seq: null, release_expires: null },
+    trustSeen: () =>
+      read('trust-seen', TrustSeen) ?? { root_version: null, seq: null, release_expires: null },
     saveTrustSeen: (seen) => write('trust-seen', seen),
     // what was parsed is kept parsed: durations are milliseconds already, so the stored form is not parsed again
     policy: () => (documents.read('policy') as AgentPolicy | null | undefined) ?? null,

@@ -33,7 +33,9 @@ export function versionsToPrune(
       safe.add(version.path);
     }
   }
-  const newestFirst = records.toSorted((a, b) => b.unpacked_at.localeCompare(a.unpacked_at) || b.path.localeCompare(a.path));
+  const newestFirst = records.toSorted(
+    (a, b) => b.unpacked_at.localeCompare(a.unpacked_at) || b.path.localeCompare(a.path),
+  );
   const decisions: PruneDecision[] = [];
   const kept: VersionRecord[] = [];
   const ranks = new Map<string, number>();
@@ -55,7 +57,10 @@ export function versionsToPrune(
     for (const record of kept.toReversed().filter((candidate) => !isSafe(candidate))) {
       if (total <= policy.max_bytes) break;
       total -= record.bytes;
-      decisions.push({ record, because: `the versions take more than max_bytes (${policy.max_bytes} bytes)` });
+      decisions.push({
+        record,
+        because: `the versions take more than max_bytes (${policy.max_bytes} bytes)`,
+      });
     }
   }
   return decisions;

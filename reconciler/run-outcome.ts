@@ -3,7 +3,10 @@ import type { RunReport, RunStatus } from '../schemas/run.ts';
 import type { RunRecord, RunResult } from './ports.ts';
 
 /** The body of `/edge/notify` (contract, section 7). Output is bytes: shown as UTF-8 with replacement. */
-export function reportOf(run: RunRecord, result: Omit<RunResult, 'status'> & { status: RunStatus }): RunReport {
+export function reportOf(
+  run: RunRecord,
+  result: Omit<RunResult, 'status'> & { status: RunStatus },
+): RunReport {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return {
     run_id: run.run_id,

@@ -32,7 +32,10 @@ export function takenNames(records: readonly VersionRecord[], current: Current):
 export function placeVersion(spec: FlowSpec, taken: TakenNames): VersionPlace | null {
   if (spec.layout === 'root' && RESERVED_AT_ROOT.has(spec.version.toLowerCase())) return null;
   const parent = spec.layout === 'root' ? '' : `flows/${spec.id}/`;
-  const names = [spec.version, ...[8, 16, 64].map((digits) => `${spec.version}+${spec.sha256.slice(0, digits)}`)];
+  const names = [
+    spec.version,
+    ...[8, 16, 64].map((digits) => `${spec.version}+${spec.sha256.slice(0, digits)}`),
+  ];
   for (const version of names) {
     const path = `${parent}${version}`;
     const digest = taken.get(path.toLowerCase());

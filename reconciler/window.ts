@@ -26,7 +26,11 @@ export function cronSelects(fields: CronFields, at: Date, timezone: string | nul
 }
 
 /** Whether activation may happen now: always without windows, else in a minute that any of them selects. */
-export function inMaintenanceWindow(windows: readonly string[] | undefined, at: Date, timezone: string | null): boolean {
+export function inMaintenanceWindow(
+  windows: readonly string[] | undefined,
+  at: Date,
+  timezone: string | null,
+): boolean {
   if (windows === undefined) return true;
   return windows.some((window) => {
     const fields = parseCron(window);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EventReason } from './reasons.ts';
 import { FlowId, Id, Sha256, Slug, Timestamp } from './names.ts';
+import { EventReason } from './reasons.ts';
 
 export const Severity = z.enum(['info', 'warning', 'error']);
 export type Severity = z.infer<typeof Severity>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { FlowId, Id, Sha256, Timestamp } from './names.ts';
 import { VersionDirectory } from './current.ts';
+import { FlowId, Id, Sha256, Timestamp } from './names.ts';
 
 export const RunStatus = z.enum(['succeeded', 'failed', 'timed_out', 'cancelled', 'lost']);
 export type RunStatus = z.infer<typeof RunStatus>;

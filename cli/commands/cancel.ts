@@ -12,7 +12,9 @@ export function addCancel(program: Command): void {
         const answer = await operations.cancel({ run_id: runId }, globals.signal);
         globals.terminal.document(answer);
         const done = answer.state !== 'cancelling';
-        globals.terminal.line(done ? `Run ${runId} is over already: ${answer.state}.` : `Run ${runId} is being ended.`);
+        globals.terminal.line(
+          done ? `Run ${runId} is over already: ${answer.state}.` : `Run ${runId} is being ended.`,
+        );
       });
     });
 }

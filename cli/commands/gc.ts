@@ -20,8 +20,12 @@ export function addGc(program: Command): void {
         }
         for (const tag of answer.tags) terminal.line(`${verb} tag ${tag}`);
         const { git, staging, runs } = answer;
-        terminal.line(`${verb} ${answer.versions.length} versions, ${answer.tags.length} tags, ${runs} runs,`);
-        terminal.line(`  ${git.objects} git objects (${bytes(git.bytes)}), ${staging.removed} downloads (${bytes(staging.bytes)})`);
+        terminal.line(
+          `${verb} ${answer.versions.length} versions, ${answer.tags.length} tags, ${runs} runs,`,
+        );
+        terminal.line(
+          `  ${git.objects} git objects (${bytes(git.bytes)}), ${staging.removed} downloads (${bytes(staging.bytes)})`,
+        );
       });
     });
 }

@@ -22,9 +22,19 @@ export function addLogs(program: Command): void {
           const { stdout, stderr } = await observer.output(runId, run.attempt);
           return terminal.document({ run_id: runId, attempt: run.attempt, state: run.state, stdout, stderr });
         }
-        for await (const { stream, attempt, offset, data } of observer.followOutput(runId, options.follow === true, signal)) {
+        for await (const { stream, attempt, offset, data } of observer.followOutput(
+          runId,
+          options.follow === true,
+          signal,
+        )) {
           if (terminal.json) {
-            const line = { run_id: runId, attempt, stream, offset, data: Buffer.from(data).toString('base64') };
+            const line = {
+              run_id: runId,
+              attempt,
+              stream,
+              offset,
+              data: Buffer.from(data).toString('base64'),
+            };
             process.stdout.write(`${JSON.stringify(line)}\n`);
           } else (stream === 'stdout' ? process.stdout : process.stderr).write(data);
         }

@@ -11,7 +11,9 @@ export function addRuns(program: Command): void {
     .option('-n, --last <count>', 'how many', limit, 20)
     .action(async (options: { flow?: string; last: number }, command: Command) => {
       const globals = globalsOf(command);
-      const runs = await withObserver(globals, (observer) => observer.runs(options.flow ?? null, options.last));
+      const runs = await withObserver(globals, (observer) =>
+        observer.runs(options.flow ?? null, options.last),
+      );
       globals.terminal.document(runs);
       renderRuns(runs, globals.terminal, new Date());
     });

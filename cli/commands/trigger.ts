@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { parseDuration } from '../../schemas/duration.ts';
 import type { AgentOperations, OperationInput } from '../../agent/operations.ts';
+import { parseDuration } from '../../schemas/duration.ts';
 import { withOperations } from '../agent-access.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
@@ -50,8 +50,14 @@ export function addTrigger(program: Command): void {
         terminal.document(report);
         renderRunReport(report, terminal);
         if (report.status === 'succeeded') return;
-        process.exitCode = signal.aborted ? EXIT.interrupted : options.wait === true ? EXIT.runFailed : EXIT.done;
-        terminal.note(`edge-agent: the run ${report.status}: ${report.reason ?? `exit code ${report.exit_code}`}`);
+        process.exitCode = signal.aborted
+          ? EXIT.interrupted
+          : options.wait === true
+            ? EXIT.runFailed
+            : EXIT.done;
+        terminal.note(
+          `edge-agent: the run ${report.status}: ${report.reason ?? `exit code ${report.exit_code}`}`,
+        );
       });
     });
 }
@@ -85,5 +91,9 @@ function timeoutOf(text: string | undefined): number | null {
   if (text === undefined) return null;
   const ms = parseDuration(text);
   if (ms !== null && ms > 0) return ms;
-  throw new CommandFailure('usage', `--timeout: expected a duration such as 90s, found "${text}"`, EXIT.usage);
+  throw new CommandFailure(
+    'usage',
+    `--timeout: expected a duration such as 90s, found "${text}"`,
+    EXIT.usage,
+  );
 }

@@ -14,7 +14,9 @@ export function addValidate(program: Command): void {
       if (files.length === 0) {
         const { config, digest } = await loadConfig(globals.config);
         terminal.document({ valid: true, files: [{ file: globals.config, kind: 'agent', sha256: digest }] });
-        return terminal.line(`${terminal.paint('green', '✔')} ${globals.config} is valid (tenant ${config.tenant})`);
+        return terminal.line(
+          `${terminal.paint('green', '✔')} ${globals.config} is valid (tenant ${config.tenant})`,
+        );
       }
       const { validateFile } = await import('../../agent/validate-file.ts');
       const answers = await Promise.all(files.map((file) => validateFile(file)));
@@ -23,7 +25,11 @@ export function addValidate(program: Command): void {
         const message = wrong.flatMap((answer) => answer.problems).join('\n');
         throw new CommandFailure('invalid', message, EXIT.usage, answers);
       }
-      terminal.document({ valid: true, files: answers.map(({ file, kind, sha256 }) => ({ file, kind, sha256 })) });
-      for (const { file, kind } of answers) terminal.line(`${terminal.paint('green', '✔')} ${file} is a valid ${kind}`);
+      terminal.document({
+        valid: true,
+        files: answers.map(({ file, kind, sha256 }) => ({ file, kind, sha256 })),
+      });
+      for (const { file, kind } of answers)
+        terminal.line(`${terminal.paint('green', '✔')} ${file} is a valid ${kind}`);
     });
 }

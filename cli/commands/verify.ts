@@ -19,11 +19,17 @@ export function addVerify(program: Command): void {
           terminal.line(`${mark(state === 'intact')} ${path}${message === null ? '' : `  ${message}`}`);
         }
         const { events, release } = answer;
-        terminal.line(`${mark(events.state === 'intact')} event log, ${events.checked} events${events.message === null ? '' : `  ${events.message}`}`);
-        terminal.line(`${mark(release.state !== 'refused')} release ${release.state}${release.message === null ? '' : `  ${release.message}`}`);
+        terminal.line(
+          `${mark(events.state === 'intact')} event log, ${events.checked} events${events.message === null ? '' : `  ${events.message}`}`,
+        );
+        terminal.line(
+          `${mark(release.state !== 'refused')} release ${release.state}${release.message === null ? '' : `  ${release.message}`}`,
+        );
         if (answer.ok) return;
         process.exitCode = release.state === 'refused' ? EXIT.refused : EXIT.stalled;
-        terminal.note('edge-agent: not everything is as it was unpacked and written; "edge-agent reconcile" repairs versions');
+        terminal.note(
+          'edge-agent: not everything is as it was unpacked and written; "edge-agent reconcile" repairs versions',
+        );
       });
     });
 }

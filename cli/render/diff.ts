@@ -4,7 +4,8 @@ import { short } from './status.ts';
 
 export function renderDiff(diff: DiffAnswer, terminal: Terminal): void {
   if (diff.changes.length === 0) {
-    if (diff.problems.length === 0) terminal.line(`Nothing to do: ${short(diff.revision ?? '')} is what runs here.`);
+    if (diff.problems.length === 0)
+      terminal.line(`Nothing to do: ${short(diff.revision ?? '')} is what runs here.`);
     return;
   }
   terminal.line(`${short(diff.revision ?? '')} would change:`);

@@ -17,12 +17,15 @@ export function renderRunReport(report: RunReport, terminal: Terminal): void {
   if (report.stdout !== '') terminal.line(report.stdout.trimEnd());
   if (report.stderr !== '') terminal.line(paint('dim', report.stderr.trimEnd()));
   const took =
-    report.started_at === null ? '' : ` in ${Date.parse(report.finished_at) - Date.parse(report.started_at)} ms`;
+    report.started_at === null
+      ? ''
+      : ` in ${Date.parse(report.finished_at) - Date.parse(report.started_at)} ms`;
   const state = paint(COLOURS[report.status], report.status);
   terminal.line(`${report.flow} ${report.version ?? ''}: ${state}${took}  (run ${report.run_id})`);
   for (const output of report.outputs) terminal.line(`  output ${output.name}  ${bytes(output.size)}`);
   const { stdout, stderr } = report.truncated;
-  if (stdout + stderr > 0) terminal.line(paint('yellow', `  ${bytes(stdout + stderr)} of output were not kept`));
+  if (stdout + stderr > 0)
+    terminal.line(paint('yellow', `  ${bytes(stdout + stderr)} of output were not kept`));
 }
 
 export function renderRuns(runs: readonly RunSummary[], terminal: Terminal, now: Date): void {

@@ -4,7 +4,7 @@ import { ago, bytes, type Terminal, table } from '../terminal.ts';
 /** The status document for people: a verdict first, then what it rests on. */
 export function renderStatus(status: Status, terminal: Terminal, now: Date): void {
   const { paint } = terminal;
-  terminal.line(`${verdict(status, terminal)}`);
+  terminal.line(verdict(status, terminal));
   terminal.line();
   const { source } = status;
   const rows: [string, string][] = [
@@ -12,24 +12,36 @@ export function renderStatus(status: Status, terminal: Terminal, now: Date): voi
     ['Desired', revisionLine(source.desired_revision, source.commit)],
     ['Applied', source.last_applied_revision === null ? 'nothing yet' : short(source.last_applied_revision)],
     ['Trust', trustLine(status)],
-    ['Last sync', source.last_sync_at === null ? 'never' : ago(now.getTime() - Date.parse(source.last_sync_at))],
+    [
+      'Last sync',
+      source.last_sync_at === null ? 'never' : ago(now.getTime() - Date.parse(source.last_sync_at)),
+    ],
     ['Runs', `${status.runs.running} running, ${status.runs.queued} queued${lastRun(status, now)}`],
-    ['Reports', `${status.outbox.pending} waiting${status.outbox.parked > 0 ? `, ${status.outbox.parked} parked` : ''}`],
+    [
+      'Reports',
+      `${status.outbox.pending} waiting${status.outbox.parked > 0 ? `, ${status.outbox.parked} parked` : ''}`,
+    ],
     ['Disk', `${bytes(status.disk.used)} used, ${bytes(status.disk.free)} free`],
   ];
   if (status.suspended !== null) {
     const until = status.suspended.until === null ? 'until resumed' : `until ${status.suspended.until}`;
-    rows.splice(4, 0, ['Suspended', paint('yellow', `by ${status.suspended.by}, ${until}: ${status.suspended.why}`)]);
+    rows.splice(4, 0, [
+      'Suspended',
+      paint('yellow', `by ${status.suspended.by}, ${until}: ${status.suspended.why}`),
+    ]);
   }
   if (status.config.error !== null) rows.push(['Config', paint('red', status.config.error)]);
   for (const [name, value] of rows) terminal.line(`${paint('dim', name.padEnd(10))} ${value}`);
   if (status.flows.length === 0) return;
   terminal.line();
   const shown = status.flows.map((flow) => flowRow(flow, terminal, now));
-  for (const line of table(['flow', 'active', 'desired', 'phase', 'health', 'since'], shown)) terminal.line(line);
+  for (const line of table(['flow', 'active', 'desired', 'phase', 'health', 'since'], shown))
+    terminal.line(line);
   for (const flow of status.flows) {
-    if (flow.quarantined !== null) terminal.line(paint('red', `${flow.id}: quarantined: ${flow.quarantined.reason}`));
-    if (flow.held !== null) terminal.line(paint('yellow', `${flow.id}: held by ${flow.held.by}: ${flow.held.why}`));
+    if (flow.quarantined !== null)
+      terminal.line(paint('red', `${flow.id}: quarantined: ${flow.quarantined.reason}`));
+    if (flow.held !== null)
+      terminal.line(paint('yellow', `${flow.id}: held by ${flow.held.by}: ${flow.held.why}`));
   }
 }
 
@@ -40,7 +52,8 @@ export function verdict(status: Status, terminal: Terminal): string {
   const reconciling = status.conditions.find((condition) => condition.type === 'Reconciling');
   if (ready?.status === 'True') return `${terminal.paint('green', '● Ready')}  ${ready.message}`;
   if (stalled !== undefined) return `${terminal.paint('red', '● Stalled')}  ${stalled.message}`;
-  if (reconciling !== undefined) return `${terminal.paint('yellow', '● Reconciling')}  ${reconciling.message}`;
+  if (reconciling !== undefined)
+    return `${terminal.paint('yellow', '● Reconciling')}  ${reconciling.message}`;
   return `${terminal.paint('yellow', '● Not ready')}  ${ready?.message ?? 'nothing is known yet'}`;
 }
 
@@ -51,7 +64,9 @@ export function short(revision: string): string {
 
 function revisionLine(revision: string | null, commit: Status['source']['commit']): string {
   if (revision === null) return 'not seen yet';
-  return commit === null ? short(revision) : `${short(revision)}  ${commit.subject} (${commit.author}, ${commit.time})`;
+  return commit === null
+    ? short(revision)
+    : `${short(revision)}  ${commit.subject} (${commit.author}, ${commit.time})`;
 }
 
 function trustLine(status: Status): string {
@@ -69,7 +84,8 @@ function lastRun(status: Status, now: Date): string {
 }
 
 function flowRow(flow: FlowStatus, terminal: Terminal, now: Date): string[] {
-  const colour = flow.phase === 'active' ? 'green' : ['stalled', 'refused'].includes(flow.phase) ? 'red' : 'yellow';
+  const colour =
+    flow.phase === 'active' ? 'green' : ['stalled', 'refused'].includes(flow.phase) ? 'red' : 'yellow';
   return [
     flow.id,
     flow.active_version ?? '-',

@@ -12,7 +12,8 @@ export function activationBarrier(context: ReconcileContext): Retry | null {
   if (suspension !== null) {
     const until = suspension.until === null ? 'until "edge-agent resume"' : `until ${suspension.until}`;
     const message = `suspended by ${suspension.by} ${until}: ${suspension.why}`;
-    const afterMs = suspension.until === null ? undefined : Math.max(0, Date.parse(suspension.until) - now.getTime());
+    const afterMs =
+      suspension.until === null ? undefined : Math.max(0, Date.parse(suspension.until) - now.getTime());
     return { kind: 'retry', code: 'suspended', message, ...(afterMs === undefined ? {} : { afterMs }) };
   }
   const { windows, timezone } = context.settings();

@@ -81,7 +81,11 @@ async function dependencySetback(
   return null;
 }
 
-async function applyFlow(context: ReconcileContext, state: ReconcileState, flow: FlowPlan): Promise<Setback | null> {
+async function applyFlow(
+  context: ReconcileContext,
+  state: ReconcileState,
+  flow: FlowPlan,
+): Promise<Setback | null> {
   const { spec } = flow;
   switch (flow.kind) {
     case 'held':
@@ -138,13 +142,20 @@ async function runSteps(
 }
 
 /** The agent ended between activation and health: the check is still owed. */
-async function keepChecked(context: ReconcileContext, state: ReconcileState, spec: FlowSpec): Promise<Setback | null> {
+async function keepChecked(
+  context: ReconcileContext,
+  state: ReconcileState,
+  spec: FlowSpec,
+): Promise<Setback | null> {
   const active = context.store.current().flows[spec.id];
   const settings = context.records.flow(spec.id)?.active;
   if (active === undefined || settings == null) return null;
   const because = 'its health was not checked yet';
   const place = { version: active.version, path: active.path };
-  const work = { ...workOf(context, state, { kind: 'activate', spec, place, because }), entrypoint: settings.entrypoint };
+  const work = {
+    ...workOf(context, state, { kind: 'activate', spec, place, because }),
+    entrypoint: settings.entrypoint,
+  };
   return runSteps(context, [health], work);
 }
 
@@ -168,13 +179,24 @@ function phaseOf(setback: Setback): FlowState['phase'] {
 }
 
 /** Keeps what became of a flow, so that a status read without a daemon says it too. */
-function noteOutcome(context: ReconcileContext, state: ReconcileState, flow: FlowPlan, setback: Setback | null): void {
+function noteOutcome(
+  context: ReconcileContext,
+  state: ReconcileState,
+  flow: FlowPlan,
+  setback: Setback | null,
+): void {
   const { spec } = flow;
   state.outcomes.set(spec.id, { spec, setback });
   const before = context.records.flow(spec.id);
   if (setback === null) {
     if (before?.setback != null) {
-      context.records.saveFlow(spec.id, { ...before, setback: null, phase: 'active', failures: 0, next_attempt_at: null });
+      context.records.saveFlow(spec.id, {
+        ...before,
+        setback: null,
+        phase: 'active',
+        failures: 0,
+        next_attempt_at: null,
+      });
     }
     return;
   }
@@ -183,7 +205,8 @@ function noteOutcome(context: ReconcileContext, state: ReconcileState, flow: Flo
   const waits = flow.kind === 'blocked' && flow.waits;
   if (waits && again) return;
   const failures = again ? before.failures + 1 : 1;
-  const wait = setback.kind === 'retry' ? (setback.afterMs ?? backoffMs(failures, context.chance.uniform())) : null;
+  const wait =
+    setback.kind === 'retry' ? (setback.afterMs ?? backoffMs(failures, context.chance.uniform())) : null;
   const phase = phaseOf(setback);
   const { kind, code, message } = setback;
   const now = context.clock.now();
@@ -207,7 +230,11 @@ function noteOutcome(context: ReconcileContext, state: ReconcileState, flow: Flo
   context.events.emit({ severity, reason, message, because: code, flow: spec.id, revision });
 }
 
-async function deactivateFlows(context: ReconcileContext, state: ReconcileState, plan: Plan): Promise<StepResult> {
+async function deactivateFlows(
+  context: ReconcileContext,
+  state: ReconcileState,
+  plan: Plan,
+): Promise<StepResult> {
   if (plan.deactivate.length === 0) return DONE;
   const barrier = activationBarrier(context);
   if (barrier !== null) return barrier;

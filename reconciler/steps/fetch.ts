@@ -9,8 +9,10 @@ export const fetch: FlowStep = {
   phase: 'fetching',
   async run(context, work): Promise<StepResult> {
     const { sha256 } = work.spec;
-    if (!work.repair && work.unpackedElsewhere) return { kind: 'skip', because: 'its digest is unpacked already' };
-    if (await context.store.hasBundle(sha256)) return { kind: 'skip', because: 'its digest is downloaded already' };
+    if (!work.repair && work.unpackedElsewhere)
+      return { kind: 'skip', because: 'its digest is unpacked already' };
+    if (await context.store.hasBundle(sha256))
+      return { kind: 'skip', because: 'its digest is downloaded already' };
     const underWay = context.downloads.get(sha256);
     if (underWay !== undefined) return underWay;
     const download = fetchOnce(context, work).finally(() => context.downloads.delete(sha256));
@@ -74,7 +76,12 @@ function mismatched(context: ReconcileContext, work: FlowWork, found: string): S
       at: context.now.toISOString(),
     });
   });
-  context.events.emit({ severity: 'error', reason: 'DigestQuarantined', message: `flow ${spec.id}: ${why}`, ...at });
+  context.events.emit({
+    severity: 'error',
+    reason: 'DigestQuarantined',
+    message: `flow ${spec.id}: ${why}`,
+    ...at,
+  });
   const advice = `publish a fixed version, or run "edge-agent retry ${spec.id}"`;
   return { kind: 'stalled', code: 'quarantined', message: `flow ${spec.id}: ${why}; ${advice}` };
 }

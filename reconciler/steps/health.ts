@@ -17,13 +17,25 @@ export const health: FlowStep = {
     const result = await check(context, work, spec.health);
     if (result.status === 'succeeded') {
       setHealth(context, spec.id, 'healthy');
-      context.events.emit({ severity: 'info', reason: 'HealthPassed', message: `flow ${spec.id}: healthy`, ...at });
+      context.events.emit({
+        severity: 'info',
+        reason: 'HealthPassed',
+        message: `flow ${spec.id}: healthy`,
+        ...at,
+      });
       return DONE;
     }
     const said = new TextDecoder().decode(result.stderr.subarray(-500)).trim();
     const why = `the health check ${result.status}: ${result.reason ?? 'no reason given'}${said === '' ? '' : ` (${said})`}`;
-    context.events.emit({ severity: 'error', reason: 'HealthFailed', message: `flow ${spec.id}: ${why}`, ...at });
-    return context.settings().rollbackOn === 'never' ? unhealthy(context, work, why) : rollBack(context, work, why);
+    context.events.emit({
+      severity: 'error',
+      reason: 'HealthFailed',
+      message: `flow ${spec.id}: ${why}`,
+      ...at,
+    });
+    return context.settings().rollbackOn === 'never'
+      ? unhealthy(context, work, why)
+      : rollBack(context, work, why);
   },
 };
 
@@ -73,7 +85,11 @@ function setHealth(context: ReconcileContext, flow: string, value: FlowState['he
 
 function unhealthy(context: ReconcileContext, work: FlowWork, why: string): StepResult {
   setHealth(context, work.spec.id, 'unhealthy');
-  return { kind: 'stalled', code: 'health_failed', message: `flow ${work.spec.id}: ${work.version} stays active: ${why}` };
+  return {
+    kind: 'stalled',
+    code: 'health_failed',
+    message: `flow ${work.spec.id}: ${work.version} stays active: ${why}`,
+  };
 }
 
 async function rollBack(context: ReconcileContext, work: FlowWork, why: string): Promise<StepResult> {

@@ -1,5 +1,5 @@
-import { DONE, type Step, type StepResult } from '../context.ts';
 import type { Release } from '../../schemas/flow-spec.ts';
+import { DONE, type Step, type StepResult } from '../context.ts';
 
 /** `last_applied_revision` is written last, and only when everything in the revision is so. */
 export const markApplied: Step = {
@@ -19,7 +19,8 @@ export const markApplied: Step = {
       context.records.saveIntent(null);
       context.reports.statusChanged();
     });
-    const because = before.last_applied_revision === null ? 'it is the first' : `${before.last_applied_revision} was`;
+    const because =
+      before.last_applied_revision === null ? 'it is the first' : `${before.last_applied_revision} was`;
     context.events.emit({
       severity: 'info',
       reason: 'RevisionApplied',

@@ -1,11 +1,11 @@
-import type { Runtime } from '../../schemas/manifest-v1.ts';
 import type { FlowSpec, Release } from '../../schemas/flow-spec.ts';
+import type { Runtime } from '../../schemas/manifest-v1.ts';
 import type { ReconcileContext, Step, StepResult } from '../context.ts';
 import { DONE } from '../context.ts';
+import { eachLimited } from '../each-limited.ts';
 import { isActiveAs, type Plan, planRelease } from '../plan.ts';
 import type { Stalled } from '../ports.ts';
 import { takenNames } from '../version-place.ts';
-import { eachLimited } from '../each-limited.ts';
 
 /** What has to be done on this machine. Reads what is so; decides in reconciler/plan.ts. */
 export const plan: Step = {
@@ -45,7 +45,10 @@ export const plan: Step = {
   },
 };
 
-async function findDrift(context: ReconcileContext, flows: readonly FlowSpec[]): Promise<Map<string, string>> {
+async function findDrift(
+  context: ReconcileContext,
+  flows: readonly FlowSpec[],
+): Promise<Map<string, string>> {
   const drifted = new Map<string, string>();
   const current = context.store.current();
   const active = flows.filter((spec) => current.flows[spec.id] !== undefined);

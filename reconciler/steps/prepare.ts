@@ -10,7 +10,13 @@ export const prepare: FlowStep = {
     const { spec, path, version, revision } = work;
     const at = { flow: spec.id, version, revision };
     const failed = (reason: 'FlowStalled' | 'PrepareFailed', setback: Setback): StepResult => {
-      context.events.emit({ severity: 'error', reason, message: setback.message, because: setback.code, ...at });
+      context.events.emit({
+        severity: 'error',
+        reason,
+        message: setback.message,
+        because: setback.code,
+        ...at,
+      });
       return setback;
     };
     const found = await resolveEntrypoint(context.store, spec, path);

@@ -35,7 +35,9 @@ export async function pruneVersions(context: ReconcileContext, dryRun: boolean):
 export const prune: Step = {
   name: 'prune',
   async run(context, state): Promise<StepResult> {
-    const changed = state.actions.some((action) => action.step === 'activate' || action.step === 'deactivate');
+    const changed = state.actions.some(
+      (action) => action.step === 'activate' || action.step === 'deactivate',
+    );
     if (!changed) return { kind: 'skip', because: 'nothing changed' };
     for (const { record, because } of await pruneVersions(context, false)) {
       const { flow, version } = record;

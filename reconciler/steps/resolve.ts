@@ -22,7 +22,13 @@ export const resolve: Step = {
     if (read.rewritten === true) {
       const message = `the branch was rewritten: ${seen.revision} does not follow from what it was before`;
       const because = 'what may run is decided by the seq of the release, not by history';
-      context.events.emit({ severity: 'warning', reason: 'HistoryRewritten', message, because, revision: seen.revision });
+      context.events.emit({
+        severity: 'warning',
+        reason: 'HistoryRewritten',
+        message,
+        because,
+        revision: seen.revision,
+      });
     }
     const before = context.records.source();
     if (before.setback !== null && before.setback.kind === 'retry' && state.snapshot !== null) {
@@ -49,7 +55,8 @@ function noteRevision(context: ReconcileContext, revision: string): void {
     context.records.saveSource({ desired_revision: revision });
     // a newer revision is always taken at once: what was quarantined for its download is tried again
     for (const [sha256, quarantine] of context.records.quarantines()) {
-      if (quarantine.cause === 'digest' && quarantine.revision !== revision) context.records.clearQuarantine(sha256);
+      if (quarantine.cause === 'digest' && quarantine.revision !== revision)
+        context.records.clearQuarantine(sha256);
     }
   });
   context.events.emit({
@@ -68,16 +75,27 @@ async function branchMissing(context: ReconcileContext, message: string): Promis
     const waiting = `the SaaS knows branch tenant/${tenant}, the source does not yet: ${message}`;
     return sourceFailed(context, { kind: 'retry', code: 'server_error', message: waiting });
   }
-  const stalled: Stalled = { kind: 'stalled', code: 'branch_missing', message: `${NO_BRANCH[locale]} (${message})` };
+  const stalled: Stalled = {
+    kind: 'stalled',
+    code: 'branch_missing',
+    message: `${NO_BRANCH[locale]} (${message})`,
+  };
   context.events.emit({ severity: 'error', reason: 'BranchMissing', message: stalled.message });
   context.records.saveSource({ setback: stalled });
   return stalled;
 }
 
-function sourceFailed(context: ReconcileContext, setback: Exclude<StepResult, { kind: 'done' } | { kind: 'skip' }>) {
-  context.events.emit({ severity: 'warning', reason: 'SourceFailed', message: setback.message, because: setback.code });
+function sourceFailed(
+  context: ReconcileContext,
+  setback: Exclude<StepResult, { kind: 'done' } | { kind: 'skip' }>,
+) {
+  context.events.emit({
+    severity: 'warning',
+    reason: 'SourceFailed',
+    message: setback.message,
+    because: setback.code,
+  });
   const { kind, code, message } = setback;
   context.records.saveSource({ setback: { kind, code, message } });
   return setback;
 }
-

@@ -14,7 +14,14 @@ export const unpack: FlowStep = {
     if (unpacked.kind !== 'unpacked') {
       if (unpacked.kind !== 'retry') {
         const message = `flow ${spec.id}: ${unpacked.message}`;
-        context.events.emit({ severity: 'error', reason: 'ArchiveRefused', message, flow: spec.id, version, revision });
+        context.events.emit({
+          severity: 'error',
+          reason: 'ArchiveRefused',
+          message,
+          flow: spec.id,
+          version,
+          revision,
+        });
       }
       return unpacked;
     }

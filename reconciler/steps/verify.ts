@@ -1,8 +1,8 @@
+import { olderThan } from '../agent-version.ts';
 import type { ReconcileContext, Step, StepResult } from '../context.ts';
 import { DONE } from '../context.ts';
 import { normaliseRelease } from '../normalise-release.ts';
 import { MANIFEST_FILE, POLICY_FILE, RELEASE_FILE, type Snapshot, type Verdict } from '../ports.ts';
-import { olderThan } from '../agent-version.ts';
 
 /** Whether to believe the files, and what they say once they are believed. */
 export const verify: Step = {
@@ -13,9 +13,18 @@ export const verify: Step = {
     const verdict = await context.verifier.verify(snapshot, await context.trustMemory.load(), context.now);
     if (!context.dryRun) await context.trustMemory.save(verdict.memory);
     for (const version of verdict.newRoots) {
-      context.events.emit({ severity: 'info', reason: 'RootAccepted', message: `root ${version} is accepted`, revision });
+      context.events.emit({
+        severity: 'info',
+        reason: 'RootAccepted',
+        message: `root ${version} is accepted`,
+        revision,
+      });
     }
-    if (verdict.kind === 'refused' && verdict.code === 'manifest_missing' && !snapshot.files.has(RELEASE_FILE)) {
+    if (
+      verdict.kind === 'refused' &&
+      verdict.code === 'manifest_missing' &&
+      !snapshot.files.has(RELEASE_FILE)
+    ) {
       const message = `expected ${MANIFEST_FILE} on the branch, found none; publish a release`;
       context.events.emit({ severity: 'error', reason: 'ManifestInvalid', message, revision });
       return { kind: 'stalled', code: 'manifest_missing', message };
@@ -41,9 +50,19 @@ export const verify: Step = {
     }
     const policy = applyPolicy(context, verdict.policy, revision);
     if (policy.kind !== 'done') return policy;
-    const normalised = normaliseRelease(context.parser, snapshot, verdict.manifest, verdict.statement?.version);
+    const normalised = normaliseRelease(
+      context.parser,
+      snapshot,
+      verdict.manifest,
+      verdict.statement?.version,
+    );
     if (normalised.kind === 'stalled') {
-      context.events.emit({ severity: 'error', reason: 'ManifestInvalid', message: normalised.message, revision });
+      context.events.emit({
+        severity: 'error',
+        reason: 'ManifestInvalid',
+        message: normalised.message,
+        revision,
+      });
       return normalised;
     }
     state.release = normalised.release;
@@ -51,7 +70,11 @@ export const verify: Step = {
   },
 };
 
-function noteTrust(context: ReconcileContext, verdict: Extract<Verdict, { kind: 'verified' }>, revision: string): void {
+function noteTrust(
+  context: ReconcileContext,
+  verdict: Extract<Verdict, { kind: 'verified' }>,
+  revision: string,
+): void {
   const seen = {
     root_version: verdict.rootVersion,
     seq: verdict.statement?.seq ?? null,
@@ -59,7 +82,8 @@ function noteTrust(context: ReconcileContext, verdict: Extract<Verdict, { kind: 
   };
   const before = context.records.trustSeen();
   if (before.seq !== seen.seq || before.root_version !== seen.root_version) {
-    const statement = verdict.statement === null ? 'unsigned' : `signed, seq ${seen.seq}, root ${seen.root_version}`;
+    const statement =
+      verdict.statement === null ? 'unsigned' : `signed, seq ${seen.seq}, root ${seen.root_version}`;
     const message = `${MANIFEST_FILE} is ${statement} (trust.mode ${context.verifier.mode})`;
     context.events.emit({ severity: 'info', reason: 'ReleaseVerified', message, revision });
   }

@@ -11,7 +11,8 @@ import { socketPath } from '../../agent/paths.ts';
 const signal = new AbortController().signal;
 const operations = {
   cancel: ({ run_id }: { run_id: string }) => {
-    if (run_id === 'unknown') throw new OperationError('run_unknown', 'no such run', { exitCode: 2, details: { run_id } });
+    if (run_id === 'unknown')
+      throw new OperationError('run_unknown', 'no such run', { exitCode: 2, details: { run_id } });
     if (run_id === 'bug') throw new TypeError('a bug');
     return Promise.resolve({ run_id, state: 'cancelling' });
   },
@@ -36,8 +37,14 @@ describe('the control socket', () => {
       exitCode: 2,
       details: { run_id: 'unknown' },
     });
-    await expect(client.cancel({ run_id: 'bug' }, signal)).rejects.toMatchObject({ code: 'internal', exitCode: 1 });
-    await expect(client.cancel({ run_id: 'not an id' }, signal)).rejects.toMatchObject({ code: 'usage', exitCode: 2 });
+    await expect(client.cancel({ run_id: 'bug' }, signal)).rejects.toMatchObject({
+      code: 'internal',
+      exitCode: 1,
+    });
+    await expect(client.cancel({ run_id: 'not an id' }, signal)).rejects.toMatchObject({
+      code: 'usage',
+      exitCode: 2,
+    });
     await server.close();
     expect(existsSync(dirname(socket))).toBe(false);
     expect(await controlPeer(socket, signal)).toBeNull();
@@ -60,7 +67,9 @@ describe('the control socket', () => {
     mkdirSync(open);
     chmodSync(open, 0o777);
     const about = { verb: 'run', tenant: 'acme' };
-    await expect(serveControl(join(open, 'a.sock'), operations, about)).rejects.toMatchObject({ code: 'state_unusable' });
+    await expect(serveControl(join(open, 'a.sock'), operations, about)).rejects.toMatchObject({
+      code: 'state_unusable',
+    });
     await expect(controlPeer(join(open, 'a.sock'), signal)).rejects.toMatchObject({ code: 'state_unusable' });
   });
 });

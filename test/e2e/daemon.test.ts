@@ -105,7 +105,10 @@ describe('the agent as a daemon', () => {
     await until('v1', () => active() === 'v1');
     const { document } = await world.json<{ run_id: string }>('trigger', 'default');
     await until('the run', async () => (await status()).runs.running === 1);
-    expect((await world.json('cancel', document.run_id)).document).toEqual({ run_id: document.run_id, state: 'cancelling' });
+    expect((await world.json('cancel', document.run_id)).document).toEqual({
+      run_id: document.run_id,
+      state: 'cancelling',
+    });
     const ended = await until('its end', async () => {
       const runs = (await world.json<{ run_id: string; state: string }[]>('runs')).document;
       return runs.find((run) => run.run_id === document.run_id && run.state !== 'running');
@@ -121,7 +124,9 @@ describe('the agent as a daemon', () => {
     const agent = await start();
     await until('v1', () => active() === 'v1');
     const { document } = await world.json<{ run_id: string }>('trigger', 'default');
-    const pid = await until('the pid', async () => Number((await world.agent('logs', document.run_id)).stdout.trim()));
+    const pid = await until('the pid', async () =>
+      Number((await world.agent('logs', document.run_id)).stdout.trim()),
+    );
     expect(await agent.stop('SIGKILL')).toBe('SIGKILL');
     daemon = startDaemon(world);
     const lost = await until('lost', async () => {
@@ -141,7 +146,9 @@ describe('the agent as a daemon', () => {
   });
 
   it('follows events and logs while they happen', async () => {
-    const talker = bundleOf({ 'main.py': 'import time\nfor n in range(3):\n  print(n, flush=True)\n  time.sleep(0.2)\n' });
+    const talker = bundleOf({
+      'main.py': 'import time\nfor n in range(3):\n  print(n, flush=True)\n  time.sleep(0.2)\n',
+    });
     await world.release(manifestV1(world, 't.tar.gz', talker), { version: 'v1' });
     await start();
     await until('v1', () => active() === 'v1');
@@ -158,7 +165,9 @@ describe('the agent as a daemon', () => {
     const { document } = await world.json<{ run_id: string }>('trigger', 'default');
     await until('its output', async () => (await world.agent('logs', document.run_id)).stdout === 'begin\n');
     agent.process.kill('SIGTERM');
-    await until('the wait', () => readFileSync(join(world.folder, 'log', 'edge-agent.log'), 'utf8').includes('waiting for 1 runs'));
+    await until('the wait', () =>
+      readFileSync(join(world.folder, 'log', 'edge-agent.log'), 'utf8').includes('waiting for 1 runs'),
+    );
     expect(await agent.stop()).toBe(0);
     expect((await world.json<object[]>('runs')).document).toMatchObject([{ state: 'cancelled' }]);
   });
@@ -170,7 +179,10 @@ describe('a command alone', () => {
     await world.release(manifestV1(world, 's.tar.gz', sleeper), { version: 'v1' });
     await world.reconcile();
     const command = startCommand(world, 'trigger', 'default', '--wait');
-    await until('the run', async () => (await world.json<{ state: string }[]>('runs')).document[0]?.state === 'running');
+    await until(
+      'the run',
+      async () => (await world.json<{ state: string }[]>('runs')).document[0]?.state === 'running',
+    );
     expect(await command.stop('SIGINT')).toBe(130);
     expect((await world.json<object[]>('runs')).document).toMatchObject([{ state: 'cancelled' }]);
   });

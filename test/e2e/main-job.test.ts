@@ -13,7 +13,9 @@ afterEach(() => world[Symbol.asyncDispose]());
 
 describe('a commit on the tenant branch', () => {
   it('becomes an active version, a flow runs from it, and a second reconcile does nothing', async () => {
-    const commit = await world.release(manifestV1(world, 'edge_pkg_1.tar.gz', helloBundle('hello')), { version: 'v1.0.1' });
+    const commit = await world.release(manifestV1(world, 'edge_pkg_1.tar.gz', helloBundle('hello')), {
+      version: 'v1.0.1',
+    });
     const first = await world.reconcile();
     expect({ code: first.code, stderr: first.stderr }).toEqual({ code: 0, stderr: '' });
     expect(first.document.conditions).toMatchObject([{ type: 'Ready', status: 'True' }]);
@@ -34,7 +36,13 @@ describe('a commit on the tenant branch', () => {
 
     const run = await world.json<RunReport>('trigger', 'default', '--input', '{"n": 7}', '--wait');
     expect(run.code).toBe(0);
-    expect(run.document).toMatchObject({ status: 'succeeded', stdout: 'hello v1.0.1\n', exit_code: 0, trigger: 'local', revision });
+    expect(run.document).toMatchObject({
+      status: 'succeeded',
+      stdout: 'hello v1.0.1\n',
+      exit_code: 0,
+      trigger: 'local',
+      revision,
+    });
     expect(run.document.outputs).toMatchObject([{ name: 'out.txt', size: 1 }]);
 
     const before = world.artifacts.requests.length;
@@ -49,7 +57,10 @@ describe('a commit on the tenant branch', () => {
     await world.reconcile();
     await world.release(manifestV1(world, 'b.tar.gz', helloBundle('two')), { version: 'v2' });
     expect((await world.reconcile()).code).toBe(0);
-    expect(world.current().flows['default']).toMatchObject({ version: 'v2', previous: { version: 'v1', path: 'v1' } });
+    expect(world.current().flows['default']).toMatchObject({
+      version: 'v2',
+      previous: { version: 'v1', path: 'v1' },
+    });
     const run = await world.json<RunReport>('trigger', 'default', '--wait');
     expect(run.document.stdout).toBe('two v2\n');
   });
@@ -64,14 +75,19 @@ describe('a commit on the tenant branch', () => {
     expect(Object.keys(world.current().flows).toSorted()).toEqual(['good', 'login']);
     expect(world.current().revision).toBeNull();
     expect(world.current().flows['good']?.path).toBe('flows/good/v1');
-    const activated = result.document.actions.filter(({ step }) => step === 'activate').map(({ flow }) => flow);
+    const activated = result.document.actions
+      .filter(({ step }) => step === 'activate')
+      .map(({ flow }) => flow);
     expect(activated).toEqual(['login', 'good']);
     expect(result.document.conditions.map(({ type }) => type)).toEqual(['Ready', 'Reconciling']);
   });
 
   it('quarantines a digest after three whole downloads, takes the fix at once, and retries on command', async () => {
     const bundle = helloBundle('x');
-    await world.release({ ...manifestV1(world, 'x.tar.gz', bundle), sha256: 'e'.repeat(64) }, { version: 'v1' });
+    await world.release(
+      { ...manifestV1(world, 'x.tar.gz', bundle), sha256: 'e'.repeat(64) },
+      { version: 'v1' },
+    );
     const codes = [];
     for (let attempt = 1; attempt <= 4; attempt += 1) codes.push((await world.reconcile()).code);
     expect(codes).toEqual([5, 5, 4, 4]);
@@ -85,7 +101,13 @@ describe('a commit on the tenant branch', () => {
   it('fetches one bundle once for two flows and two names', async () => {
     const bundle = helloBundle('shared');
     const url = world.serve('shared.tar.gz', bundle);
-    const flow = (id: string, version: string) => ({ id, version, edge_url: url, sha256: bundle.sha256, runtime: 'python' });
+    const flow = (id: string, version: string) => ({
+      id,
+      version,
+      edge_url: url,
+      sha256: bundle.sha256,
+      runtime: 'python',
+    });
     await world.release(v2(flow('a', 'v1'), flow('b', 'v1')));
     expect((await world.reconcile()).code).toBe(0);
     await world.release(v2(flow('a', 'v2'), flow('b', 'v1')));
@@ -100,7 +122,10 @@ describe('a commit on the tenant branch', () => {
     await world.reconcile();
     await world.release(v2(flowV2(world, 'a', 'v1', two)));
     expect((await world.reconcile()).code).toBe(0);
-    expect(world.current().flows['a']).toMatchObject({ version: `v1+${two.sha256.slice(0, 8)}`, sha256: two.sha256 });
+    expect(world.current().flows['a']).toMatchObject({
+      version: `v1+${two.sha256.slice(0, 8)}`,
+      sha256: two.sha256,
+    });
     expect(existsSync(world.path('flows/a/v1/main.py'))).toBe(true);
   });
 
@@ -133,7 +158,7 @@ describe('what may not be', () => {
     await world.release(manifestV1(world, 'a.tar.gz', helloBundle('good')), { version: 'v1' });
     expect((await world.reconcile()).code).toBe(0);
   };
-  const refused = async (code: number, error: string) => {
+  const expectRefused = async (code: number, error: string) => {
     const result = await world.reconcile();
     expect({ code: result.code, error: result.document.error?.code }).toEqual({ code, error });
     expect(world.current().flows['default']?.version).toBe('v1');
@@ -146,8 +171,11 @@ describe('what may not be', () => {
   it('is a manifest changed after it was signed', async () => {
     await running();
     await world.release(next(), { tamper: (files) => (files['manifest.json'] += ' ') });
-    const result = await refused(3, 'manifest_mismatch');
-    expect(result.document.conditions).toMatchObject([{ type: 'Ready', status: 'False' }, { type: 'Stalled', status: 'True' }]);
+    const result = await expectRefused(3, 'manifest_mismatch');
+    expect(result.document.conditions).toMatchObject([
+      { type: 'Ready', status: 'False' },
+      { type: 'Stalled', status: 'True' },
+    ]);
   });
   it('is an older release, also after the git cache was deleted', async () => {
     await world.release(next(), { version: 'v0', seq: 5 });
@@ -155,9 +183,9 @@ describe('what may not be', () => {
     await world.release(manifestV1(world, 'a.tar.gz', helloBundle('good')), { version: 'v1', seq: 6 });
     await world.reconcile();
     await world.release(next(), { version: 'v0', seq: 5 });
-    await refused(3, 'seq_rollback');
+    await expectRefused(3, 'seq_rollback');
     rmSync(join(world.cache, '.agent', 'git'), { recursive: true });
-    await refused(3, 'seq_rollback');
+    await expectRefused(3, 'seq_rollback');
   });
   it('is an older release after the whole state was deleted: the credentials remember', async () => {
     await world.release(next(), { version: 'v0', seq: 5 });
@@ -166,55 +194,58 @@ describe('what may not be', () => {
     await world.release(next(), { version: 'v0', seq: 5 });
     rmSync(world.cache, { recursive: true });
     const result = await world.reconcile();
-    expect({ code: result.code, error: result.document.error?.code }).toEqual({ code: 3, error: 'seq_rollback' });
+    expect({ code: result.code, error: result.document.error?.code }).toEqual({
+      code: 3,
+      error: 'seq_rollback',
+    });
   });
   it('is a release without its signature', async () => {
     await running();
     await world.release(next(), { unsigned: true });
-    await refused(3, 'release_missing');
+    await expectRefused(3, 'release_missing');
   });
   it('is a release of another tenant', async () => {
     await running();
     await world.release(next(), { tenant: 'other' });
-    await refused(3, 'tenant_mismatch');
+    await expectRefused(3, 'tenant_mismatch');
   });
   it('is a release that has expired', async () => {
     await running();
     const issued = new Date(Date.now() - 120_000).toISOString();
     await world.release(next(), { issued, expires: new Date(Date.now() - 60_000).toISOString() });
-    await refused(3, 'release_expired');
+    await expectRefused(3, 'release_expired');
   });
   it('is a bundle from outside the allow-list', async () => {
     await running();
     await world.release({ ...next(), edge_url: `${world.artifacts.origin}/elsewhere/b.tar.gz` });
-    await refused(3, 'url_not_allowed');
+    await expectRefused(3, 'url_not_allowed');
   });
   it('is a bundle for another architecture', async () => {
     await running();
     await world.release(next({ cpu_arch: process.arch === 'arm64' ? 'x86_64' : 'arm64' }));
-    await refused(4, 'arch_mismatch');
+    await expectRefused(4, 'arch_mismatch');
   });
   it('is a manifest that is none', async () => {
     await running();
     await world.release('{"edge_url": "https://x.example/a", "sha256": "abc", "runtime": "python"}');
-    const result = await refused(4, 'manifest_invalid');
+    const result = await expectRefused(4, 'manifest_invalid');
     expect(result.document.error?.message).toContain('manifest.json:1:');
   });
   it('is an agent older than the release asks for', async () => {
     await running();
     await world.release(next(), { minAgent: '99.0.0' });
-    await refused(4, 'agent_too_old');
+    await expectRefused(4, 'agent_too_old');
   });
   it('is an entrypoint that is not in the bundle', async () => {
     await running();
     await world.release(next({ entrypoint: 'nowhere.py' }));
-    const result = await refused(4, 'entrypoint_missing');
+    const result = await expectRefused(4, 'entrypoint_missing');
     expect(result.document.error?.message).toContain('nowhere.py');
   });
   it('is an empty list of flows, unless it is asked for', async () => {
     await running();
     await world.release(v2());
-    await refused(4, 'empty_not_allowed');
+    await expectRefused(4, 'empty_not_allowed');
     await world.release({ ...v2(), allow_empty: true });
     expect((await world.reconcile()).code).toBe(0);
     expect(world.current().flows).toEqual({});
@@ -222,7 +253,7 @@ describe('what may not be', () => {
   it('is a policy that moves what a commit may not move', async () => {
     await running();
     await world.release(next(), { policy: 'version: 1\ntenant: other\n' });
-    const result = await refused(4, 'policy_invalid');
+    const result = await expectRefused(4, 'policy_invalid');
     expect(result.document.error?.message).toContain('agent-policy.yaml:2:1');
   });
   it('is a bundle that escapes', async () => {
@@ -230,7 +261,7 @@ describe('what may not be', () => {
     const { bundleFrom } = await import('../support/bundles.ts');
     const escape = bundleFrom([{ name: '../escape.py', content: 'x' }]);
     await world.release(manifestV1(world, 'escape.tar.gz', escape));
-    await refused(4, 'archive_refused');
+    await expectRefused(4, 'archive_refused');
     expect(readdirSync(world.path()).toSorted()).toEqual(['current.json', 'v1']);
   });
 });
@@ -239,7 +270,10 @@ describe('a branch that is not there', () => {
   it('is said in the words of the contract, in French where the machine is', async () => {
     const english = await world.reconcile();
     expect(english.code).toBe(4);
-    expect(english.document.error).toMatchObject({ code: 'branch_missing', message: expect.stringContaining('contact support') });
+    expect(english.document.error).toMatchObject({
+      code: 'branch_missing',
+      message: expect.stringContaining('contact support'),
+    });
     world.writeConfig({ locale: 'fr' });
     const french = await world.reconcile();
     expect(french.stderr).toContain('Branche inexistante — contactez le support.');
@@ -252,7 +286,10 @@ describe('a policy the statement binds', () => {
     const policy = 'version: 1\nmaintenance:\n  windows: []\nretention:\n  keep_versions: 9\n';
     await world.release(manifestV1(world, 'a.tar.gz', helloBundle('a')), { version: 'v1', policy });
     const closed = await world.reconcile();
-    expect({ code: closed.code, error: closed.document.error?.code }).toEqual({ code: 5, error: 'outside_window' });
+    expect({ code: closed.code, error: closed.document.error?.code }).toEqual({
+      code: 5,
+      error: 'outside_window',
+    });
     world.writeConfig({ maintenance: { windows: ['* * * * *'] } });
     expect((await world.reconcile()).code).toBe(0);
   });
@@ -266,7 +303,10 @@ describe('operations by hand', () => {
     expect(suspended.document['suspended']).toEqual({ by: 'ana', why: 'month end', until: null });
     await world.release(manifestV1(world, 'b.tar.gz', helloBundle('two')), { version: 'v2' });
     const waiting = await world.reconcile();
-    expect({ code: waiting.code, error: waiting.document.error?.code }).toEqual({ code: 5, error: 'suspended' });
+    expect({ code: waiting.code, error: waiting.document.error?.code }).toEqual({
+      code: 5,
+      error: 'suspended',
+    });
     expect(existsSync(world.path('v2', 'main.py'))).toBe(true);
     expect((await world.json<RunReport>('trigger', 'default', '--wait')).document.stdout).toBe('one v1\n');
     await world.json('resume');
@@ -281,7 +321,10 @@ describe('operations by hand', () => {
     await world.release(manifestV1(world, 'b.tar.gz', helloBundle('two')), { version: 'v2' });
     await world.reconcile();
     await world.json('rollback', 'default', '--by', 'ana', '--why', 'wrong totals');
-    expect(world.current().flows['default']).toMatchObject({ version: 'v1', held: { by: 'ana', why: 'wrong totals' } });
+    expect(world.current().flows['default']).toMatchObject({
+      version: 'v1',
+      held: { by: 'ana', why: 'wrong totals' },
+    });
     expect((await world.json<RunReport>('trigger', 'default', '--wait')).document.stdout).toBe('one v1\n');
     expect((await world.reconcile()).code).toBe(0);
     expect(world.current().flows['default']?.version).toBe('v1');
@@ -294,7 +337,9 @@ describe('operations by hand', () => {
     await world.release(manifestV1(world, 'a.tar.gz', helloBundle('one')), { version: 'v1' });
     const diff = await world.json<{ changes: object[] }>('diff');
     expect(diff.code).toBe(10);
-    expect(diff.document.changes).toMatchObject([{ flow: 'default', change: 'activate', from: null, to: 'v1' }]);
+    expect(diff.document.changes).toMatchObject([
+      { flow: 'default', change: 'activate', from: null, to: 'v1' },
+    ]);
     expect((await world.reconcile('--dry-run')).code).toBe(10);
     expect(existsSync(world.path('current.json'))).toBe(false);
     await world.reconcile();
@@ -310,7 +355,11 @@ describe('operations by hand', () => {
     expect(readdirSync(world.path()).toSorted()).toEqual(['current.json', 'v3', 'v4']);
     const verified = await world.json<{ ok: boolean; versions: object[] }>('verify');
     expect(verified.code).toBe(0);
-    expect(verified.document).toMatchObject({ ok: true, events: { state: 'intact' }, release: { state: 'verified' } });
+    expect(verified.document).toMatchObject({
+      ok: true,
+      events: { state: 'intact' },
+      release: { state: 'verified' },
+    });
     expect((await world.json('gc', '--dry-run')).code).toBe(0);
     expect((await world.json('gc')).code).toBe(0);
   });
@@ -321,7 +370,12 @@ describe('operations by hand', () => {
     await world.reconcile();
     const run = await world.json<RunReport>('trigger', 'default', '--wait');
     expect(run.code).toBe(6);
-    expect(run.document).toMatchObject({ status: 'failed', exit_code: 1, stdout: 'before\n', stderr: 'no such customer\n' });
+    expect(run.document).toMatchObject({
+      status: 'failed',
+      exit_code: 1,
+      stdout: 'before\n',
+      stderr: 'no such customer\n',
+    });
     const runs = await world.json<object[]>('runs');
     expect(runs.document).toMatchObject([{ flow: 'default', state: 'failed' }]);
     const logs = await world.agent('logs', run.document.run_id);
@@ -335,21 +389,29 @@ describe('operations by hand', () => {
     const wrong = await world.json<{ error: { code: string; message: string } }>('status');
     expect(wrong.code).toBe(2);
     expect(wrong.document.error.code).toBe('config_invalid');
-    expect(wrong.document.error.message).toMatch(/agent\.yaml:\d+:\d+: unknown key "intervall".*did you mean "interval"\?/);
+    expect(wrong.document.error.message).toMatch(
+      /agent\.yaml:\d+:\d+: unknown key "intervall".*did you mean "interval"\?/,
+    );
   });
 });
 
 describe('flows of another account', () => {
-  it.runIf(process.getuid?.() === 0)('run as that account, out of reach of the agent’s credentials', async () => {
-    const { mkdtempSync, chmodSync: open, writeFileSync } = await import('node:fs');
-    // the account must be able to pass through to the cache
-    open(world.folder, 0o755);
-    const cache = mkdtempSync('/var/tmp/edge-user-');
-    open(cache, 0o755);
-    try {
-      writeFileSync(join(world.folder, 'credentials', 'secrets.yaml'), 'CRM_PASSWORD: "hunter2-hunter2"\n', { mode: 0o600 });
-      const bundle = bundleOf({
-        'main.py': `import os
+  it.runIf(process.getuid?.() === 0)(
+    'run as that account, out of reach of the agent’s credentials',
+    async () => {
+      const { mkdtempSync, chmodSync: open, writeFileSync } = await import('node:fs');
+      // the account must be able to pass through to the cache
+      open(world.folder, 0o755);
+      const cache = mkdtempSync('/var/tmp/edge-user-');
+      open(cache, 0o755);
+      try {
+        writeFileSync(
+          join(world.folder, 'credentials', 'secrets.yaml'),
+          'CRM_PASSWORD: "hunter2-hunter2"\n',
+          { mode: 0o600 },
+        );
+        const bundle = bundleOf({
+          'main.py': `import os
 print(os.getuid() != 0, os.environ["CRM_PASSWORD"])
 try:
     open(${JSON.stringify(join(world.folder, 'credentials', 'secrets.yaml'))}).read()
@@ -357,16 +419,17 @@ try:
 except PermissionError:
     print("refused")
 `,
-      });
-      world.writeConfig({ edge_cache_dir: cache, runs: { user: 'nobody', grace: '1s' } });
-      await world.release(v2(flowV2(world, 'a', 'v1', bundle, { secrets: ['CRM_PASSWORD'] })));
-      expect((await world.reconcile()).code).toBe(0);
-      const run = await world.json<RunReport>('trigger', 'a', '--wait');
-      expect(run.document).toMatchObject({ status: 'succeeded', stdout: 'True [redacted]\nrefused\n' });
-    } finally {
-      rmSync(cache, { recursive: true, force: true });
-    }
-  });
+        });
+        world.writeConfig({ edge_cache_dir: cache, runs: { user: 'nobody', grace: '1s' } });
+        await world.release(v2(flowV2(world, 'a', 'v1', bundle, { secrets: ['CRM_PASSWORD'] })));
+        expect((await world.reconcile()).code).toBe(0);
+        const run = await world.json<RunReport>('trigger', 'a', '--wait');
+        expect(run.document).toMatchObject({ status: 'succeeded', stdout: 'True [redacted]\nrefused\n' });
+      } finally {
+        rmSync(cache, { recursive: true, force: true });
+      }
+    },
+  );
 
   it.runIf(process.getuid?.() === 0)('never are root’s unless agent.yaml says so', async () => {
     world.writeConfig({ runs: { allow_root: false } });

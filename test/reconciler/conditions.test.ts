@@ -6,11 +6,19 @@ import type { Setback } from '../../reconciler/ports.ts';
 import { NOW, REVISION } from './fixtures.ts';
 
 const pace = { intervalMs: 60_000, failures: 1, uniform: 0.5 };
-const outcome = { revision: REVISION, setbacks: [] as Setback[], unhealthy: [] as string[], held: [] as string[] };
+const outcome = {
+  revision: REVISION,
+  setbacks: [] as Setback[],
+  unhealthy: [] as string[],
+  held: [] as string[],
+};
 const retry = { kind: 'retry', code: 'network', message: 'no route' } as const;
 const stalled = { kind: 'stalled', code: 'manifest_invalid', message: 'wrong' } as const;
 const refused = { kind: 'refused', code: 'seq_rollback', message: 'older' } as const;
-const types = (setbacks: Setback[]) => conclude({ ...outcome, setbacks }, [], NOW, pace).conditions.map((condition) => `${condition.type}=${condition.status}`);
+const types = (setbacks: Setback[]) =>
+  conclude({ ...outcome, setbacks }, [], NOW, pace).conditions.map(
+    (condition) => `${condition.type}=${condition.status}`,
+  );
 
 describe('conditions', () => {
   it('are Ready alone when everything is applied', () => {
@@ -37,7 +45,12 @@ describe('conditions', () => {
   it('keep the time of the last change', () => {
     const first = conclude({ ...outcome, setbacks: [retry] }, [], NOW, pace).conditions;
     const later = new Date(NOW.getTime() + 60_000);
-    const again = conclude({ ...outcome, setbacks: [{ ...retry, message: 'still' }] }, first, later, pace).conditions;
+    const again = conclude(
+      { ...outcome, setbacks: [{ ...retry, message: 'still' }] },
+      first,
+      later,
+      pace,
+    ).conditions;
     expect(again.map((condition) => condition.changed_at)).toEqual([NOW.toISOString(), NOW.toISOString()]);
     const ready = conclude(outcome, again, later, pace).conditions[0];
     expect(ready).toMatchObject({ status: 'True', changed_at: later.toISOString() });
@@ -46,29 +59,42 @@ describe('conditions', () => {
   it('never are Ready and Stalled, nor Reconciling and Stalled', () => {
     const setback = fc.constantFrom<Setback>(retry, stalled, refused);
     fc.assert(
-      fc.property(fc.array(setback, { maxLength: 5 }), fc.array(fc.constant('x'), { maxLength: 2 }), (setbacks, unhealthy) => {
-        const { conditions } = conclude({ ...outcome, setbacks, unhealthy }, [], NOW, pace);
-        const holds = (type: string) => conditions.some((condition) => condition.type === type && condition.status === 'True');
-        expect(conditions[0]?.type).toBe('Ready');
-        expect(holds('Stalled') && (holds('Ready') || holds('Reconciling'))).toBe(false);
-      }),
+      fc.property(
+        fc.array(setback, { maxLength: 5 }),
+        fc.array(fc.constant('x'), { maxLength: 2 }),
+        (setbacks, unhealthy) => {
+          const { conditions } = conclude({ ...outcome, setbacks, unhealthy }, [], NOW, pace);
+          const holds = (type: string) =>
+            conditions.some((condition) => condition.type === type && condition.status === 'True');
+          expect(conditions[0]?.type).toBe('Ready');
+          expect(holds('Stalled') && (holds('Ready') || holds('Reconciling'))).toBe(false);
+        },
+      ),
     );
   });
 
   it('wake up at the interval, sooner for a retry, and never later than the interval', () => {
     expect(conclude(outcome, [], NOW, pace).wakeInMs).toBe(60_000);
     expect(conclude({ ...outcome, setbacks: [retry] }, [], NOW, pace).wakeInMs).toBe(750);
-    expect(conclude({ ...outcome, setbacks: [{ ...retry, afterMs: 5_000 }] }, [], NOW, pace).wakeInMs).toBe(5_000);
-    expect(conclude({ ...outcome, setbacks: [retry] }, [], NOW, { ...pace, failures: 12 }).wakeInMs).toBe(60_000);
+    expect(conclude({ ...outcome, setbacks: [{ ...retry, afterMs: 5_000 }] }, [], NOW, pace).wakeInMs).toBe(
+      5_000,
+    );
+    expect(conclude({ ...outcome, setbacks: [retry] }, [], NOW, { ...pace, failures: 12 }).wakeInMs).toBe(
+      60_000,
+    );
   });
 });
 
 describe('backoff', () => {
   it('doubles from one second to fifteen minutes, with at least half of it always waited', () => {
-    expect([1, 2, 3, 10, 11, 50].map((failures) => backoffMs(failures, 1))).toEqual([1_000, 2_000, 4_000, 512_000, 900_000, 900_000]);
+    expect([1, 2, 3, 10, 11, 50].map((failures) => backoffMs(failures, 1))).toEqual([
+      1_000, 2_000, 4_000, 512_000, 900_000, 900_000,
+    ]);
     expect(backoffMs(1, 0)).toBe(500);
   });
   it('spreads an interval over ten per cent each way', () => {
-    expect([0, 0.5, 1].map((uniform) => jitteredIntervalMs(60_000, uniform))).toEqual([54_000, 60_000, 66_000]);
+    expect([0, 0.5, 1].map((uniform) => jitteredIntervalMs(60_000, uniform))).toEqual([
+      54_000, 60_000, 66_000,
+    ]);
   });
 });

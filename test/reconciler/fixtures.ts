@@ -1,8 +1,8 @@
+import type { Observed } from '../../reconciler/plan.ts';
+import type { VersionRecord } from '../../reconciler/ports.ts';
 import type { FlowState } from '../../schemas/agent-state.ts';
 import type { ActiveFlow, Current } from '../../schemas/current.ts';
 import type { FlowSpec } from '../../schemas/flow-spec.ts';
-import type { Observed } from '../../reconciler/plan.ts';
-import type { VersionRecord } from '../../reconciler/ports.ts';
 
 export const DIGEST = { a: 'a'.repeat(64), b: 'b'.repeat(64), c: 'c'.repeat(64) };
 export const NOW = new Date('2026-11-20T15:00:00Z');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Release } from '../../schemas/flow-spec.ts';
 import { isNoop, planRelease } from '../../reconciler/plan.ts';
+import type { Release } from '../../schemas/flow-spec.ts';
 import { activeFlow, DIGEST, flowSpec, flowState, NOW, observed, pointer, REVISION } from './fixtures.ts';
 
 const release = (...flows: Release['flows']): Release => ({
@@ -11,7 +11,10 @@ const release = (...flows: Release['flows']): Release => ({
   allow_empty: false,
 });
 const spec = flowSpec();
-const running = { current: pointer({ 'invoice-bot': activeFlow() }), states: new Map([['invoice-bot', flowState(spec)]]) };
+const running = {
+  current: pointer({ 'invoice-bot': activeFlow() }),
+  states: new Map([['invoice-bot', flowState(spec)]]),
+};
 const planOne = (change: Parameters<typeof observed>[0], flow = spec) =>
   planRelease(release(flow), observed(change), NOW).flows[0];
 
@@ -59,7 +62,10 @@ describe('a plan', () => {
 
   it('refuses a URL outside the allow-list before anything is fetched', () => {
     const allows = () => ({ kind: 'refused', code: 'url_not_allowed', message: 'not in the list' }) as const;
-    expect(planOne({ allows })).toMatchObject({ kind: 'blocked', setback: { kind: 'refused', code: 'url_not_allowed' } });
+    expect(planOne({ allows })).toMatchObject({
+      kind: 'blocked',
+      setback: { kind: 'refused', code: 'url_not_allowed' },
+    });
   });
 
   it('names a foreign architecture', () => {
@@ -71,16 +77,30 @@ describe('a plan', () => {
   });
 
   it('leaves a quarantined digest alone, and takes its fix', () => {
-    const quarantine = { cause: 'digest', flow: 'invoice-bot', revision: REVISION, message: 'bad', at: NOW.toISOString() } as const;
+    const quarantine = {
+      cause: 'digest',
+      flow: 'invoice-bot',
+      revision: REVISION,
+      message: 'bad',
+      at: NOW.toISOString(),
+    } as const;
     const quarantines = new Map([[DIGEST.a, quarantine]]);
     expect(planOne({ quarantines })).toMatchObject({ kind: 'blocked', setback: { code: 'quarantined' } });
-    expect(planOne({ quarantines }, flowSpec({ sha256: DIGEST.b, version: 'v1.0.8' }))?.kind).toBe('activate');
+    expect(planOne({ quarantines }, flowSpec({ sha256: DIGEST.b, version: 'v1.0.8' }))?.kind).toBe(
+      'activate',
+    );
   });
 
   it('keeps a flow that was rolled back by hand until something newer comes', () => {
     const previous = { version: 'v1.0.7', sha256: DIGEST.a, path: 'flows/invoice-bot/v1.0.7' };
     const held = { by: 'ana', why: 'wrong totals' };
-    const rolledBack = activeFlow({ version: 'v1.0.6', sha256: DIGEST.c, path: 'flows/invoice-bot/v1.0.6', previous, held });
+    const rolledBack = activeFlow({
+      version: 'v1.0.6',
+      sha256: DIGEST.c,
+      path: 'flows/invoice-bot/v1.0.6',
+      previous,
+      held,
+    });
     const current = pointer({ 'invoice-bot': rolledBack });
     expect(planOne({ current })).toEqual({ kind: 'held', spec, held });
     expect(planOne({ current }, flowSpec({ version: 'v1.0.8', sha256: DIGEST.b }))?.kind).toBe('activate');
@@ -117,7 +137,9 @@ describe('a plan', () => {
     expect(planRelease(release(canary), observed({ labels: { ring: 'canary' } }), NOW).flows).toHaveLength(1);
     const elsewhere = planRelease(release(canary), observed({ ...running, labels: { ring: 'stable' } }), NOW);
     expect(elsewhere.flows).toEqual([]);
-    expect(elsewhere.deactivate).toEqual([{ flow: 'invoice-bot', because: 'its targets no longer select this agent' }]);
+    expect(elsewhere.deactivate).toEqual([
+      { flow: 'invoice-bot', because: 'its targets no longer select this agent' },
+    ]);
   });
 
   it('deactivates what left the manifest', () => {
@@ -126,15 +148,23 @@ describe('a plan', () => {
   });
 
   it('puts dependencies first and otherwise keeps the order', () => {
-    const flows = [flowSpec({ id: 'c', depends_on: ['a', 'b'] }), flowSpec({ id: 'b', depends_on: ['a'] }), flowSpec({ id: 'd' }), flowSpec({ id: 'a' })];
+    const flows = [
+      flowSpec({ id: 'c', depends_on: ['a', 'b'] }),
+      flowSpec({ id: 'b', depends_on: ['a'] }),
+      flowSpec({ id: 'd' }),
+      flowSpec({ id: 'a' }),
+    ];
     const order = planRelease(release(...flows), observed(), NOW).flows.map((flow) => flow.spec.id);
     expect(order).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it.each(['flows', 'Current.json'])('refuses the v1 version name %s, which is the agent’s own', (version) => {
-    expect(planOne({}, flowSpec({ layout: 'root', version }))).toMatchObject({
-      kind: 'blocked',
-      setback: { code: 'version_name_reserved' },
-    });
-  });
+  it.each(['flows', 'Current.json'])(
+    'refuses the v1 version name %s, which is the agent’s own',
+    (version) => {
+      expect(planOne({}, flowSpec({ layout: 'root', version }))).toMatchObject({
+        kind: 'blocked',
+        setback: { code: 'version_name_reserved' },
+      });
+    },
+  );
 });

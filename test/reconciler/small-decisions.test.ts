@@ -14,7 +14,9 @@ describe('the version of a v1 manifest that names none', () => {
     ['the bld/ tag', ['bld/7', 'nightly'], undefined, 'bld-7'],
     ['the first 12 digits of the commit', ['nightly'], undefined, '3f2a9c1d04be'],
     ['the commit when the tag is no version name', ['bld/a/../b', 'v1.0.x'], undefined, '3f2a9c1d04be'],
-  ])('is %s', (_name, tags, stated, version) => expect(impliedVersion({ revision, tags }, stated)).toBe(version));
+  ])('is %s', (_name, tags, stated, version) =>
+    expect(impliedVersion({ revision, tags }, stated)).toBe(version),
+  );
 });
 
 describe('the entrypoint', () => {
@@ -22,30 +24,50 @@ describe('the entrypoint', () => {
     rootFiles: () => Promise.resolve(files),
     hasFile: (_path: string, name: string) => Promise.resolve(files.includes(name)),
   });
-  const find = (entrypoint: string | null, ...files: string[]) => resolveEntrypoint(bundle(...files), { id: 'a', entrypoint }, 'p');
-  it('is the named one', async () => expect(await find('x.py', 'x.py', 'main.py')).toMatchObject({ entrypoint: 'x.py' }));
+  const find = (entrypoint: string | null, ...files: string[]) =>
+    resolveEntrypoint(bundle(...files), { id: 'a', entrypoint }, 'p');
+  it('is the named one', async () =>
+    expect(await find('x.py', 'x.py', 'main.py')).toMatchObject({ entrypoint: 'x.py' }));
   it('is the only runner, before main.py', async () => {
     expect(await find(null, 'runner_42.py', 'main.py')).toMatchObject({ entrypoint: 'runner_42.py' });
   });
   it('is main.py when there is no runner, or several', async () => {
     expect(await find(null, 'main.py', 'lib.py')).toMatchObject({ entrypoint: 'main.py' });
-    expect(await find(null, 'main.py', 'runner_1.py', 'runner_2.py')).toMatchObject({ entrypoint: 'main.py' });
+    expect(await find(null, 'main.py', 'runner_1.py', 'runner_2.py')).toMatchObject({
+      entrypoint: 'main.py',
+    });
   });
   it('is refused by name when it is not there', async () => {
-    expect(await find('x.py', 'main.py')).toMatchObject({ code: 'entrypoint_missing', message: expect.stringContaining('"x.py"') });
+    expect(await find('x.py', 'main.py')).toMatchObject({
+      code: 'entrypoint_missing',
+      message: expect.stringContaining('"x.py"'),
+    });
     expect(await find(null, 'lib.py')).toMatchObject({ code: 'entrypoint_missing' });
-    expect(await find(null, 'runner_1.py', 'runner_2.py')).toMatchObject({ message: expect.stringContaining('runner_1.py, runner_2.py') });
+    expect(await find(null, 'runner_1.py', 'runner_2.py')).toMatchObject({
+      message: expect.stringContaining('runner_1.py, runner_2.py'),
+    });
   });
 });
 
 describe('retention', () => {
   const day = (days: number) => new Date(NOW.getTime() - days * 86_400_000).toISOString();
   const records = [0, 1, 2, 3, 4].map((days) =>
-    versionRecord({ version: `v${days}`, path: `flows/invoice-bot/v${days}`, unpacked_at: day(days), bytes: 10 }),
+    versionRecord({
+      version: `v${days}`,
+      path: `flows/invoice-bot/v${days}`,
+      unpacked_at: day(days),
+      bytes: 10,
+    }),
   );
   const policy = { schedule: '0 3 * * 0', keep_versions: 3, keep_days: 30 };
-  const pruned = (current = pointer(), change: Partial<typeof policy & { max_bytes: number }> = {}, leased: string[] = []) =>
-    versionsToPrune(records, current, new Set(leased), { ...policy, ...change }, NOW).map(({ record }) => record.version);
+  const pruned = (
+    current = pointer(),
+    change: Partial<typeof policy & { max_bytes: number }> = {},
+    leased: string[] = [],
+  ) =>
+    versionsToPrune(records, current, new Set(leased), { ...policy, ...change }, NOW).map(
+      ({ record }) => record.version,
+    );
 
   it('keeps the newest of each flow', () => expect(pruned()).toEqual(['v3', 'v4']));
   it('never removes the active or the previous version', () => {
@@ -53,8 +75,10 @@ describe('retention', () => {
     const current = pointer({ 'invoice-bot': activeFlow({ path: 'flows/invoice-bot/v4', previous }) });
     expect(pruned(current)).toEqual(['v1', 'v2']);
   });
-  it('goes round a leased version', () => expect(pruned(pointer(), {}, ['flows/invoice-bot/v4'])).toEqual(['v2', 'v3']));
-  it('lets go what is older than keep_days', () => expect(pruned(pointer(), { keep_versions: 9, keep_days: 2 })).toEqual(['v3', 'v4']));
+  it('goes round a leased version', () =>
+    expect(pruned(pointer(), {}, ['flows/invoice-bot/v4'])).toEqual(['v2', 'v3']));
+  it('lets go what is older than keep_days', () =>
+    expect(pruned(pointer(), { keep_versions: 9, keep_days: 2 })).toEqual(['v3', 'v4']));
   it('lets the oldest go while all together are too large', () => {
     expect(pruned(pointer(), { keep_versions: 9, max_bytes: 25 })).toEqual(['v4', 'v3', 'v2']);
   });

@@ -19,12 +19,21 @@ describe('durations', () => {
 
   it('reads back everything it prints', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 10_000_000_000 }), (ms) => parseDuration(formatDuration(ms)) === ms),
+      fc.property(
+        fc.integer({ min: 0, max: 10_000_000_000 }),
+        (ms) => parseDuration(formatDuration(ms)) === ms,
+      ),
     );
   });
 
   it('prints the largest unit that is exact', () => {
-    expect([60_000, 90_000, 86_400_000, 1_500, 0].map(formatDuration)).toEqual(['1m', '90s', '1d', '1500ms', '0s']);
+    expect([60_000, 90_000, 86_400_000, 1_500, 0].map(formatDuration)).toEqual([
+      '1m',
+      '90s',
+      '1d',
+      '1500ms',
+      '0s',
+    ]);
   });
 });
 
@@ -41,6 +50,8 @@ describe('sizes', () => {
   });
 
   it('reads back everything it prints', () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 2 ** 50 }), (bytes) => parseSize(formatSize(bytes)) === bytes));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 50 }), (bytes) => parseSize(formatSize(bytes)) === bytes),
+    );
   });
 });

@@ -2,10 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { ManifestV1 } from '../../schemas/manifest-v1.ts';
 import { dependencyCycle, ManifestV2 } from '../../schemas/manifest-v2.ts';
 
-const v1 = { edge_url: 'https://minio.example/edge_pkg_42.tar.gz', sha256: 'a'.repeat(64), runtime: 'playwright' };
+const v1 = {
+  edge_url: 'https://minio.example/edge_pkg_42.tar.gz',
+  sha256: 'a'.repeat(64),
+  runtime: 'playwright',
+};
 const flow = { ...v1, id: 'invoice-bot', version: 'v1.0.7' };
 const manifest = (...flows: object[]) => ({ manifest_version: 2, flows });
-const faults = (value: unknown) => ManifestV2.safeParse(value).error?.issues.map((issue) => issue.message) ?? [];
+const faults = (value: unknown) =>
+  ManifestV2.safeParse(value).error?.issues.map((issue) => issue.message) ?? [];
 
 describe('manifest v1', () => {
   it('takes the frozen form and ignores what it does not know', () => {
@@ -18,9 +23,12 @@ describe('manifest v1', () => {
   it.each(['edge_url', 'sha256', 'runtime'])('requires %s', (name) => {
     expect(ManifestV1.safeParse({ ...v1, [name]: undefined }).success).toBe(false);
   });
-  it.each(['../x.py', '/x.py', 'a\\b.py', 'C:x', 'a//b', './a'])('refuses the entrypoint %s', (entrypoint) => {
-    expect(ManifestV1.safeParse({ ...v1, entrypoint }).success).toBe(false);
-  });
+  it.each(['../x.py', '/x.py', 'a\\b.py', 'C:x', 'a//b', './a'])(
+    'refuses the entrypoint %s',
+    (entrypoint) => {
+      expect(ManifestV1.safeParse({ ...v1, entrypoint }).success).toBe(false);
+    },
+  );
 });
 
 describe('manifest v2', () => {

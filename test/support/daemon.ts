@@ -40,11 +40,15 @@ export function startCommand(world: World, ...args: string[]): Daemon {
 }
 
 /** Asks again until the answer is truthy; fails loudly after `withinMs`. */
-export async function until<T>(what: string, ask: () => T | Promise<T>, withinMs = 15_000): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  ask: () => T | Promise<T>,
+  withinMs = 15_000,
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const answer = await ask();
-    if (answer) return answer as NonNullable<T>;
+    if (answer) return answer;
     if (performance.now() > deadline) throw new Error(`expected within ${withinMs} ms: ${what}`);
     await sleep(50);
   }

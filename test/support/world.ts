@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Current } from '../../schemas/current.ts';
+import type { ReconcileReport } from '../../schemas/status.ts';
+import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
 import { makeReleaseStatement, signRelease } from '../../trust/ceremony/release.ts';
 import { newRoot } from '../../trust/ceremony/root-draft.ts';
-import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
-import type { Current } from '../../schemas/current.ts';
-import type { ReconcileReport } from '../../schemas/status.ts';
 import { type Bundle, bundleOf } from './bundles.ts';
 import { type GitServer, startGitServer, type TestRepository } from './git-server.ts';
 import { answering, type LoopbackServer, startHttpServer } from './http-server.ts';
@@ -37,7 +37,9 @@ export interface World {
   agent(...args: string[]): Promise<Finished>;
   /** Runs a verb with `--output json` and parses its one document. */
   json<T = Record<string, unknown>>(...args: string[]): Promise<Finished & { document: T }>;
-  reconcile(...args: string[]): Promise<Finished & { document: ReconcileReport & { error?: { code: string; message: string } } }>;
+  reconcile(
+    ...args: string[]
+  ): Promise<Finished & { document: ReconcileReport & { error?: { code: string; message: string } } }>;
   current(): Current;
   path(...parts: string[]): string;
   [Symbol.asyncDispose](): Promise<void>;
@@ -77,7 +79,10 @@ export async function createWorld(slug = 'acme'): Promise<World> {
   const rootKey = newKey();
   const releaseKey = newKey();
   const far = new Date(Date.now() + 365 * 86_400_000).toISOString();
-  const draft = newRoot({ expires: far, keys: { root: [rootKey], release: [releaseKey], trigger: [releaseKey] } });
+  const draft = newRoot({
+    expires: far,
+    keys: { root: [rootKey], release: [releaseKey], trigger: [releaseKey] },
+  });
   const root = serialiseDocument(await signDocument(draft, rootKey, 'edgeflows-root+jws'));
   writeFileSync(join(folder, 'root.jws.json'), root);
   mkdirSync(join(folder, 'credentials'), { mode: 0o700 });
@@ -92,7 +97,8 @@ export async function createWorld(slug = 'acme'): Promise<World> {
         process.execPath,
         [MAIN, '--config', config, ...args],
         { maxBuffer: 64 * 1024 * 1024, cwd: folder },
-        (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
+        (error, stdout, stderr) =>
+          resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
       );
     });
 
@@ -176,7 +182,14 @@ export function manifestV1(world: World, name: string, bundle: Bundle, more: obj
 
 /** One flow of a v2 manifest for a bundle served under a name. */
 export function flowV2(world: World, id: string, version: string, bundle: Bundle, more: object = {}): object {
-  return { id, version, edge_url: world.serve(`${id}-${version}.tar.gz`, bundle), sha256: bundle.sha256, runtime: 'python', ...more };
+  return {
+    id,
+    version,
+    edge_url: world.serve(`${id}-${version}.tar.gz`, bundle),
+    sha256: bundle.sha256,
+    runtime: 'python',
+    ...more,
+  };
 }
 
 export const v2 = (...flows: object[]): object => ({ manifest_version: 2, flows });
