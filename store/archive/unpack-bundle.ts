@@ -31,10 +31,9 @@ export async function unpackBundle(
   let content: BundleContent | null = null;
   try {
     content = openBundle(request.bundle);
-    const listed = createMemberTree(request);
-    const found = await readInto(content, request, listHandler(listed));
+    const { sha256: found, bytes } = await list(content, request);
     if (found !== request.sha256) return { kind: 'altered', found };
-    checkFreeSpace(listed, request.into);
+    checkFreeSpace(bytes, request.into);
 
     const written = createMemberTree(request);
     const writer = createTreeWriter(request.into, written, onMade);
@@ -68,16 +67,26 @@ async function readInto(content: BundleContent, caps: UnpackRequest, handler: Ta
   return sha256;
 }
 
-function listHandler(tree: MemberTree): TarHandler {
-  return { member: (member) => void tree.add(member), data: () => undefined, end: () => undefined };
+/** Only counts stay of it: the tree of the second pass needs the memory. */
+async function list(
+  content: BundleContent,
+  request: UnpackRequest,
+): Promise<{ sha256: string; bytes: number }> {
+  const tree = createMemberTree(request);
+  const sha256 = await readInto(content, request, {
+    member: (member) => void tree.add(member),
+    data: () => undefined,
+    end: () => undefined,
+  });
+  return { sha256, bytes: tree.bytes };
 }
 
 /** Before the first byte, so that a full disk is said at once and not after gigabytes. */
-function checkFreeSpace(tree: MemberTree, into: string): void {
+function checkFreeSpace(needed: number, into: string): void {
   const { bavail, bsize } = statfsSync(dirname(into));
   const free = bavail * bsize;
-  if (tree.bytes <= free) return;
-  throw Object.assign(new Error(`expected ${tree.bytes} bytes free to unpack to ${into}, found ${free}`), {
+  if (needed <= free) return;
+  throw Object.assign(new Error(`expected ${needed} bytes free to unpack to ${into}, found ${free}`), {
     code: 'ENOSPC',
   });
 }
