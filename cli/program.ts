@@ -1,53 +1,35 @@
 import { Command, CommanderError, Option } from 'commander';
-import { AGENT_VERSION } from '../agent/version.ts';
-import { addCancel } from './commands/cancel.ts';
-import { addDiff } from './commands/diff.ts';
-import { addEnroll } from './commands/enroll.ts';
-import { addEvents } from './commands/events.ts';
-import { addGc } from './commands/gc.ts';
-import { addKeys } from './commands/keys.ts';
-import { addLogs } from './commands/logs.ts';
-import { addReconcile } from './commands/reconcile.ts';
-import { addRelease } from './commands/release.ts';
-import { addRetry } from './commands/retry.ts';
-import { addRollback } from './commands/rollback.ts';
-import { addRoot } from './commands/root.ts';
-import { addRun } from './commands/run.ts';
-import { addRuns } from './commands/runs.ts';
-import { addStatus } from './commands/status.ts';
-import { addResume, addSuspend } from './commands/suspend.ts';
-import { addTrigger } from './commands/trigger.ts';
-import { addValidate } from './commands/validate.ts';
-import { addVerify } from './commands/verify.ts';
-import { addVersion } from './commands/version.ts';
 import { EXIT } from './exit-codes.ts';
 import { tellFailure } from './failure.ts';
 import { Interrupted, listenForSignals } from './globals.ts';
 import { createTerminal } from './terminal.ts';
 
-const COMMANDS = [
-  addEnroll,
-  addRun,
-  addReconcile,
-  addStatus,
-  addEvents,
-  addTrigger,
-  addRuns,
-  addLogs,
-  addCancel,
-  addDiff,
-  addSuspend,
-  addResume,
-  addRollback,
-  addRetry,
-  addGc,
-  addVerify,
-  addValidate,
-  addKeys,
-  addRoot,
-  addRelease,
-  addVersion,
-];
+type Add = (program: Command) => void;
+
+/** In the order of the help. Only the command that was asked for is loaded: the others would cost more than most commands do. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  enroll: async () => (await import('./commands/enroll.ts')).addEnroll,
+  run: async () => (await import('./commands/run.ts')).addRun,
+  reconcile: async () => (await import('./commands/reconcile.ts')).addReconcile,
+  status: async () => (await import('./commands/status.ts')).addStatus,
+  events: async () => (await import('./commands/events.ts')).addEvents,
+  trigger: async () => (await import('./commands/trigger.ts')).addTrigger,
+  runs: async () => (await import('./commands/runs.ts')).addRuns,
+  logs: async () => (await import('./commands/logs.ts')).addLogs,
+  cancel: async () => (await import('./commands/cancel.ts')).addCancel,
+  diff: async () => (await import('./commands/diff.ts')).addDiff,
+  suspend: async () => (await import('./commands/suspend.ts')).addSuspend,
+  resume: async () => (await import('./commands/suspend.ts')).addResume,
+  rollback: async () => (await import('./commands/rollback.ts')).addRollback,
+  retry: async () => (await import('./commands/retry.ts')).addRetry,
+  gc: async () => (await import('./commands/gc.ts')).addGc,
+  verify: async () => (await import('./commands/verify.ts')).addVerify,
+  validate: async () => (await import('./commands/validate.ts')).addValidate,
+  keys: async () => (await import('./commands/keys.ts')).addKeys,
+  root: async () => (await import('./commands/root.ts')).addRoot,
+  release: async () => (await import('./commands/release.ts')).addRelease,
+  version: async () => (await import('./commands/version.ts')).addVersion,
+};
 
 /** Parses the command line, runs the command and sets the exit code (contract, section 10). */
 export async function runProgram(argv: readonly string[]): Promise<void> {
@@ -56,18 +38,19 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   const terminal = createTerminal(json);
   const program = new Command('edge-agent')
     .description('Makes what the branch of a tenant says true on this machine, and keeps it so.')
-    .version(AGENT_VERSION, '-V, --version')
     .option('-c, --config <path>', 'agent.yaml (default: ./agent.yaml, else the platform’s place)')
     .addOption(
       new Option('-o, --output <format>', 'what results look like').choices(['text', 'json']).default('text'),
     )
     .option('-v, --verbose', 'say more on standard error')
-    .showSuggestionAfterError()
-    .enablePositionalOptions(false);
-  for (const add of COMMANDS) add(program);
+    .option('-V, --version', 'print the version')
+    .showSuggestionAfterError();
+  const verb = asksVersion(argv) ? 'version' : verbOf(argv);
+  const wanted = verb !== null && Object.hasOwn(COMMANDS, verb) ? [verb] : Object.keys(COMMANDS);
+  for (const name of wanted) (await COMMANDS[name]?.())?.(program);
   quiet(program, json);
   try {
-    await program.parseAsync(argv);
+    await program.parseAsync(asksVersion(argv) ? [...argv.slice(0, 2), 'version'] : [...argv]);
   } catch (error) {
     process.exitCode = failureCode(error, signal, terminal);
   }
@@ -100,6 +83,19 @@ function failureCode(
     return EXIT.interrupted;
   }
   return tellFailure(error, terminal);
+}
+
+/** The first word that is no option of the program, nor the value of one. */
+function verbOf(argv: readonly string[]): string | null {
+  const words = argv.slice(2);
+  const withValue = new Set(['-c', '--config', '-o', '--output']);
+  const index = words.findIndex((word, at) => !word.startsWith('-') && !withValue.has(words[at - 1] ?? ''));
+  return words[index] ?? null;
+}
+
+/** Only before any verb: a verb may have a `--version` of its own. */
+function asksVersion(argv: readonly string[]): boolean {
+  return argv[2] === '--version' || argv[2] === '-V';
 }
 
 function wantsJson(argv: readonly string[]): boolean {
