@@ -33,7 +33,7 @@ export async function fetchCommit(
   server: Advertisement,
   question: FetchQuestion,
   kept: ObjectReader,
-  pulse: () => void,
+  pulse: (bytes: number) => void,
 ): Promise<FetchedCommit> {
   const keptShallow = [...readShallow(question.repository)].filter((oid) => kept.has(idOf(oid)));
   const commit = idOf(question.commit);

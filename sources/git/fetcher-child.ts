@@ -4,6 +4,7 @@ import { chooseTags } from './fetched-tags.ts';
 import { type FetchAnswer, type Fetched, FetchQuestion } from './fetcher-messages.ts';
 import { GitFault, toGitFault } from './git-fault.ts';
 import { idOf, parseCommit } from './git-objects.ts';
+import { createMemoryGuard, type MemoryDeps, processMemory } from './memory-guard.ts';
 import { type ObjectReader, openObjects } from './object-reader.ts';
 import type { CheckedPack } from './pack-check.ts';
 import { type Advertisement, listRefs, type RemoteRef, readAdvertisement } from './remote-refs.ts';
@@ -32,7 +33,7 @@ export async function runFetcherProcess(streams: {
       ...(proxy === null ? {} : { proxy }),
     });
     try {
-      answer = await runFetcher(question, { http, memoryBytes: () => process.memoryUsage.rss() });
+      answer = await runFetcher(question, { http, ...processMemory() });
     } finally {
       http.close();
     }
@@ -48,7 +49,7 @@ export async function runFetcherProcess(streams: {
 /** Talks to the server, checks what comes and says what is to be kept. Writes to `question.scratch` only. Throws GitFault. */
 export async function runFetcher(
   question: FetchQuestion,
-  deps: { http: HttpClient; memoryBytes: () => number },
+  deps: { http: HttpClient } & MemoryDeps,
 ): Promise<Fetched> {
   const deadline = performance.now() + question.timeoutMs;
   const git = createSmartHttp({
@@ -59,14 +60,7 @@ export async function runFetcher(
     remainingMs: () => Math.ceil(deadline - performance.now()),
     now: () => new Date(question.nowMs),
   });
-  const pulse = () => {
-    const bytes = deps.memoryBytes();
-    if (bytes <= question.budgets.childMemoryBytes) return;
-    throw new GitFault(
-      'source_too_large',
-      `expected a fetch within ${question.budgets.childMemoryBytes} bytes of memory, found ${bytes}`,
-    );
-  };
+  const pulse = createMemoryGuard(deps, question.budgets.childMemoryBytes);
   const server = await readAdvertisement(git, question.budgets.tagListingBytes);
   const kept = openObjects([question.repository]);
   try {

@@ -28,17 +28,17 @@ type Limits = Pick<
 >;
 
 const TRAILER = 20;
-const OBJECTS_A_PULSE = 1_024;
 /** Larger objects are seldom a base again, and a few of them would push all others out. */
 const CACHED_SHARE = 4;
 
 /**
  * Goes through a pack once: every object inflated under its budget, every delta applied, every id computed, every object that
  * is named by another noted. Nothing of it is believed: throws `source_malformed` when it is not whole, `source_too_large` when a
- * budget is used up. `pulse` is called now and then with nothing, so that a caller can look at its memory.
+ * budget is used up. `pulse` hears of the bytes of every object that is made, so that a
+ * caller can look after its memory.
  * Source: gitformat-pack.
  */
-export function checkPack(pack: Buffer, limits: Limits, pulse: () => void): CheckedPack {
+export function checkPack(pack: Buffer, limits: Limits, pulse: (bytes: number) => void): CheckedPack {
   const { count, end, checksum } = readFrame(pack, limits.packObjects);
   const body = pack.subarray(0, end);
   const offsets = new Float64Array(count);
@@ -63,11 +63,13 @@ export function checkPack(pack: Buffer, limits: Limits, pulse: () => void): Chec
     const entry = readEntryHeader(pack, offsets[index] as number);
     if (!again) inflated = within(inflated + entry.size, limits.inflatedBytes);
     work = within(work + entry.size, limits.workBytes);
+    pulse(entry.size);
     return { entry, ...inflateEntry(body, entry.dataAt, entry.size, limits.objectBytes) };
   };
   const patch = (base: Buffer, delta: Buffer) => {
     const result = applyDelta(base, delta, limits.objectBytes);
     work = within(work + result.length, limits.workBytes);
+    pulse(result.length);
     return result;
   };
   /** The content of a settled object, made again when it is no longer at hand. */
@@ -138,7 +140,6 @@ export function checkPack(pack: Buffer, limits: Limits, pulse: () => void): Chec
 
   let at = 12;
   for (let index = 0; index < count; index += 1) {
-    if (index % OBJECTS_A_PULSE === 0) pulse();
     offsets[index] = at;
     byOffset.set(at, index);
     const { entry, content, consumed } = inflate(index, false);
