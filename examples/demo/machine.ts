@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseDocument } from 'yaml';
+import { Current } from '../../schemas/current.ts';
+import { AGENT_MAIN, type Call, callAgent, type Ended } from './program.ts';
+
+/** A run that is under way may take its 10 s, and 10 s more to be ended. */
+const STOP_MS = 30_000;
+const LINES_SHOWN = 12;
+
+/** The machine on which the agent lives; here a folder. */
+export interface Machine {
+  readonly folder: string;
+  /** Where the tenant's versions are. */
+  readonly versions: string;
+  agent(args: readonly string[], options?: Pick<Call, 'expected' | 'input'>): Promise<Ended>;
+  /** Changes the agent.yaml that the enrolment wrote; the lines it now has. */
+  adjust(changes: readonly (readonly [path: readonly string[], value: unknown])[]): Promise<void>;
+  pointer(): Promise<{ readonly current: Current; readonly text: string }>;
+  /** Starts `edge-agent run`. `onEnd` hears why, when it ends unasked. `cleanup` ends it. */
+  startDaemon(onEnd: (error: Error) => void, cleanup: AsyncDisposableStack): number;
+}
+
+export async function createMachine(given: {
+  readonly folder: string;
+  readonly tenant: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}): Promise<Machine> {
+  const { folder, tenant, env, signal } = given;
+  const config = join(folder, 'agent.yaml');
+  const versions = join(folder, 'EdgeFlows', tenant);
+  await mkdir(folder);
+
+  return {
+    folder,
+    versions,
+    agent: (args, options = {}) => callAgent(args, { cwd: folder, signal, env, ...options }),
+    async adjust(changes) {
+      const document = parseDocument(await readFile(config, 'utf8'));
+      for (const [path, value] of changes) document.setIn(path, value);
+      await writeFile(config, document.toString({ lineWidth: 0 }));
+    },
+    async pointer() {
+      const text = await readFile(join(versions, 'current.json'), 'utf8');
+      return { current: Current.parse(JSON.parse(text)), text };
+    },
+    startDaemon(onEnd, cleanup) {
+      const output = join(folder, 'daemon.out');
+      const file = openSync(output, 'w', 0o600);
+      // A group of its own: Ctrl-C at the terminal reaches the demo alone, which then ends the daemon as it should be ended.
+      const daemon = spawn(process.execPath, [AGENT_MAIN, 'run'], {
+        cwd: folder,
+        env: { ...process.env, ...env },
+        stdio: ['ignore', file, file],
+        detached: true,
+      });
+      closeSync(file);
+      let asked = false;
+      const ended = new Promise<void>((resolve) => {
+        daemon.once('error', (error) => {
+          if (!asked) onEnd(error);
+          resolve();
+        });
+        daemon.once('exit', (code, by) => {
+          resolve();
+          if (asked) return;
+          void lastLines(output).then((said) =>
+            onEnd(new Error(`expected the daemon to go on, found that it ended with ${code ?? by}${said}`)),
+          );
+        });
+      });
+      // The last resort, should this process end without its clean-up.
+      const kill = () => void daemon.kill('SIGKILL');
+      process.once('exit', kill);
+      cleanup.defer(async () => {
+        asked = true;
+        if (daemon.exitCode === null && daemon.signalCode === null) {
+          daemon.kill('SIGTERM');
+          const late = setTimeout(kill, STOP_MS);
+          await ended;
+          clearTimeout(late);
+        }
+        process.off('exit', kill);
+      });
+      return daemon.pid as number;
+    },
+  };
+}
+
+async function lastLines(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const lines = text.trim().split('\n').slice(-LINES_SHOWN).join('\n');
+  return lines === '' ? '' : `; it said last:\n${lines}`;
+}

@@ -1,0 +1,94 @@
+import type { Event } from '../../schemas/event.ts';
+import { shortDigests } from './json-view.ts';
+import { pointerChanges, pointerLines } from './pointer-view.ts';
+import { type Cast, ORDERS, type Stage } from './stage.ts';
+
+/** What the console shows of a switch; the rest of the history is in `edge-agent events`. */
+const TOLD: readonly Event['reason'][] = [
+  'RevisionSeen',
+  'ReleaseVerified',
+  'BundleFetched',
+  'VersionActivated',
+  'RevisionApplied',
+];
+
+export async function publishTheNextRelease(stage: Stage, cast: Cast): Promise<void> {
+  const { narrator, signal, cleanup, fail } = stage;
+  const { machine, publisher, saas, failing } = cast;
+  narrator.step('The daemon runs; release 2 wakes it up');
+  narrator.typed('edge-agent run');
+  const pid = machine.startDaemon(fail, cleanup);
+  // The publisher does not wait for it.
+  const [, report] = await Promise.all([
+    saas.arrivals.event('the daemon to start', ({ reason }) => reason === 'AgentStarted', signal),
+    publisher.upload('daily-report', 'v1.1.0'),
+  ]);
+  narrator.good(`the daemon is up (process ${pid})`);
+  const before = await machine.pointer();
+
+  await publisher.writeManifest([report, failing]);
+  await publisher.sign();
+  const push = await publisher.commitAndPush('Release 2: daily-report v1.1.0');
+  narrator.typed('edge-agent release sign ... && git push');
+  narrator.say(
+    `Commit ${push.commit.slice(0, 12)} is pushed. Nobody tells the machine; what the console heard of it:`,
+  );
+  const applied = await saas.arrivals.event(
+    'the agent to apply release 2',
+    ({ reason, revision }) => reason === 'RevisionApplied' && revision?.endsWith(push.commit) === true,
+    signal,
+  );
+  const told = saas.arrivals.events.filter(
+    ({ time, reason, seq }) =>
+      Date.parse(time) >= push.at.getTime() && seq <= applied.seq && TOLD.includes(reason),
+  );
+  for (const { time, reason, message } of told) {
+    const seconds = ((Date.parse(time) - push.at.getTime()) / 1_000).toFixed(1);
+    narrator.printed(`+${seconds} s  ${reason.padEnd(16)} ${shortDigests(message)}`);
+  }
+  const after = await machine.pointer();
+  narrator.say('The pointer was swapped in one step:');
+  narrator.shown(pointerChanges(before.current, after.current));
+  await runDailyReport(stage, cast);
+}
+
+export async function tamperWithARelease(stage: Stage, cast: Cast): Promise<void> {
+  const { narrator, signal } = stage;
+  const { machine, publisher, saas, failing } = cast;
+  narrator.step('Release 3 is tampered with, and refused');
+  narrator.say(
+    'Somebody got hold of the token that may push and upload, but not of the release key: a bundle of theirs, a manifest.json that names it, the old signature.',
+  );
+  const before = await machine.pointer();
+  const theirs = await publisher.uploadFiles('daily-report', 'v6.6.6', {
+    'main.py': 'print("your orders are mine")\n',
+  });
+  await publisher.writeManifest([theirs, failing]);
+  const push = await publisher.commitAndPush('Release 3: daily-report v6.6.6');
+  narrator.typed('git push   (without a new signature)');
+  const refused = await saas.arrivals.event(
+    'the agent to refuse release 3',
+    ({ reason, revision }) => reason === 'ReleaseRefused' && revision?.endsWith(push.commit) === true,
+    signal,
+  );
+  narrator.bad(
+    `${refused.reason}, code ${narrator.paint('bold', refused.because ?? '')}: ${shortDigests(refused.message)}`,
+  );
+  const after = await machine.pointer();
+  if (after.text !== before.text) {
+    throw new Error(
+      `expected current.json to stay as it was, found:\n${pointerChanges(before.current, after.current).join('\n')}`,
+    );
+  }
+  narrator.good('current.json is byte for byte what it was:');
+  narrator.shown(pointerLines(after.current));
+  await runDailyReport(stage, cast);
+  narrator.typed('edge-agent status');
+  narrator.printed((await machine.agent(['status'])).all);
+}
+
+async function runDailyReport({ narrator }: Stage, { machine }: Cast): Promise<void> {
+  narrator.typed(`edge-agent trigger daily-report --input '{"orders": [...]}' --wait`);
+  const { all } = await machine.agent(['trigger', 'daily-report', '--input', ORDERS, '--wait']);
+  narrator.printed(all);
+}

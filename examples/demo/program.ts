@@ -1,0 +1,57 @@
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+
+const CALL_TIMEOUT_MS = 60_000;
+const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
+
+export const AGENT_MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  /** Standard output and standard error, as a person at a terminal sees them. */
+  readonly all: string;
+}
+
+export interface Call {
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Given on standard input. */
+  readonly input?: string;
+  /** Exit codes that are as expected; 0 when absent. */
+  readonly expected?: readonly number[];
+}
+
+/** Runs a program to its end. Throws what it said when it ends with another code than expected. */
+export async function call(
+  name: string,
+  file: string,
+  args: readonly string[],
+  options: Call,
+): Promise<Ended> {
+  const { cwd, signal, env = {}, input, expected = [0] } = options;
+  const result = await execa(file, args, {
+    cwd,
+    env,
+    reject: false,
+    all: true,
+    timeout: CALL_TIMEOUT_MS,
+    maxBuffer: OUTPUT_MAX_BYTES,
+    cancelSignal: signal,
+    ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
+  });
+  signal.throwIfAborted();
+  const { exitCode, all, stdout } = result;
+  if (exitCode !== undefined && expected.includes(exitCode)) return { code: exitCode, stdout, all };
+  const found = result.timedOut
+    ? `none within ${CALL_TIMEOUT_MS / 1_000} s`
+    : (exitCode ?? result.signal ?? result.originalMessage);
+  const said = all.trim() === '' ? '' : `; it said:\n${all.trim()}`;
+  throw new Error(`${name}: expected exit code ${expected.join(' or ')}, found ${found}${said}`);
+}
+
+/** `edge-agent <args>`, as its own process under this Node. */
+export function callAgent(args: readonly string[], options: Call): Promise<Ended> {
+  return call(`edge-agent ${args[0]}`, process.execPath, [AGENT_MAIN, ...args], options);
+}

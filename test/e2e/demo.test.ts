@@ -1,0 +1,205 @@
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../examples/demo/main.ts', import.meta.url));
+/** Alone on a machine it takes 10 s; here other tests run beside it. */
+const DEADLINE_MS = 150_000;
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'demo of ours é '));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Demo {
+  /** Resolves when the output has this text. Rejects when the demo ends first. */
+  says(text: string): Promise<void>;
+  signal(name: NodeJS.Signals): void;
+  readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
+}
+
+/** The demo as a process, with a temp folder of its own, so that whatever it leaves behind is seen there. */
+function startDemo(args: readonly string[], env: Readonly<Record<string, string>> = {}): Demo {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...process.env, TMPDIR: folder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const looking = new Set<() => void>();
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    for (const look of looking) look();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return {
+    ended,
+    signal: (name) => void child.kill(name),
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (stdout.includes(text)) resolve();
+        };
+        looking.add(look);
+        look();
+        void ended.then(() => reject(new Error(`expected "${text}", found the end:\n${stdout}\n${stderr}`)));
+      }),
+  };
+}
+
+/** Command lines of processes that have something to do with the folder. */
+function processesAbout(path: string): string[] {
+  if (!existsSync('/proc/self/environ')) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(join('/proc', pid, 'cmdline'), 'utf8').replaceAll('\0', ' ');
+        const environment = readFileSync(join('/proc', pid, 'environ'), 'utf8');
+        return command.includes(path) || environment.includes(path) ? [command] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+function expectNothingLeft(): void {
+  expect(readdirSync(folder)).toEqual([]);
+  expect(processesAbout(folder)).toEqual([]);
+}
+
+describe('npm run demo', { timeout: DEADLINE_MS }, () => {
+  it('shows the main job from commit to notify body, a switch and a refusal, and leaves nothing', async () => {
+    const { code, stdout, stderr } = await startDemo(['--once']).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).not.toContain('\u001b');
+    const told = [
+      /^1\. A console/m,
+      /signed by 2 of its 3 root keys/,
+      /\$ git push origin tenant\/acme/,
+      /This machine is agent [0-9a-f-]{36} of acme\./,
+      /● Ready {2}tenant\/acme@sha1:[0-9a-f]{40}/,
+      /└── daily-report\/v1\.0\.0\//,
+      /daily-report → flows\/daily-report\/v1\.0\.0/,
+      /"run_id": "[0-9a-f-]{36}"/,
+      /"stdout": "3 orders, 510\.50 in all, reported by v1\.0\.0\\n"/,
+      /"status": "succeeded"/,
+      /"outputs": \[\{"name":"report\.txt","size":92/,
+      /exit code 6; the console received\s+\{"status":"failed","exit_code":3/,
+      /RevisionSeen/,
+      /VersionActivated flow daily-report: v1\.1\.0 is active, v1\.0\.0 was/,
+      /- daily-report → flows\/daily-report\/v1\.0\.0/,
+      /\+ daily-report → flows\/daily-report\/v1\.1\.0/,
+      /170\.17 each, reported by v1\.1\.0/,
+      /ReleaseRefused, code manifest_mismatch/,
+      /current\.json is byte for byte what it was/,
+      /daily-report → flows\/daily-report\/v1\.1\.0/,
+      /170\.17 each, reported by v1\.1\.0/,
+      /\$ edge-agent status\n.*● Stalled/,
+      /daily-report {2}v1\.1\.0 {2}v1\.1\.0 {3}active/,
+      /Everything the demo started has ended/,
+    ];
+    let rest = stdout;
+    for (const wanted of told) {
+      const found = wanted.exec(rest);
+      expect(found, `${wanted} after:\n${stdout.slice(0, stdout.length - rest.length)}`).not.toBeNull();
+      rest = rest.slice((found?.index ?? 0) + (found?.[0].length ?? 0));
+    }
+    expect(stdout).not.toContain('your orders are mine');
+    expectNothingLeft();
+  });
+
+  it('stays up with commands that work as they are printed, until Ctrl-C', async () => {
+    const demo = startDemo([]);
+    await demo.says('Ctrl-C ends it all');
+    const [name] = readdirSync(folder);
+    const machine = join(folder, name as string, 'machine');
+    const publisher = join(folder, name as string, 'publisher');
+    await shell(`cd '${publisher}' && git revert --no-edit HEAD && git push`);
+    const status = async () => (await shell(`cd '${machine}' && ./edge-agent status`)).split('\n')[0];
+    await expect.poll(status, { timeout: 60_000, interval: 500 }).toMatch(/^● Ready/);
+    expect(await shell(`cd '${machine}' && ./edge-agent trigger daily-report --wait`)).toContain(
+      'reported by v1.1.0',
+    );
+    demo.signal('SIGINT');
+    // npm passes on what the terminal has sent already.
+    demo.signal('SIGINT');
+    const { code, stdout, stderr } = await demo.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const printed of [machine, publisher]) expect(stdout).toContain(`cd '${printed}'`);
+    expectNothingLeft();
+  });
+
+  it('leaves nothing when it is interrupted half-way, and says so by its exit code', async () => {
+    const demo = startDemo(['--once']);
+    await demo.says('This machine is agent');
+    demo.signal('SIGTERM');
+    expect((await demo.ended).code).toBe(143);
+    expectNothingLeft();
+  });
+
+  it('names what is missing before it begins', async () => {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'python3'), `#!/bin/sh\necho 3.9.1\necho "$0"\n`);
+    chmodSync(join(bin, 'python3'), 0o755);
+    const { code, stdout, stderr } = await startDemo(['--once'], { PATH: bin }).ended;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('expected git 2.28 or later on PATH, found none; install it');
+    expect(stderr).toMatch(/expected Python 3\.11 or later .*python3 is 3\.9\.1; install it/);
+    expect(readdirSync(folder)).toEqual(['bin']);
+  });
+
+  it('says what went wrong, ends with 1 and leaves nothing when a step fails', async () => {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin);
+    // A git that cannot push.
+    writeFileSync(
+      join(bin, 'git'),
+      `#!/bin/sh\n[ "$1" = push ] && { echo "fatal: no way" >&2; exit 128; }\nPATH='${process.env['PATH']}' exec git "$@"\n`,
+    );
+    chmodSync(join(bin, 'git'), 0o755);
+    const { code, stderr } = await startDemo(['--once'], { PATH: `${bin}:${process.env['PATH']}` }).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('demo: git push: expected exit code 0, found 128; it said:\nfatal: no way');
+    expect(readdirSync(folder)).toEqual(['bin']);
+    expect(processesAbout(folder)).toEqual([]);
+  });
+
+  it('refuses an option it does not know', async () => {
+    const { code, stderr } = await startDemo(['--twice']).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain('usage: npm run demo [-- --once]');
+  });
+});
+
+async function shell(script: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (output += data.toString()));
+    child.on('close', (code) => {
+      if (code === 0) resolve(output);
+      else reject(new Error(`${script}: exit code ${code}\n${output}`));
+    });
+  });
+}
