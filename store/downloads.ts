@@ -8,7 +8,7 @@ import { namingDiskFull } from './io-setback.ts';
 import { createPartialDownload, type Part, Sidecar } from './partial-download.ts';
 
 /** How long what was begun may be resumed, and what is not needed is kept (contract, section 4). */
-export const KEPT_MS = 24 * 60 * 60 * 1000;
+const KEPT_MS = 24 * 60 * 60 * 1000;
 
 interface Swept {
   readonly removed: number;

@@ -11,7 +11,7 @@ import type { Trash } from './trash.ts';
 import { listVersionFolders } from './version-folders.ts';
 
 /** Folders that must be there and be ours before anything is read from or renamed into them. */
-export async function prepareDirectories(layout: StoreLayout): Promise<void> {
+async function prepareDirectories(layout: StoreLayout): Promise<void> {
   await mkdir(layout.cache, { recursive: true });
   await makeDirectory(layout.tenant);
   await checkDirectory(layout.flows);
