@@ -87,7 +87,9 @@ function endOnSignals(ended: AbortController): void {
     process.on(name, () => ended.abort(new Interrupted(name)));
   }
   // Whoever reads has gone (`| head`).
-  process.stdout.on('error', (error) => ended.abort(error));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    ended.abort(error.code === 'EPIPE' ? new Interrupted('SIGPIPE') : error);
+  });
 }
 
 async function withinDeadline<T>(ended: AbortController, work: () => Promise<T>): Promise<T> {
