@@ -336,6 +336,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       sources.close();
       await store.close();
       events.close();
+      records.flush();
       database.close();
     },
   };

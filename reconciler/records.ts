@@ -11,10 +11,16 @@ import {
 import { type Condition, Suspension } from '../schemas/status.ts';
 import type { StateDocuments } from './ports.ts';
 
+/** So much of the times of looking may be lost in a crash; nothing is decided by them. */
+const TIMES_IN_MEMORY_MS = 5 * 60_000;
+
 /** The agent's own documents with their types: the one place that knows their keys. */
 export interface AgentRecords {
   source(): SourceState;
+  /** When only the times of looking changed they may stay in memory for minutes: finding nothing to do writes nothing. */
   saveSource(change: Partial<SourceState>): SourceState;
+  /** Writes what `saveSource` kept in memory; before the end of the process. */
+  flush(): void;
   flow(id: string): FlowState | null;
   flows(): Map<string, FlowState>;
   saveFlow(id: string, state: FlowState): void;
@@ -38,6 +44,9 @@ export interface AgentRecords {
   saveTrustSeen(seen: TrustSeen): void;
   policy(): AgentPolicy | null;
   savePolicy(policy: AgentPolicy | null): void;
+  /** Keys of the events that said what was in the way at the last reconcile, with the flow they are about. */
+  standing(): ReadonlyMap<string, string | null>;
+  saveStanding(standing: ReadonlyMap<string, string | null>): void;
   /** When the weekly clean-up was last done. */
   lastCleanUp(): Date | null;
   setLastCleanUp(at: Date): void;
@@ -66,12 +75,21 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     }
     return found;
   };
+  const storedSource = () => read('source', SourceState) ?? EMPTY_SOURCE_STATE;
+  let looked: Pick<SourceState, 'last_sync_at' | 'next_attempt_at'> | null = null;
   const records: AgentRecords = {
-    source: () => read('source', SourceState) ?? EMPTY_SOURCE_STATE,
+    source: () => ({ ...storedSource(), ...looked }),
     saveSource(change) {
-      const state = { ...records.source(), ...change };
+      const stored = storedSource();
+      const state = { ...stored, ...looked, ...change };
+      const { last_sync_at, next_attempt_at } = state;
+      looked = { last_sync_at, next_attempt_at };
+      if (onlyLookedAgain(stored, state)) return state;
       write('source', state);
       return state;
+    },
+    flush() {
+      if (looked !== null) write('source', records.source());
     },
     flow: (id) => read(`flow/${id}`, FlowState),
     flows: () => all('flow/', FlowState),
@@ -115,6 +133,11 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     // what was parsed is kept parsed: durations are milliseconds already, so the stored form is not parsed again
     policy: () => (documents.read('policy') as AgentPolicy | null | undefined) ?? null,
     savePolicy: (policy) => write('policy', policy),
+    standing() {
+      const stored = documents.read('standing');
+      return new Map(Array.isArray(stored) ? (stored as [string, string | null][]) : []);
+    },
+    saveStanding: (standing) => write('standing', standing.size === 0 ? null : [...standing]),
     lastCleanUp() {
       const at = documents.read('last-clean-up');
       return typeof at === 'string' ? new Date(at) : null;
@@ -123,4 +146,13 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     transaction: (work) => documents.transaction(work),
   };
   return records;
+}
+
+/** Nothing but the times of looking changed, and those on disk are not older than what may be lost in a crash. */
+function onlyLookedAgain(stored: SourceState, state: SourceState): boolean {
+  const { last_sync_at: before, next_attempt_at } = stored;
+  const { last_sync_at: now } = state;
+  if (before === null || now === null || Date.parse(now) - Date.parse(before) >= TIMES_IN_MEMORY_MS)
+    return false;
+  return JSON.stringify({ ...state, last_sync_at: before, next_attempt_at }) === JSON.stringify(stored);
 }

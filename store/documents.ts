@@ -8,8 +8,10 @@ import type { Database } from './database.ts';
 export function createStateDocuments(database: Database): StateDocuments {
   const { sqlite, transaction } = database;
   const select = sqlite.prepare('SELECT value FROM documents WHERE key = ?');
+  // What is written again as it was costs no page of the disk.
   const upsert = sqlite.prepare(
-    'INSERT INTO documents (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    `INSERT INTO documents (key, value) VALUES (?, ?)
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value`,
   );
   const remove = sqlite.prepare('DELETE FROM documents WHERE key = ?');
   // substr, not LIKE: `%` and `_` in a prefix mean themselves. Keys are compared by code point, as BINARY orders UTF-8;
