@@ -1,6 +1,7 @@
 import { chmod, mkdir, rm, rmdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
+import { toOperationError } from './explain-error.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
 import { expectOwnFolder } from './own-folder.ts';
@@ -78,7 +79,8 @@ async function answer(
       signal: AbortSignal,
     ) => Promise<unknown>;
     send(response, 200, { result: await call(parsed.data, gone.signal) });
-  } catch (error) {
+  } catch (thrown) {
+    const error = toOperationError(thrown);
     if (error instanceof OperationError) {
       const { code, message, exitCode: exit_code, details } = error;
       return send(response, 409, { error: { code, message, exit_code, details } });

@@ -16,6 +16,7 @@ import { createReportQueue } from '../store/report-queue.ts';
 import { createRunStore } from '../store/run-store.ts';
 import { controlPeer, createControlClient } from './control-client.ts';
 import { effectiveSettings } from './effective-settings.ts';
+import { toOperationError } from './explain-error.ts';
 import { loadConfig } from './load-config.ts';
 import { OperationError } from './operation-error.ts';
 import { agentPaths } from './paths.ts';
@@ -50,10 +51,9 @@ export async function openObserver(configFile: string): Promise<Observer> {
   const { config } = loaded;
   const paths = agentPaths(config, configFile);
   // before the first reconcile there is nothing to look at, and looking makes nothing
-  const database: Database | null = existsSync(paths.database) ? openDatabase(paths.database) : null;
-  const empty = database === null ? openDatabase(':memory:') : database;
-  const documents = createStateDocuments(empty);
-  const runs = createRunStore(empty);
+  const database = openExisting(paths.database);
+  const documents = createStateDocuments(database);
+  const runs = createRunStore(database);
   const records = createAgentRecords(documents);
   const settings = effectiveSettings(config, loaded.written, records.policy(), paths, { deepCheck: false });
   const files = createRunFiles(paths.runs, () => settings.runs.maxOutput);
@@ -100,7 +100,7 @@ export async function openObserver(configFile: string): Promise<Observer> {
         records,
         current: await readCurrent(join(paths.cache, config.tenant, 'current.json')),
         runs,
-        queue: createReportQueue(empty),
+        queue: createReportQueue(database),
         live: null,
         disk: { used: 0, free: await freeBytes(paths.cache) },
         clockOffsetMs: null,
@@ -118,8 +118,16 @@ export async function openObserver(configFile: string): Promise<Observer> {
       return { stdout: text(stdout), stderr: text(stderr) };
     },
     followOutput,
-    close: () => empty.close(),
+    close: () => database.close(),
   };
+}
+
+function openExisting(path: string): Database {
+  try {
+    return openDatabase(existsSync(path) ? path : ':memory:');
+  } catch (error) {
+    throw toOperationError(error);
+  }
 }
 
 async function readCurrent(path: string): Promise<Current> {

@@ -4,6 +4,7 @@ import { acquireLock } from '../store/state-lock.ts';
 import type { Log } from '../system/log.ts';
 import type { Executable } from './child-process.ts';
 import { serveControl } from './control-server.ts';
+import { toOperationError } from './explain-error.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
@@ -35,7 +36,9 @@ export interface OpenAgent extends WiredAgent {
 export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   const loaded = await loadConfig(options.configFile);
   const paths = agentPaths(loaded.config, options.configFile);
-  await mkdir(paths.state, { recursive: true, mode: 0o700 });
+  await mkdir(paths.state, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw toOperationError(error);
+  });
   const lock = await acquireLock(paths.lock, {
     holder: { pid: process.pid, verb: options.verb },
     waitMs: options.lockWaitMs,
@@ -71,7 +74,7 @@ export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
     };
   } catch (error) {
     lock.release();
-    throw error;
+    throw toOperationError(error);
   }
 }
 

@@ -28,6 +28,7 @@ import { createDocumentParser } from './document-parser.ts';
 import { type EffectiveSettings, effectiveSettings } from './effective-settings.ts';
 import { createExclusive } from './exclusive.ts';
 import { createExecutors } from './executors.ts';
+import { explainError } from './explain-error.ts';
 import { followPointer } from './follow-pointer.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createLiveStatus } from './live-status.ts';
@@ -88,6 +89,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   const config = (): AgentConfig => loaded.config;
 
   await openStateFolder(paths, config());
+  const releases = createReleaseCheck();
+  releases.verifier(config(), paths);
   const clock = createSystemClock();
   const chance = createSystemChance();
   const database = openDatabase(paths.database);
@@ -220,7 +223,6 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   });
   await dispatcher.recover({ resume: options.daemon });
 
-  const releases = createReleaseCheck();
   const deps = (): ReconcileDeps => ({
     source: sources.source,
     branchCheck: sources.branchCheck,
@@ -241,6 +243,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     secrets,
     runDirectory: runFiles.directory,
     settings,
+    explain: explainError,
     onPolicy: (believed) => {
       policy = believed;
     },
@@ -288,6 +291,13 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     verifyAll: housekeeping.verifyAll,
   });
 
+  const configFailed = (text: string) => {
+    configError = text;
+    const because = 'the last good configuration stays in force';
+    events.emit({ severity: 'error', reason: 'ConfigRejected', message: text, because });
+    outbox.statusChanged();
+  };
+
   return {
     operations,
     dispatcher,
@@ -310,6 +320,12 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
         nextPaths.state === paths.state &&
         nextPaths.credentials === paths.credentials;
       if (!stays) return false;
+      try {
+        releases.verifier(next.config, nextPaths);
+      } catch (error) {
+        configFailed(error instanceof Error ? error.message : String(error));
+        return true;
+      }
       loaded = next;
       paths = nextPaths;
       configError = null;
@@ -322,12 +338,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       outbox.statusChanged();
       return true;
     },
-    configFailed(text) {
-      configError = text;
-      const because = 'the last good configuration stays in force';
-      events.emit({ severity: 'error', reason: 'ConfigRejected', message: text, because });
-      outbox.statusChanged();
-    },
+    configFailed,
     requestDeepCheck: () => {
       deepCheck = true;
     },

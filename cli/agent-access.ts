@@ -32,8 +32,9 @@ export async function withOperations(
   const { socket } = agentPaths(config, globals.config);
   const peer = await controlPeer(socket, signal);
   if (peer !== null) return work(createControlClient(socket), peer);
-  const [{ openAgent }, { createLog }] = await Promise.all([
+  const [{ openAgent }, { toOperationError }, { createLog }] = await Promise.all([
     import('../agent/open.ts'),
+    import('../agent/explain-error.ts'),
     import('../system/log.ts'),
   ]);
   const log = createLog({
@@ -57,6 +58,8 @@ export async function withOperations(
     await work(agent.operations, null);
     terminal.clearProgress();
     await agent.outbox.flushOnce({ signal });
+  } catch (error) {
+    throw toOperationError(error);
   } finally {
     terminal.clearProgress();
     await agent.close();

@@ -71,6 +71,11 @@ export interface ReconcileDeps {
   /** `<state>/runs/<run_id>/<attempt>` */
   readonly runDirectory: (runId: string, attempt: number) => string;
   readonly settings: () => ReconcileSettings;
+  /**
+   * What follows from an error that a part threw because of this machine (a damaged state file, a full disk, credentials
+   * that cannot be read); null for a bug of ours.
+   */
+  readonly explain: (error: unknown) => Setback | null;
   /** Told when a believed policy came or went, before the plan is made. */
   readonly onPolicy: (policy: AgentPolicy | null) => void;
 }

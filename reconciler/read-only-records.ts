@@ -17,6 +17,7 @@ export function readOnlyRecords(records: AgentRecords): AgentRecords {
     saveConditions: nothing,
     saveTrustSeen: nothing,
     savePolicy: nothing,
+    saveStanding: nothing,
     setLastCleanUp: nothing,
   };
 }

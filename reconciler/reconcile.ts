@@ -1,6 +1,6 @@
 import type { Action } from '../schemas/status.ts';
 import { type Conclusion, conclude, progressing } from './conditions.ts';
-import type { ReconcileContext, ReconcileDeps, ReconcileState, Step } from './context.ts';
+import type { ReconcileContext, ReconcileDeps, ReconcileState, Step, StepResult } from './context.ts';
 import { isNoop, type Plan } from './plan.ts';
 import type { Setback } from './ports.ts';
 import { readOnlyRecords } from './read-only-records.ts';
@@ -10,7 +10,9 @@ import { plan } from './steps/plan.ts';
 import { prune } from './steps/prune.ts';
 import { resolve } from './steps/resolve.ts';
 import { verify } from './steps/verify.ts';
+import { createTransitionEvents, type TransitionEvents } from './transition-events.ts';
 
+const SILENT: TransitionEvents = { emit: () => {}, settle: () => {} };
 const LOOKING: readonly Step[] = [resolve, verify, plan];
 const DOING: readonly Step[] = [applyFlows, markApplied, prune];
 
@@ -46,8 +48,7 @@ export async function reconcile(deps: ReconcileDeps, options: ReconcileOptions):
   const setbacks: Setback[] = [];
   for (const step of options.dryRun === true ? LOOKING : [...LOOKING, ...DOING]) {
     options.signal.throwIfAborted();
-    if (step === applyFlows) announce(context, state);
-    const result = await step.run(context, state);
+    const result = await runStep(step, context, state);
     if (result.kind === 'done' || result.kind === 'skip') continue;
     setbacks.push(result);
     break;
@@ -58,13 +59,27 @@ export async function reconcile(deps: ReconcileDeps, options: ReconcileOptions):
   return settle(context, state, setbacks, options);
 }
 
-function makeContext(deps: ReconcileDeps, options: ReconcileOptions): ReconcileContext {
+async function runStep(step: Step, context: ReconcileContext, state: ReconcileState): Promise<StepResult> {
+  try {
+    if (step === applyFlows) announce(context, state);
+    return await step.run(context, state);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const setback = context.explain(error);
+    if (setback === null) throw error;
+    return setback;
+  }
+}
+
+function makeContext(
+  deps: ReconcileDeps,
+  options: ReconcileOptions,
+): ReconcileContext & { events: TransitionEvents } {
   const dryRun = options.dryRun === true;
   return {
     ...deps,
-    ...(dryRun
-      ? { records: readOnlyRecords(deps.records), events: { emit: () => {} }, onPolicy: () => {} }
-      : {}),
+    ...(dryRun ? { records: readOnlyRecords(deps.records), onPolicy: () => {} } : {}),
+    events: dryRun ? SILENT : createTransitionEvents(deps.events, deps.records),
     signal: options.signal,
     now: deps.clock.now(),
     explicit: options.explicit === true || options.force === true,
@@ -87,8 +102,13 @@ function blockedIn(plan: Plan | null): Setback[] {
   return plan?.flows.flatMap((flow) => (flow.kind === 'blocked' ? [flow.setback] : [])) ?? [];
 }
 
+function waitingIn(plan: Plan | null): Set<string> {
+  const waiting = plan?.flows.filter((flow) => flow.kind === 'blocked' && flow.waits) ?? [];
+  return new Set(waiting.map((flow) => flow.spec.id));
+}
+
 function settle(
-  context: ReconcileContext,
+  context: ReconcileContext & { events: TransitionEvents },
   state: ReconcileState,
   setbacks: readonly Setback[],
   options: ReconcileOptions,
@@ -123,6 +143,7 @@ function settle(
     }
   });
   noteConclusion(context, conclusion, setbacks, revision);
+  context.events.settle(waitingIn(state.plan));
   return { ...conclusion, revision, setbacks, actions: state.actions, plan: state.plan };
 }
 

@@ -128,7 +128,7 @@ export const StallCode = z.enum([
   'dependency_failed',
   'health_failed',
   'version_name_reserved',
-  'trust_mode_unsupported',
+  'state_unusable',
 ]);
 export type StallCode = z.infer<typeof StallCode>;
 

@@ -7,7 +7,7 @@ const RENAME_TRIES = 10;
 const RENAME_WAIT_MS = 50;
 
 /** A place of the store is not what it must be: a symbolic link or a file where a folder belongs. A person must look. */
-class StorePlaceError extends Error {
+export class StorePlaceError extends Error {
   readonly path: string;
 
   constructor(path: string, found: string) {

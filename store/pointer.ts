@@ -11,7 +11,7 @@ const POINTER_MAX_BYTES = 64 * 1024 * 1024;
 const FOLLOWED_KEY = 'store/followed';
 
 /** `current.json` cannot be read or believed. Never taken for an empty one: what it named would be thrown away. */
-class PointerError extends Error {
+export class PointerError extends Error {
   constructor(path: string, found: string, options?: { cause?: unknown }) {
     super(
       `expected the pointer in ${path}, found ${found}; restore the file from a backup, or remove it to begin without active versions`,

@@ -13,7 +13,12 @@ describe.skipIf(binary === null)('a bundle in a real MinIO', () => {
   let minio: MinioServer;
   let world: World;
   const bundle = helloBundle('from the bucket');
-  const manifest = (edge_url: string) => ({ edge_url, sha256: bundle.sha256, runtime: 'python', version: 'v1' });
+  const manifest = (edge_url: string) => ({
+    edge_url,
+    sha256: bundle.sha256,
+    runtime: 'python',
+    version: 'v1',
+  });
 
   beforeAll(async () => {
     certificate = makeCertificate('minio.e2e');
@@ -36,7 +41,10 @@ describe.skipIf(binary === null)('a bundle in a real MinIO', () => {
   it('is refused from a bucket outside the allow-list', async () => {
     await world.release(manifest('s3://private/edge_pkg_42.tar.gz'));
     const refused = await world.reconcile();
-    expect({ code: refused.code, error: refused.document.error?.code }).toEqual({ code: 3, error: 'url_not_allowed' });
+    expect({ code: refused.code, error: refused.document.error?.code }).toEqual({
+      code: 3,
+      error: 'url_not_allowed',
+    });
   });
 
   it('becomes active over TLS with an extra CA and signed requests, and runs', async () => {
@@ -49,13 +57,23 @@ describe.skipIf(binary === null)('a bundle in a real MinIO', () => {
 
   it('says that the keys are wrong when they are', async () => {
     const wrong = { ...MINIO_KEYS, secret_key: 'not-the-secret' };
-    writeFileSync(join(world.folder, 'credentials', 'artifacts.json'), JSON.stringify(wrong), { mode: 0o600 });
+    writeFileSync(join(world.folder, 'credentials', 'artifacts.json'), JSON.stringify(wrong), {
+      mode: 0o600,
+    });
     const other = helloBundle('another');
     await minio.put('edge-artifacts', 'acme/other.tar.gz', other.bytes);
-    const flow = { edge_url: 's3://edge-artifacts/acme/other.tar.gz', sha256: other.sha256, runtime: 'python', version: 'v2' };
+    const flow = {
+      edge_url: 's3://edge-artifacts/acme/other.tar.gz',
+      sha256: other.sha256,
+      runtime: 'python',
+      version: 'v2',
+    };
     await world.release(flow);
     const refused = await world.reconcile();
-    expect({ code: refused.code, error: refused.document.error?.code }).toEqual({ code: 4, error: 'credentials_refused' });
+    expect({ code: refused.code, error: refused.document.error?.code }).toEqual({
+      code: 4,
+      error: 'credentials_refused',
+    });
     expect(refused.stdout + refused.stderr).not.toContain('not-the-secret');
     expect(world.current().flows['default']?.version).toBe('v1');
   });
