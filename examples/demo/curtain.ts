@@ -37,7 +37,7 @@ export async function sayWhatNext({ narrator }: Stage, { machine, publisher, saa
   narrator.shown([
     '',
     narrator.paint('bold', '../machine/edge-agent release sign --manifest manifest.json \\'),
-    narrator.paint('bold', '  --root ../keys/1.root.jws.json --key ../keys/release.jwk'),
+    narrator.paint('bold', '  --root roots/1.root.jws.json --key ../keys/release.jwk'),
     narrator.paint('bold', `git commit -am 'Release 4' && git push`),
     '',
   ]);

@@ -3,7 +3,7 @@ import { shortDigest } from './json-view.ts';
 
 /** What `current.json` points at, a flow a line. */
 export function pointerLines(current: Current): string[] {
-  const flows = Object.entries(current.flows);
+  const flows = Object.entries(current.flows).sort(([a], [b]) => a.localeCompare(b, 'en'));
   const name = Math.max(...flows.map(([id]) => id.length));
   return [
     `current.json  seq ${current.seq?.value ?? '-'}`,

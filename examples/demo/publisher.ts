@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { create as createTar } from 'tar';
@@ -44,6 +44,8 @@ export async function createPublisher(given: {
     call(`git ${args[0]}`, 'git', args, { cwd: folder, signal, env: { ...env, ...GIT_ENV } });
   await mkdir(folder);
   await openWorkTree(folder, tenant, git);
+  await mkdir(join(folder, 'roots'));
+  await copyFile(keys.root.file, join(folder, 'roots', '1.root.jws.json'));
 
   async function uploadFiles(id: string, version: string, files: Readonly<Record<string, string>>) {
     const packing = join(folder, '.git', 'packing', `${id}-${version}`);
@@ -82,7 +84,7 @@ export async function createPublisher(given: {
         signal,
         env,
       });
-      return `edge-agent ${args.join(' ')} --root 1.root.jws.json --key release.jwk`;
+      return `edge-agent ${args.join(' ')} --root roots/1.root.jws.json --key release.jwk`;
     },
     async commitAndPush(message) {
       await git('add', '--all');

@@ -43,7 +43,9 @@ export async function publishTheFirstRelease(
   narrator.typed(await publisher.sign());
   const { commit } = await publisher.commitAndPush('Release 1: daily-report v1.0.0');
   narrator.typed(`git push origin ${BRANCH}`);
-  narrator.good(`commit ${commit.slice(0, 12)} is on ${BRANCH}: manifest.json, release.jws.json`);
+  narrator.good(
+    `commit ${commit.slice(0, 12)} is on ${BRANCH}: manifest.json, release.jws.json, roots/1.root.jws.json`,
+  );
   return { publisher, failing };
 }
 

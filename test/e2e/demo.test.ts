@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -124,15 +125,19 @@ describe('npm run demo', { timeout: DEADLINE_MS }, () => {
       rest = rest.slice((found?.index ?? 0) + (found?.[0].length ?? 0));
     }
     expect(stdout).not.toContain('your orders are mine');
+    expect(missingLines(readmeExcerpt(), stdout)).toEqual([]);
     expectNothingLeft();
   });
 
   it('stays up with commands that work as they are printed, until Ctrl-C', async () => {
-    const demo = startDemo([]);
+    // Longer than the path of a socket may be.
+    const deep = join(folder, 'd'.repeat(120));
+    mkdirSync(deep);
+    const demo = startDemo([], { TMPDIR: deep });
     await demo.says('Ctrl-C ends it all');
-    const [name] = readdirSync(folder);
-    const machine = join(folder, name as string, 'machine');
-    const publisher = join(folder, name as string, 'publisher');
+    const [name] = readdirSync(deep);
+    const machine = join(deep, name as string, 'machine');
+    const publisher = join(deep, name as string, 'publisher');
     await shell(`cd '${publisher}' && git revert --no-edit HEAD && git push`);
     const status = async () => (await shell(`cd '${machine}' && ./edge-agent status`)).split('\n')[0];
     await expect.poll(status, { timeout: 60_000, interval: 500 }).toMatch(/^● Ready/);
@@ -145,6 +150,7 @@ describe('npm run demo', { timeout: DEADLINE_MS }, () => {
     const { code, stdout, stderr } = await demo.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const printed of [machine, publisher]) expect(stdout).toContain(`cd '${printed}'`);
+    rmdirSync(deep);
     expectNothingLeft();
   });
 
@@ -190,6 +196,32 @@ describe('npm run demo', { timeout: DEADLINE_MS }, () => {
     expect(stderr).toContain('usage: npm run demo [-- --once]');
   });
 });
+
+function readmeExcerpt(): string {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  return /^```text demo\n([^]+?)^```$/m.exec(readme)?.[1] ?? 'expected an excerpt in README.md, found none';
+}
+
+/** Lines of the excerpt that the text has not, in their order. Ids, digests, sizes and times differ each time; "…" is left out. */
+function missingLines(excerpt: string, text: string): string[] {
+  const alike = (line: string) =>
+    line
+      .trim()
+      .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '<id>')
+      .replaceAll(/\b[0-9a-f]{40}\b|\b[0-9a-f]{12}…|\b[0-9a-f]{8}\b/g, '<digest>')
+      .replaceAll(/\b\d+ bytes\b/g, '<bytes>')
+      .replaceAll(/[+]?\b[\d.]+ (s|min)\b/g, '<time>');
+  const lines = text.split('\n').map(alike);
+  return excerpt
+    .split('\n')
+    .map(alike)
+    .filter((line) => line !== '' && line !== '…')
+    .filter((line) => {
+      const at = lines.indexOf(line);
+      if (at !== -1) lines.splice(0, at + 1);
+      return at === -1;
+    });
+}
 
 async function shell(script: string): Promise<string> {
   return new Promise((resolve, reject) => {
