@@ -147,14 +147,19 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
         throw new OperationError('rollback_impossible', message, { exitCode: 2 });
       }
       const { previous } = active;
-      if (previous === null || (await store.record(previous.path)) === null) {
-        const found = previous === null ? 'it has none' : `${previous.version} is no longer on disk`;
+      const quarantine = previous === null ? undefined : records.quarantines().get(previous.sha256);
+      if (previous === null || quarantine !== undefined || (await store.record(previous.path)) === null) {
+        const found =
+          quarantine !== undefined
+            ? `${previous?.version} is quarantined (${quarantine.message})`
+            : previous === null
+              ? 'it has none'
+              : `${previous.version} is no longer on disk`;
         const message = `flow ${flow}: expected a previous version to go back to, found that ${found}; publish a release with the version you want`;
         throw new OperationError('rollback_impossible', message, { exitCode: 4 });
       }
       const to = { ...previous, revision: active.revision, held: { by, why } };
-      await store.point([{ flow, to }], store.current().seq);
-      records.transaction(() => {
+      await store.point([{ flow, to }], store.current().seq, () => {
         const state = records.flow(flow);
         if (state !== null) {
           const swapped = {

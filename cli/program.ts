@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
 /** Parses the command line, runs the command and sets the exit code (contract, section 10). */
 export async function runProgram(argv: readonly string[]): Promise<void> {
   const signal = listenForSignals();
+  endWithTheReader();
   const json = wantsJson(argv);
   const terminal = createTerminal(json);
   const program = new Command('edge-agent')
@@ -53,6 +54,16 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
     await program.parseAsync(asksVersion(argv) ? [...argv.slice(0, 2), 'version'] : [...argv]);
   } catch (error) {
     process.exitCode = failureCode(error, signal, terminal);
+  }
+}
+
+/** `edge-agent events | head`: when nobody reads any more, that is the end, and no error. */
+function endWithTheReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      process.exit(process.exitCode ?? EXIT.done);
+    });
   }
 }
 

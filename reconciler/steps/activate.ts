@@ -41,15 +41,16 @@ export const activate: FlowStep = {
     }
     context.signal.throwIfAborted();
     const before = context.store.current().flows[spec.id];
-    if (!(work.repair && before?.path === path)) {
-      const to = { version, sha256: spec.sha256, path, revision, held: null };
-      await context.store.point([{ flow: spec.id, to }], work.seq);
-    }
-    context.records.transaction(() => {
+    const activated = () => {
       context.records.saveFlow(spec.id, activeState(context, work));
       context.records.fixName(path, spec.sha256);
       context.reports.statusChanged();
-    });
+    };
+    if (work.repair && before?.path === path) context.records.transaction(activated);
+    else {
+      const to = { version, sha256: spec.sha256, path, revision, held: null };
+      await context.store.point([{ flow: spec.id, to }], work.seq, activated);
+    }
     context.events.emit({
       severity: 'info',
       reason: 'VersionActivated',

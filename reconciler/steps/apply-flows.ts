@@ -243,11 +243,11 @@ async function deactivateFlows(
   await context.store.point(
     plan.deactivate.map(({ flow }) => ({ flow, to: null })),
     seq,
+    () => {
+      for (const { flow } of plan.deactivate) context.records.forgetFlow(flow);
+      context.reports.statusChanged();
+    },
   );
-  context.records.transaction(() => {
-    for (const { flow } of plan.deactivate) context.records.forgetFlow(flow);
-    context.reports.statusChanged();
-  });
   for (const { flow, because } of plan.deactivate) {
     state.actions.push({ step: 'deactivate', flow, version: null, because, outcome: 'done' });
     const message = `flow ${flow}: not active any more; its versions go by retention`;

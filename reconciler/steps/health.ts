@@ -96,13 +96,12 @@ async function rollBack(context: ReconcileContext, work: FlowWork, why: string):
   const { spec, version, revision } = work;
   const previous = context.store.current().flows[spec.id]?.previous ?? null;
   const to = previous === null ? null : { ...previous, revision, held: null };
-  await context.store.point([{ flow: spec.id, to }], work.seq);
   const message =
     previous === null
       ? `flow ${spec.id}: nothing is active, ${version} was the first and failed: ${why}`
       : `flow ${spec.id}: ${previous.version} is active again, ${why}`;
   const setback = { kind: 'stalled', code: 'health_failed', message } as const;
-  context.records.transaction(() => {
+  await context.store.point([{ flow: spec.id, to }], work.seq, () => {
     context.records.saveQuarantine(spec.sha256, {
       cause: 'health',
       flow: spec.id,

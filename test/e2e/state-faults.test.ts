@@ -103,4 +103,14 @@ describe('what stands in the way', () => {
     expect((await world.json('events')).document).toEqual([]);
     expect((await world.json('runs')).document).toEqual([]);
   });
+
+  it('ends quietly when its reader goes away', async () => {
+    const { execFileSync } = await import('node:child_process');
+    const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+    const command = `"${process.execPath}" "${main}" --config "${world.config}" events --follow | true; echo "\${PIPESTATUS[0]}"`;
+    await world.reconcile();
+    expect(
+      execFileSync('bash', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+    ).toBe('0\n');
+  });
 });
