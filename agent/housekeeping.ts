@@ -38,6 +38,11 @@ export function createHousekeeping(parts: HousekeepingParts): {
         tell(context, dryRun, cleaned);
         const active = new Set(Object.values(context.store.current().flows).map((flow) => flow.sha256));
         const staging = await context.store.sweep(now, active, dryRun);
+        if (!dryRun && staging.removed > 0) {
+          const message = `${staging.removed} downloads (${staging.bytes} bytes) are removed`;
+          const because = 'they are older than a day and no active version needs them';
+          context.events.emit({ severity: 'info', reason: 'StagingPruned', message, because });
+        }
         const before = new Date(now.getTime() - keepDays * DAY_MS);
         const unfinished = runs
           .list({ states: ['queued', 'running'], limit: 10_000 })

@@ -57,13 +57,13 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       const result = await parts.dryRun(signal);
       const current = store.current();
       const changes = result.plan === null ? [] : plannedChanges(result.plan, current.flows);
-      const failed = result.plan === null && result.setbacks.length > 0;
+      const would = changes.some((change) => change.change !== 'blocked');
       return {
         revision: result.revision,
         changes,
         problems: problemsOf(result),
         status: await parts.status(),
-        exit_code: failed ? result.exitCode : changes.length === 0 ? 0 : 10,
+        exit_code: would ? 10 : result.setbacks.length > 0 ? result.exitCode : 0,
       };
     },
 

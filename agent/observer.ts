@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isolationLevel } from '../executors/isolation.ts';
 import type { RunRecord } from '../reconciler/ports.ts';
@@ -10,10 +10,13 @@ import type { Event } from '../schemas/event.ts';
 import type { RunSummary } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
 import { openEventHistory } from '../sinks/event-history.ts';
-import { type Database, openDatabase } from '../store/database.ts';
+import { type Database, IN_MEMORY, openDatabase } from '../store/database.ts';
+import { createDiskUsage } from '../store/disk-usage.ts';
 import { createStateDocuments } from '../store/documents.ts';
+import { storeLayout } from '../store/layout.ts';
 import { createReportQueue } from '../store/report-queue.ts';
 import { createRunStore } from '../store/run-store.ts';
+import { createSystemClock } from '../system/clock.ts';
 import { controlPeer, createControlClient } from './control-client.ts';
 import { effectiveSettings } from './effective-settings.ts';
 import { toOperationError } from './explain-error.ts';
@@ -58,6 +61,11 @@ export async function openObserver(configFile: string): Promise<Observer> {
   const settings = effectiveSettings(config, loaded.written, records.policy(), paths, { deepCheck: false });
   const files = createRunFiles(paths.runs, () => settings.runs.maxOutput);
   const history = openEventHistory(paths.state);
+  const layout = storeLayout(paths.cache, config.tenant, paths.state);
+  const measure = createDiskUsage(layout, createSystemClock());
+  // before the first reconcile there is no folder to ask
+  const diskUsage = async () =>
+    existsSync(layout.tenant) ? measure() : { used: 0, free: await freeAround(paths.cache) };
 
   async function* followOutput(
     runId: string,
@@ -102,7 +110,7 @@ export async function openObserver(configFile: string): Promise<Observer> {
         runs,
         queue: createReportQueue(database),
         live: null,
-        disk: { used: 0, free: await freeBytes(paths.cache) },
+        disk: await diskUsage(),
         clockOffsetMs: null,
         isolation: isolationLevel(settings.runs),
         now: new Date(),
@@ -124,7 +132,7 @@ export async function openObserver(configFile: string): Promise<Observer> {
 
 function openExisting(path: string): Database {
   try {
-    return openDatabase(existsSync(path) ? path : ':memory:');
+    return openDatabase(existsSync(path) ? path : IN_MEMORY);
   } catch (error) {
     throw toOperationError(error);
   }
@@ -144,7 +152,9 @@ async function readCurrent(path: string): Promise<Current> {
   }
 }
 
-async function freeBytes(path: string): Promise<number> {
+/** Free bytes where the folder is, or will be. */
+async function freeAround(path: string): Promise<number> {
   const stats = await statfs(path).catch(() => null);
-  return stats === null ? 0 : stats.bavail * stats.bsize;
+  if (stats !== null) return stats.bavail * stats.bsize;
+  return dirname(path) === path ? 0 : freeAround(dirname(path));
 }

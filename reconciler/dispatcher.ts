@@ -113,6 +113,9 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       timeout_ms: request.timeoutMs ?? null,
       process: null,
     });
+    const { flow, trigger } = request;
+    const queued = { run_id: runId, flow, version: chosen.version, revision: chosen.revision, trigger };
+    deps.events.emit(runEvent('RunQueued', queued, `${queue.length} before it`));
     queue.push(runId);
     pump();
     return { kind: 'queued', runId };

@@ -66,6 +66,9 @@ export interface Database {
   close(): void;
 }
 
+/** SQLite's name for a database without a file: for looking at an agent that has no state yet. */
+export const IN_MEMORY = ':memory:';
+
 /**
  * Opens `agent.db`, making it (0600, its directory 0700) and bringing its schema up when needed: WAL, synchronous FULL, so
  * that what a transaction wrote survives a power cut. Throws `DatabaseError` for a file that is none of ours or of a newer agent.
@@ -73,8 +76,10 @@ export interface Database {
 export function openDatabase(path: string): Database {
   let sqlite: DatabaseSync;
   try {
-    makePrivateDirectory(dirname(path));
-    createPrivate(path);
+    if (path !== IN_MEMORY) {
+      makePrivateDirectory(dirname(path));
+      createPrivate(path);
+    }
     sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
   } catch (error) {
     throw new DatabaseError(

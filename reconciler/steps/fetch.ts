@@ -23,7 +23,7 @@ export const fetch: FlowStep = {
 
 async function fetchOnce(context: ReconcileContext, work: FlowWork): Promise<StepResult> {
   const { spec, revision } = work;
-  const into = await context.store.openDownload(spec.sha256);
+  const into = await context.store.openDownload(spec.sha256, spec.size ?? undefined);
   try {
     const request = { flow: spec.id, url: spec.edge_url, sha256: spec.sha256, size: spec.size };
     const fetched = await context.bundles.fetch(request, into, {
