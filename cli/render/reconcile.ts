@@ -12,5 +12,6 @@ export function renderReconcile(answer: ReconcileAnswer, terminal: Terminal): vo
   if (report.actions.length === 0 && answer.exit_code === 0) {
     terminal.line(`Nothing to do: ${short(report.source.last_applied_revision ?? '')} is what runs here.`);
   }
-  terminal.line(verdict(report, terminal));
+  // what is in the way is said on standard error
+  if (answer.exit_code === 0) terminal.line(verdict(report, terminal));
 }
