@@ -11,7 +11,7 @@ import type { DeviceIdentity } from './device-identity.ts';
 import type { AgentPaths } from './paths.ts';
 import { AGENT_VERSION } from './version.ts';
 
-export const USER_AGENT = `edge-agent/${AGENT_VERSION}`;
+const USER_AGENT = `edge-agent/${AGENT_VERSION}`;
 
 export interface SourceInputs {
   readonly config: AgentConfig;

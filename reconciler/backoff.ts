@@ -1,5 +1,5 @@
-export const BACKOFF_FIRST_MS = 1_000;
-export const BACKOFF_MAX_MS = 15 * 60_000;
+const BACKOFF_FIRST_MS = 1_000;
+const BACKOFF_MAX_MS = 15 * 60_000;
 
 /**
  * Milliseconds to wait after the `failures`-th failure in a row (from 1): 1 s doubling to 15 min, then between half and

@@ -66,7 +66,7 @@ export interface Dispatcher {
 }
 
 /** Queued runs at most: past it a trigger is refused, not forgotten. */
-export const QUEUE_MAX = 10_000;
+const QUEUE_MAX = 10_000;
 
 interface Live {
   cancelled: boolean;

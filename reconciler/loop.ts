@@ -2,7 +2,7 @@ import type { Clock } from './ports.ts';
 import type { ReconcileOptions, ReconcileResult } from './reconcile.ts';
 
 /** The reason of an abort when a newer revision takes over. */
-export class Preempted extends Error {
+class Preempted extends Error {
   override name = 'Preempted';
 }
 

@@ -1,10 +1,9 @@
-import type { AgentPolicy } from '../schemas/agent-policy.ts';
 import type { Current, Held } from '../schemas/current.ts';
 import type { Event, EventDraft } from '../schemas/event.ts';
 import type { FlowSpec } from '../schemas/flow-spec.ts';
 import type { RefusalCode, RetryCode, StallCode } from '../schemas/reasons.ts';
 import type { ReleaseStatement } from '../schemas/release.ts';
-import type { RunOutput, RunReport, RunState, RunStatus, RunSummary, TriggerKind } from '../schemas/run.ts';
+import type { RunOutput, RunReport, RunState, RunStatus, RunSummary } from '../schemas/run.ts';
 import type { CommitInfo, TrustMode } from '../schemas/status.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -484,5 +483,3 @@ export interface ProgressSink {
   phase(flow: string, phase: string, message?: string): void;
   fetching(progress: FetchProgress): void;
 }
-
-export type { AgentPolicy, RunReport, TriggerKind };

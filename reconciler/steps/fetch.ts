@@ -1,7 +1,7 @@
 import { DONE, type FlowStep, type FlowWork, type ReconcileContext, type StepResult } from '../context.ts';
 
 /** Whole downloads of a digest that may differ before it is quarantined (contract, section 9). */
-export const MISMATCHES_BEFORE_QUARANTINE = 3;
+const MISMATCHES_BEFORE_QUARANTINE = 3;
 
 /** Brings the bundle to disk, unless it is there. */
 export const fetch: FlowStep = {

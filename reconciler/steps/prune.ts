@@ -2,7 +2,7 @@ import { DONE, type ReconcileContext, type Step, type StepResult } from '../cont
 import { type PruneDecision, versionsToPrune } from '../retention.ts';
 
 /** Versions that unfinished runs hold: garbage collection goes round them (design.md). */
-export function leasedPaths(context: Pick<ReconcileContext, 'runs'>): Set<string> {
+function leasedPaths(context: Pick<ReconcileContext, 'runs'>): Set<string> {
   const unfinished = context.runs.list({ states: ['queued', 'running'], limit: 10_000 });
   return new Set(unfinished.flatMap((run) => (run.path === null ? [] : [run.path])));
 }

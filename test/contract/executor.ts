@@ -130,7 +130,7 @@ export async function alive(pids: readonly number[]): Promise<number[]> {
   return tokens.flat();
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`expected it within ${limitMs} ms: ${condition.toString()}`);
