@@ -1,10 +1,20 @@
-// Builds the servers that tests talk to, once per pinned version, into .cache/parts (EDGE_AGENT_CACHE/parts).
+// Installs the programs that tests run, and builds the servers they talk to, once per pinned version, into .cache/parts (EDGE_AGENT_CACHE/parts).
 // `npm test` runs it first. EDGE_AGENT_SKIP_PARTS=1 leaves it out: the tests that need a part are then skipped.
 import { spawnSync } from 'node:child_process';
 import { buildPart } from './parts/build-part.ts';
+import { installPrograms, missingPrograms } from './parts/distribution.ts';
 import { minio } from './parts/minio.ts';
 import { findPart, inCi, type Part, partsFolder } from './parts/part.ts';
 import { onlyOne } from './setup/only-one.mjs';
+
+const missing = process.env['EDGE_AGENT_SKIP_PARTS'] === '1' ? [] : installPrograms(missingPrograms());
+if (missing.length > 0) {
+  console.error(
+    `test parts: expected ${missing.join(', ')} on PATH, found none; install with: apt-get install ${missing.join(' ')}`,
+  );
+  if (inCi()) process.exitCode = 1;
+  else console.error('  THE TESTS THAT NEED THEM WILL BE SKIPPED OR FAIL.');
+}
 
 for (const part of [minio]) {
   if (findPart(part) !== null) continue;
