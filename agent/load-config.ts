@@ -9,7 +9,7 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
   const loaded = await loadConfigFile(path);
   if (loaded.kind === 'valid') return loaded;
   if (loaded.kind === 'missing') {
-    const message = `expected agent.yaml at ${path}, found none; run "edge-agent enroll", or name the file with --config`;
+    const message = `expected agent.yaml here or at ${path}, found none; run "edge-agent enroll", or name the file with --config`;
     throw new OperationError('config_missing', message, { exitCode: 2 });
   }
   const lines = loaded.problems.map((problem) => formatProblem(path, problem));

@@ -1,4 +1,4 @@
-import type { Terminal } from './terminal.ts';
+import { shortDigests, type Terminal } from './terminal.ts';
 
 const WORDS: Readonly<Record<string, string>> = {
   refused: 'refused: ',
@@ -14,5 +14,6 @@ export function endWith(
 ): void {
   process.exitCode = exitCode;
   if (exitCode === 0 || exitCode === 10) return;
-  for (const { kind, message } of problems) terminal.note(`edge-agent: ${WORDS[kind] ?? ''}${message}`);
+  for (const { kind, message } of problems)
+    terminal.note(`edge-agent: ${WORDS[kind] ?? ''}${terminal.json ? message : shortDigests(message)}`);
 }

@@ -72,7 +72,10 @@ function quiet(command: Command, json: boolean): void {
   command.exitOverride();
   command.configureOutput({
     writeErr: (text) => process.stderr.write(text),
-    ...(json ? { outputError: () => {} } : {}),
+    // one form for all errors; with --output json they are told as a document
+    outputError: (text, write) => {
+      if (!json) write(text.replace(/^error: /, 'edge-agent: '));
+    },
   });
   for (const child of command.commands) quiet(child, json);
 }

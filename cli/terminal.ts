@@ -15,6 +15,7 @@ export interface Terminal {
   progress(text: string): void;
   clearProgress(): void;
   paint(style: Style, text: string): string;
+  /** Columns of the terminal that shows results; without end where none does. */
   readonly width: number;
   readonly watched: boolean;
 }
@@ -30,7 +31,7 @@ export function createTerminal(json: boolean): Terminal {
   return {
     json,
     watched,
-    width: process.stdout.columns ?? 100,
+    width: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
     line(text = '') {
       clear();
       if (!json) process.stdout.write(`${text}\n`);
@@ -54,22 +55,35 @@ export function createTerminal(json: boolean): Terminal {
   };
 }
 
-/** Rows in columns as wide as their widest cell; the last one takes what is left. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const plain = stripVTControlCharacters;
+/** Rows in columns as wide as their widest cell; the last one is cut where the terminal ends. */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  width = Number.POSITIVE_INFINITY,
+): string[] {
+  const length = (text: string) => stripVTControlCharacters(text).length;
   const widths = header.map((name, column) =>
-    Math.max(name.length, ...rows.map((row) => plain(row[column] ?? '').length)),
+    Math.max(name.length, ...rows.map((row) => length(row[column] ?? ''))),
   );
+  const before = widths.slice(0, -1).reduce((sum, each) => sum + each + 2, 0);
+  const last = Math.max((header.at(-1) ?? '').length, width - before);
   const format = (cells: readonly string[]) =>
     cells
-      .map((cell, column) =>
-        column === cells.length - 1
+      .map((cell, column) => {
+        if (column < cells.length - 1)
+          return cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - length(cell)));
+        return length(cell) <= last
           ? cell
-          : cell + ' '.repeat(Math.max(0, (widths[column] as number) - plain(cell).length)),
-      )
+          : `${stripVTControlCharacters(cell).slice(0, Math.max(1, last - 1))}…`;
+      })
       .join('  ')
       .trimEnd();
   return [format(header.map((name) => name.toUpperCase())), ...rows.map(format)];
+}
+
+/** Digests and commits cut to what a person compares: their first 12 digits. */
+export function shortDigests(text: string): string {
+  return text.replace(/\b([0-9a-f]{12})[0-9a-f]{28}(?:[0-9a-f]{24})?\b/g, '$1…');
 }
 
 /** "3 min ago" for people, from milliseconds. */

@@ -13,7 +13,7 @@ const BATCH = 500;
 export interface ReadOnlyEventHistory {
   /** The last `count` events of the log in force, oldest first. */
   tail(count: number): Promise<Event[]>;
-  /** Events with seq ≥ from, as they are written, until the signal aborts; then it ends. */
+  /** Events with seq ≥ from, as they are written, until the signal aborts or the log is removed; then it ends. */
   follow(from: number, signal: AbortSignal): AsyncIterable<Event>;
 }
 
@@ -37,6 +37,8 @@ export function openEventHistory(directory: string): ReadOnlyEventHistory {
       let size = -1;
       while (!signal.aborted) {
         const last = eventLogFiles(directory).at(-1);
+        // somebody removed the state: nothing will ever come
+        if (last === undefined && size > 0) return;
         const grown = last === undefined ? 0 : fs.statSync(last).size;
         if (grown !== size) {
           size = grown;

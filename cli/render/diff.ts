@@ -16,5 +16,6 @@ export function renderDiff(diff: DiffAnswer, terminal: Terminal): void {
     to ?? '-',
     because,
   ]);
-  for (const line of table(['flow', 'change', 'from', 'to', 'because'], rows)) terminal.line(line);
+  for (const line of table(['flow', 'change', 'from', 'to', 'because'], rows, terminal.width))
+    terminal.line(line);
 }

@@ -1,5 +1,5 @@
 import type { Event } from '../../schemas/event.ts';
-import type { Terminal } from '../terminal.ts';
+import { shortDigests, type Terminal } from '../terminal.ts';
 
 /** One line of the history for people. */
 export function renderEvent(event: Event, terminal: Terminal): string {
@@ -8,5 +8,5 @@ export function renderEvent(event: Event, terminal: Terminal): string {
   const because = event.because === undefined ? '' : paint('dim', `  because ${event.because}`);
   const repeated =
     event.repeated === undefined ? '' : paint('dim', `  (the one before ${event.repeated} times more)`);
-  return `${paint('dim', event.time)}  ${paint(colour, event.reason.padEnd(18))} ${event.message}${because}${repeated}`;
+  return `${paint('dim', event.time)}  ${paint(colour, event.reason.padEnd(18))} ${shortDigests(event.message)}${shortDigests(because)}${repeated}`;
 }

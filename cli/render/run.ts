@@ -41,5 +41,5 @@ export function renderRuns(runs: readonly RunSummary[], terminal: Terminal, now:
     run.state === 'succeeded' ? '' : (run.reason ?? ''),
   ]);
   const header = ['run', 'flow', 'version', 'state', 'trigger', 'exit', 'started', 'reason'];
-  for (const line of table(header, rows)) terminal.line(line);
+  for (const line of table(header, rows, terminal.width)) terminal.line(line);
 }

@@ -1,5 +1,5 @@
 import type { FlowStatus, Status } from '../../schemas/status.ts';
-import { ago, bytes, type Terminal, table } from '../terminal.ts';
+import { ago, bytes, shortDigests, type Terminal, table } from '../terminal.ts';
 
 /** The status document for people: a verdict first, then what it rests on. */
 export function renderStatus(status: Status, terminal: Terminal, now: Date): void {
@@ -39,7 +39,7 @@ export function renderStatus(status: Status, terminal: Terminal, now: Date): voi
     terminal.line(line);
   for (const flow of status.flows) {
     if (flow.quarantined !== null)
-      terminal.line(paint('red', `${flow.id}: quarantined: ${flow.quarantined.reason}`));
+      terminal.line(paint('red', `${flow.id}: quarantined: ${shortDigests(flow.quarantined.reason)}`));
     if (flow.held !== null)
       terminal.line(paint('yellow', `${flow.id}: held by ${flow.held.by}: ${flow.held.why}`));
   }
@@ -50,10 +50,11 @@ export function verdict(status: Status, terminal: Terminal): string {
   const ready = status.conditions.find((condition) => condition.type === 'Ready');
   const stalled = status.conditions.find((condition) => condition.type === 'Stalled');
   const reconciling = status.conditions.find((condition) => condition.type === 'Reconciling');
-  if (ready?.status === 'True') return `${terminal.paint('green', '● Ready')}  ${ready.message}`;
-  if (stalled !== undefined) return `${terminal.paint('red', '● Stalled')}  ${stalled.message}`;
+  const told = (message: string) => shortDigests(message);
+  if (ready?.status === 'True') return `${terminal.paint('green', '● Ready')}  ${told(ready.message)}`;
+  if (stalled !== undefined) return `${terminal.paint('red', '● Stalled')}  ${told(stalled.message)}`;
   if (reconciling !== undefined)
-    return `${terminal.paint('yellow', '● Reconciling')}  ${reconciling.message}`;
+    return `${terminal.paint('yellow', '● Reconciling')}  ${told(reconciling.message)}`;
   return `${terminal.paint('yellow', '● Not ready')}  ${ready?.message ?? 'nothing is known yet'}`;
 }
 

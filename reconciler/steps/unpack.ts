@@ -29,7 +29,7 @@ export const unpack: FlowStep = {
     context.events.emit({
       severity: 'info',
       reason: work.repair ? 'DriftRepaired' : 'BundleUnpacked',
-      message: `flow ${spec.id}: ${files} files (${bytes} bytes) unpacked to ${path}`,
+      message: `flow ${spec.id}: ${files} ${files === 1 ? 'file' : 'files'} (${bytes} bytes) unpacked to ${path}`,
       flow: spec.id,
       version,
       revision,
