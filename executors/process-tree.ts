@@ -6,7 +6,7 @@ import { listProcesses, type ProcessEntry } from './process-table.ts';
 const END_TIMEOUT_MS = 10_000;
 const PAUSE_MS = 10;
 /** Looks in a row that find nothing before a sweep believes it: one look can miss what forks and ends while it reads. */
-const EMPTY_LOOKS = 3;
+const EMPTY_LOOKS = 8;
 
 /** All processes of one run, however they were started. */
 export interface ProcessTree {

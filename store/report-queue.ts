@@ -19,7 +19,7 @@ export function createReportQueue(database: Database): ReportQueue {
   );
   const removeKind = sqlite.prepare('DELETE FROM reports WHERE kind = ?');
   const selectDue = sqlite.prepare(
-    'SELECT * FROM reports WHERE kind = ? AND parked IS NULL AND next_ms <= ? ORDER BY attempts, id LIMIT ?',
+    'SELECT * FROM reports WHERE kind = ? AND parked IS NULL AND next_ms <= ? ORDER BY id LIMIT ?',
   );
   const selectNext = sqlite.prepare(
     'SELECT min(next_ms) AS next FROM reports WHERE kind = ? AND parked IS NULL',

@@ -120,17 +120,27 @@ describe('a console that closes', () => {
 });
 
 describe('git at its limits', () => {
-  it('is put off when too many are at work, and ended at its deadline', async () => {
-    await using running = await startConsole({ limits: { gitProcesses: 1, gitDeadlineMs: 700 } });
+  it('is put off when too many are at work', async () => {
+    await using running = await startConsole({ limits: { gitProcesses: 1 } });
     const acme = await addTenant(running, 'acme');
     const push = hangingPush(running, acme.publisherToken);
-    await expect.poll(gitProcesses).toBe(1);
+    await expect.poll(gitProcesses, { timeout: 5_000 }).toBe(1);
     const url = `${acme.gitUrl}/info/refs?service=git-upload-pack`;
     const headers = { authorization: `Basic ${btoa(`t:${acme.publisherToken}`)}` };
     const busy = await fetch(url, { headers });
     expect([busy.status, busy.headers.get('retry-after')]).toEqual([503, '1']);
-    await expect.poll(gitProcesses, { timeout: 3_000 }).toBe(0);
-    await expect.poll(async () => (await fetch(url, { headers })).status).toBe(200);
+    push.destroy();
+  });
+
+  it('is ended at its deadline, and makes room', async () => {
+    await using running = await startConsole({ limits: { gitProcesses: 1, gitDeadlineMs: 700 } });
+    const acme = await addTenant(running, 'acme');
+    const push = hangingPush(running, acme.publisherToken);
+    await expect.poll(gitProcesses, { timeout: 5_000 }).toBe(1);
+    await expect.poll(gitProcesses, { timeout: 5_000 }).toBe(0);
+    const url = `${acme.gitUrl}/info/refs?service=git-upload-pack`;
+    const headers = { authorization: `Basic ${btoa(`t:${acme.publisherToken}`)}` };
+    await expect.poll(async () => (await fetch(url, { headers })).status, { timeout: 5_000 }).toBe(200);
     push.destroy();
   });
 

@@ -97,7 +97,7 @@ describe('npm run demo', { timeout: DEADLINE_MS }, () => {
       /signed by 2 of its 3 root keys/,
       /\$ git push origin tenant\/acme/,
       /This machine is agent [0-9a-f-]{36} of acme\./,
-      /● Ready {2}tenant\/acme@sha1:[0-9a-f]{40}/,
+      /● Ready {2}tenant\/acme@sha1:[0-9a-f]{12}…/,
       /└── daily-report\/v1\.0\.0\//,
       /daily-report → flows\/daily-report\/v1\.0\.0/,
       /"run_id": "[0-9a-f-]{36}"/,
