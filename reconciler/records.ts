@@ -67,11 +67,20 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     if (value === null) documents.delete(key);
     else documents.write(key, value);
   };
+  /** What a listed document was understood as; the documents give the same object while the text is the same. */
+  const understood = new WeakMap<object, unknown>();
   const all = <T>(prefix: string, schema: Reader<T>): Map<string, T> => {
     const found = new Map<string, T>();
     for (const { key, value } of documents.list(prefix)) {
+      const before = typeof value === 'object' && value !== null ? understood.get(value) : undefined;
+      if (before !== undefined) {
+        found.set(key.slice(prefix.length), before as T);
+        continue;
+      }
       const parsed = schema.safeParse(value);
-      if (parsed.success) found.set(key.slice(prefix.length), parsed.data);
+      if (!parsed.success) continue;
+      found.set(key.slice(prefix.length), parsed.data);
+      if (typeof value === 'object' && value !== null) understood.set(value, parsed.data);
     }
     return found;
   };

@@ -52,7 +52,7 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
       const { place } = placeOf(path);
       const found = await lstat(absolute(path)).catch(() => null);
       if (found?.isDirectory() !== true) return null;
-      const mark = await readCompleteMark(absolute(path));
+      const mark = readCompleteMark(absolute(path));
       return mark === null ? null : toRecord(path, place, mark);
     },
     hasBundle: async (sha256) => (await downloads.kept(sha256)) !== null,
@@ -82,7 +82,7 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
       if (namedPaths(pointer.current()).has(path)) {
         throw new Error(`expected a version that current.json does not name, found ${path}: it stays`);
       }
-      const bytes = (await readCompleteMark(absolute(path)))?.bytes ?? 0;
+      const bytes = readCompleteMark(absolute(path))?.bytes ?? 0;
       await trash.discard(absolute(path));
       // The last version of a flow takes the flow's folder along.
       if (place.flow !== null) await rmdir(dirname(absolute(path))).catch(() => undefined);

@@ -1,9 +1,11 @@
 import type { StateDocuments } from '../reconciler/ports.ts';
 import type { Database } from './database.ts';
 
+const REMEMBERED_MAX_LENGTH = 16_384;
+
 /**
  * Small JSON documents of the agent's own state in `agent.db`, by key (`trust/memory`, `flow/invoice-bot`).
- * `read` gives null for a key that is not there. Throws `TypeError` for a value that is no JSON (undefined, a cycle).
+ * What `list` gives is shared between calls: not to be changed. `read` gives null for a key that is not there. Throws `TypeError` for a value that is no JSON (undefined, a cycle).
  */
 export function createStateDocuments(database: Database): StateDocuments {
   const { sqlite, transaction } = database;
@@ -20,6 +22,16 @@ export function createStateDocuments(database: Database): StateDocuments {
     'SELECT key, value FROM documents WHERE key >= :prefix AND substr(key, 1, length(:prefix)) = :prefix ORDER BY key',
   );
 
+  /** By key: what a listed text was parsed to, so that a thousand flows are not parsed again for every look at them. */
+  const listed = new Map<string, { readonly text: string; readonly value: unknown }>();
+  const parseListed = (key: string, text: string): unknown => {
+    const known = listed.get(key);
+    if (known?.text === text) return known.value;
+    const value: unknown = JSON.parse(text);
+    if (text.length <= REMEMBERED_MAX_LENGTH) listed.set(key, { text, value });
+    return value;
+  };
+
   return {
     transaction,
     read(key) {
@@ -33,11 +45,15 @@ export function createStateDocuments(database: Database): StateDocuments {
     },
     delete(key) {
       remove.run(key);
+      listed.delete(key);
     },
     list(prefix) {
       return selectPrefix
         .all({ prefix })
-        .map((row) => ({ key: String(row['key']), value: JSON.parse(String(row['value'])) }));
+        .map((row) => ({
+          key: String(row['key']),
+          value: parseListed(String(row['key']), String(row['value'])),
+        }));
     },
   };
 }

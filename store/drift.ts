@@ -1,4 +1,5 @@
-import { lstat } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { readCompleteMark } from './complete-mark.ts';
 import { isSystemError } from './io-setback.ts';
 import { hashFolder } from './tree-hash.ts';
@@ -19,10 +20,12 @@ export async function checkVersion(
     message: `expected the version in ${folder} as it was unpacked, found ${found}`,
   });
   try {
-    const place = await lstat(folder).catch(() => null);
-    if (place === null) return drifted('nothing there');
+    // Others have their turn between two versions: a disk that was asleep answers in milliseconds.
+    await setImmediate();
+    const place = lstatSync(folder, { throwIfNoEntry: false });
+    if (place === undefined) return drifted('nothing there');
     if (!place.isDirectory()) return drifted(place.isSymbolicLink() ? 'a symbolic link' : 'a file');
-    const mark = await readCompleteMark(folder);
+    const mark = readCompleteMark(folder);
     if (mark === null) return drifted('no valid .complete in it');
     if (depth === 'quick') return { kind: 'intact' };
     const hashed = await hashFolder(folder, signal);

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { VersionRecord } from '../reconciler/ports.ts';
 import { type CompleteMark, readCompleteMark } from './complete-mark.ts';
 import { entriesOf } from './directories.ts';
 import { isVersionDirectory, parseVersionPath, type StoreLayout, type VersionPlace } from './layout.ts';
-
-const CONCURRENCY = 16;
 
 /** A folder in a place where only versions are. `mark` is null when it is not complete. */
 export interface VersionFolder {
@@ -28,14 +27,13 @@ export async function listVersionFolders(layout: StoreLayout): Promise<VersionFo
     }
   }
   const folders: VersionFolder[] = [];
-  const read = async () => {
-    for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
-      const place = parseVersionPath(path);
-      if (place !== null)
-        folders.push({ path, place, mark: await readCompleteMark(join(layout.tenant, path)) });
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, read));
+  for (const path of paths) {
+    const place = parseVersionPath(path);
+    if (place === null) continue;
+    // Others have their turn: a disk that was asleep answers in milliseconds.
+    await setImmediate();
+    folders.push({ path, place, mark: readCompleteMark(join(layout.tenant, path)) });
+  }
   return folders.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

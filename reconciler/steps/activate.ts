@@ -73,7 +73,8 @@ function activeState(context: ReconcileContext, work: FlowWork): FlowState {
     runtime: work.spec.runtime,
     phase: 'active',
     since: context.clock.now().toISOString(),
-    health: 'unknown',
+    // Without a check of its own there is nothing to wait for.
+    health: work.spec.health === null ? 'healthy' : 'unknown',
     setback: null,
     attempted_revision: work.revision,
     failures: 0,

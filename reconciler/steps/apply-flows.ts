@@ -31,8 +31,14 @@ export const applyFlows: Step = {
     const settled = new Map<string, PromiseWithResolvers<Setback | null>>();
     for (const flow of plan.flows) settled.set(flow.spec.id, Promise.withResolvers());
     const slots = createSlots(context.settings().parallelFlows);
+    const before = context.records.flows();
     await eachLimited(plan.flows, WAITING_FLOWS, async (flow) => {
       const { id } = flow.spec;
+      if (flow.kind === 'keep' && owesNothing(before.get(id))) {
+        state.outcomes.set(id, { spec: flow.spec, setback: null });
+        settled.get(id)?.resolve(null);
+        return;
+      }
       try {
         const setback =
           (await dependencySetback(flow, settled)) ?? (await slots(() => applyFlow(context, state, flow)));
@@ -47,6 +53,11 @@ export const applyFlows: Step = {
     return deactivateFlows(context, state, plan);
   },
 };
+
+/** Of a flow that stays as it is: neither a check nor a word about what failed before. */
+function owesNothing(before: FlowState | undefined): boolean {
+  return before !== undefined && before.health !== 'unknown' && before.setback === null;
+}
 
 /** At most `limit` pieces of work at a time, first come first served. */
 function createSlots(limit: number) {

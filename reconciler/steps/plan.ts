@@ -52,9 +52,9 @@ async function findDrift(
   const drifted = new Map<string, string>();
   const current = context.store.current();
   const active = flows.filter((spec) => current.flows[spec.id] !== undefined);
+  const depth = context.settings().deepCheck ? 'deep' : 'quick';
   await eachLimited(active, 16, async (spec) => {
     const path = (current.flows[spec.id] as { path: string }).path;
-    const depth = context.settings().deepCheck ? 'deep' : 'quick';
     const checked = context.force
       ? ({ kind: 'drifted', message: 'asked to apply again (--force)' } as const)
       : await context.store.check(path, depth, context.signal);
