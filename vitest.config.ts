@@ -11,8 +11,9 @@ export default defineConfig({
     maxWorkers: 2,
     globalSetup: ['test/support/skipped-parts.ts'],
     setupFiles: ['test/support/hermetic.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // A guard against hanging, not a measure: a busy machine runs a command in seconds.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // A test that passes on the second try has found something.
     retry: 0,
     allowOnly: false,

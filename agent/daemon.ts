@@ -4,6 +4,7 @@ import { parseCron } from '../schemas/cron.ts';
 import { watchConfigFile } from '../sources/config-watch.ts';
 import { createSystemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { checkMachine } from './machine-checks.ts';
 import { type OpenAgent, type OpenOptions, openAgent } from './open.ts';
 import { agentPaths } from './paths.ts';
 
@@ -79,6 +80,8 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   const { tenant } = agent.loaded.config;
   const about = { tenant, state: agent.paths.state };
   log.info('edge-agent is running', about);
+  const { warnings } = await checkMachine(agent.loaded.config, agent.paths);
+  for (const warning of warnings) log.warn(warning);
   deps.events.emit({
     severity: 'info',
     reason: 'AgentStarted',

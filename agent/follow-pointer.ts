@@ -48,7 +48,7 @@ function activeState(
   now: Date,
 ): FlowState {
   return {
-    active: { spec, entrypoint },
+    active: { spec, entrypoint, revision: active.revision },
     previous: before?.active ?? null,
     desired_version: active.version,
     desired_sha256: spec.sha256,

@@ -1,6 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { loadConfigFile } from '../sources/config-file.ts';
 import { formatProblem } from '../system/document-problem.ts';
+import { parseYaml } from '../system/yaml-document.ts';
 import { OperationError } from './operation-error.ts';
+import { configPath } from './paths.ts';
 
 export type LoadedConfig = Extract<Awaited<ReturnType<typeof loadConfigFile>>, { kind: 'valid' }>;
 
@@ -14,4 +19,17 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
   }
   const lines = loaded.problems.map((problem) => formatProblem(path, problem));
   throw new OperationError('config_invalid', lines.join('\n'), { exitCode: 2, details: loaded.problems });
+}
+
+/**
+ * Where the state of an agent is whose agent.yaml is wrong at this moment: a daemon may be working on with the last good one.
+ * Null when not even that can be read from it.
+ */
+export async function stateOfWrongConfig(path: string): Promise<string | null> {
+  const text = await readFile(path, 'utf8').catch(() => null);
+  const parsed =
+    text === null
+      ? null
+      : parseYaml(text, z.looseObject({ edge_cache_dir: z.string().default('~/EdgeFlows') }));
+  return parsed?.kind === 'valid' ? join(configPath(parsed.value.edge_cache_dir, path), '.agent') : null;
 }

@@ -46,6 +46,21 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
     return { report, exit_code: result.exitCode, problems: problemsOf(result) };
   }
 
+  /** Why a version is nothing to go back to, or null. */
+  async function rollbackFault(
+    previous: { version: string; path: string } | null,
+    quarantined: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    if (previous === null) return 'it has none';
+    if (quarantined !== undefined) return `${previous.version} is quarantined (${quarantined})`;
+    if ((await store.record(previous.path)) === null) return `${previous.version} is no longer on disk`;
+    const checked = await store.check(previous.path, 'deep', signal);
+    return checked.kind === 'intact'
+      ? null
+      : `${previous.version} on disk is not what was unpacked (${checked.message})`;
+  }
+
   return {
     status: () => parts.status(),
 
@@ -139,7 +154,7 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       return parts.status();
     },
 
-    async rollback({ flow, by, why }) {
+    async rollback({ flow, by, why }, signal) {
       const active = store.current().flows[flow];
       if (active === undefined) {
         const names = Object.keys(store.current().flows).join(', ') || 'none';
@@ -148,24 +163,21 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       }
       const { previous } = active;
       const quarantine = previous === null ? undefined : records.quarantines().get(previous.sha256);
-      if (previous === null || quarantine !== undefined || (await store.record(previous.path)) === null) {
-        const found =
-          quarantine !== undefined
-            ? `${previous?.version} is quarantined (${quarantine.message})`
-            : previous === null
-              ? 'it has none'
-              : `${previous.version} is no longer on disk`;
+      const fault = await rollbackFault(previous, quarantine?.message, signal);
+      if (previous === null || fault !== null) {
+        const found = fault ?? 'it has none';
         const message = `flow ${flow}: expected a previous version to go back to, found that ${found}; publish a release with the version you want`;
         throw new OperationError('rollback_impossible', message, { exitCode: 4 });
       }
-      const to = { ...previous, revision: active.revision, held: { by, why } };
+      const revision = records.flow(flow)?.previous?.revision ?? active.revision;
+      const to = { ...previous, revision, held: { by, why } };
       await store.point([{ flow, to }], store.current().seq, () => {
         const state = records.flow(flow);
         if (state !== null) {
           const swapped = {
             active: state.previous,
             previous: state.active,
-            health: 'unknown',
+            health: state.previous?.spec.health === null ? 'healthy' : 'unknown',
             phase: 'active',
           } as const;
           records.saveFlow(flow, { ...state, ...swapped, since: parts.now().toISOString(), setback: null });

@@ -22,10 +22,12 @@ import { effectiveSettings } from './effective-settings.ts';
 import { toOperationError } from './explain-error.ts';
 import { loadConfig } from './load-config.ts';
 import { OperationError } from './operation-error.ts';
+import { expectOwnFolder } from './own-folder.ts';
 import { agentPaths } from './paths.ts';
 import { createRunFiles, type OutputStream } from './run-files.ts';
 import { toSummary } from './run-summary.ts';
 import { statusDocument } from './status-document.ts';
+import { tenantDocuments } from './tenant-documents.ts';
 
 const FOLLOW_EVERY_MS = 100;
 
@@ -53,11 +55,12 @@ export async function openObserver(configFile: string): Promise<Observer> {
   const loaded = await loadConfig(configFile);
   const { config } = loaded;
   const paths = agentPaths(config, configFile);
+  if (process.platform !== 'win32') await expectOwnFolder(paths.state);
   // before the first reconcile there is nothing to look at, and looking makes nothing
   const database = openExisting(paths.database);
   const documents = createStateDocuments(database);
   const runs = createRunStore(database);
-  const records = createAgentRecords(documents);
+  const records = createAgentRecords(tenantDocuments(documents, config.tenant));
   const settings = effectiveSettings(config, loaded.written, records.policy(), paths, { deepCheck: false });
   const files = createRunFiles(paths.runs, () => settings.runs.maxOutput);
   const history = openEventHistory(paths.state);

@@ -13,6 +13,10 @@ export async function expectOwnFolder(folder: string): Promise<void> {
   if (found === null) return;
   const uid = process.getuid?.();
   if (found.isDirectory() && found.uid === uid && (found.mode & 0o022) === 0) return;
+  if (found.isDirectory() && found.uid !== uid && !folder.startsWith('/tmp/')) {
+    const message = `${folder}: expected the state of an agent of this account (uid ${uid}), found that of uid ${found.uid}; run the command as that account`;
+    throw new OperationError('usage', message, { exitCode: 2 });
+  }
   const what = found.isDirectory()
     ? `uid ${found.uid}, mode ${(found.mode & 0o777).toString(8)}`
     : 'no directory';

@@ -56,6 +56,7 @@ export async function signReleaseFile(order: ReleaseOrder): Promise<ReleaseView>
   const keys = await Promise.all(order.keys.map(readSigningKey));
   const [first, ...others] = keys;
   if (first === undefined) throw usage('expected at least one --key <private.jwk>, found none');
+  expectReleaseKeys(keys, order.keys, root, order.root);
   const beside = join(dirname(order.manifest), RELEASE_FILE);
   const previous = await previousRelease(order, root, beside);
   const tenant = order.tenant ?? previous?.tenant;
@@ -97,6 +98,21 @@ export async function signReleaseFile(order: ReleaseOrder): Promise<ReleaseView>
   return { ...view, warnings };
 }
 
+/** A signature by any other key counts for nothing: it is refused before a file is written that looks signed. */
+function expectReleaseKeys(
+  keys: readonly SigningKey[],
+  files: readonly string[],
+  root: Root,
+  rootFile: string,
+): void {
+  const { keyids } = root.roles.release;
+  const foreign = keys.findIndex(({ kid }) => !keyids.includes(kid));
+  if (foreign < 0) return;
+  throw usage(
+    `expected release keys of ${rootFile} (${keyids.join(', ')}), found ${files[foreign]}, which is ${keys[foreign]?.kid}; sign with a release key`,
+  );
+}
+
 export interface AddedSignature {
   readonly file: string;
   readonly keys: readonly string[];
@@ -117,6 +133,7 @@ export async function addReleaseSignature(order: AddedSignature): Promise<Releas
   if (order.policy !== null) expectBound(await readPolicy(order.policy), policy ?? null, order.policy);
   const keys = await Promise.all(order.keys.map(readSigningKey));
   if (keys.length === 0) throw usage('expected at least one --key <private.jwk>, found none');
+  if (root !== null) expectReleaseKeys(keys, order.keys, root, order.root as string);
   for (const { key } of keys) document = await ceremony(() => signDocument(document, key, TYP));
   const out = order.out ?? order.file;
   await writeGiven(out, serialiseDocument(document), 0o644);

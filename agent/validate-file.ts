@@ -30,11 +30,16 @@ export async function validateFile(file: string): Promise<ValidatedFile> {
       file,
       kind,
       sha256: null,
-      problems: [`${file}: expected a file, found ${(error as Error).message}`],
+      problems: [`${file}: expected a file to read, found ${foundInstead(error)}`],
     };
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { file, kind, sha256, problems: problemsOf(kind, bytes, file) };
+}
+
+function foundInstead(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? 'none' : (code ?? message);
 }
 
 function problemsOf(kind: 'manifest' | 'policy', bytes: Uint8Array, file: string): string[] {

@@ -1,4 +1,5 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isolationLevel } from '../executors/isolation.ts';
 import { endOrphans } from '../executors/orphans.ts';
 import type { ReconcileDeps } from '../reconciler/context.ts';
@@ -40,6 +41,7 @@ import { createReleaseCheck, pinnedRootVersion } from './release-check.ts';
 import { createRunFiles } from './run-files.ts';
 import { createSources } from './sources.ts';
 import { statusDocument } from './status-document.ts';
+import { tenantDocuments } from './tenant-documents.ts';
 import { createTrustMemory } from './trust-memory.ts';
 
 export interface WireOptions {
@@ -83,7 +85,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   let { loaded, paths } = options;
   let configError: string | null = null;
   let policy: AgentPolicy | null = null;
-  let deepCheck = !options.daemon;
+  let deepDue = !options.daemon;
+  let deepCheck = deepDue;
   let clockOffsetMs: number | null = null;
   let disk = { used: 0, free: 0 };
   const config = (): AgentConfig => loaded.config;
@@ -97,7 +100,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   const documents = createStateDocuments(database);
   const runs = createRunStore(database);
   const queue = createReportQueue(database);
-  const records = createAgentRecords(documents);
+  const ofTenant = tenantDocuments(documents, config().tenant);
+  const records = createAgentRecords(ofTenant);
   policy = records.policy();
   const spawnChild = createChildSpawner(executable);
   const settings = () => effectiveSettings(config(), loaded.written, policy, paths, { deepCheck });
@@ -120,7 +124,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     cacheDirectory: paths.cache,
     slug: config().tenant,
     stateDirectory: paths.state,
-    documents,
+    documents: ofTenant,
     spawnChild: (_verb, rights) => spawnChild('internal-unpack', rights),
     clock,
   });
@@ -253,6 +257,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   const reconcileOnce = (given: Omit<ReconcileOptions, 'intervalMs'>) =>
     exclusive(async () => {
       const { intervalMs } = settings();
+      deepCheck = deepDue;
+      deepDue = !options.daemon;
       try {
         return await reconcile(deps(), { ...given, intervalMs });
       } finally {
@@ -284,7 +290,11 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     dispatcher,
     now: () => clock.now(),
     status,
-    reconcile: (asked, signal) => loop?.reconcileNow(asked) ?? reconcileOnce({ ...asked, signal }),
+    reconcile(asked, signal) {
+      // a person who asks is told of drift too, as by a command without a daemon
+      deepDue = true;
+      return loop?.reconcileNow(asked) ?? reconcileOnce({ ...asked, signal });
+    },
     dryRun: (signal) => reconcileOnce({ dryRun: true, signal }),
     nudge: () => loop?.nudge(),
     collectGarbage: housekeeping.collectGarbage,
@@ -305,11 +315,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     records,
     deps,
     settings,
-    reconcile: async (given) => {
-      const result = await reconcileOnce(given);
-      deepCheck = !options.daemon;
-      return result;
-    },
+    reconcile: reconcileOnce,
     housekeeping,
     attachLoop: (attached) => {
       loop = attached;
@@ -317,6 +323,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     reconfigure(next, nextPaths) {
       const stays =
         next.config.tenant === config().tenant &&
+        next.config.agent_id === config().agent_id &&
         nextPaths.state === paths.state &&
         nextPaths.credentials === paths.credentials;
       if (!stays) return false;
@@ -340,7 +347,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     },
     configFailed,
     requestDeepCheck: () => {
-      deepCheck = true;
+      deepDue = true;
     },
     status,
     async close() {
@@ -355,10 +362,15 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
 
 /** Closed to others; with `runs.user`, that account may pass through to the folders of its runs, and list nothing. */
 async function openStateFolder(paths: AgentPaths, config: AgentConfig): Promise<void> {
-  const mode = config.runs.user === undefined ? 0o700 : 0o711;
+  const shared = config.runs.user !== undefined;
+  const mode = shared ? 0o711 : 0o700;
   for (const folder of [paths.state, paths.runs]) {
     await mkdir(folder, { recursive: true, mode });
     await chmod(folder, mode);
+  }
+  for (const folder of shared ? [paths.cache, join(paths.cache, config.tenant)] : []) {
+    await mkdir(folder, { recursive: true, mode });
+    await chmod(folder, ((await stat(folder)).mode & 0o7777) | 0o011);
   }
 }
 

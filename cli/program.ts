@@ -4,6 +4,8 @@ import { tellFailure } from './failure.ts';
 import { Interrupted, listenForSignals } from './globals.ts';
 import { createTerminal } from './terminal.ts';
 
+const NO_VERB = 'expected a command such as status, found none; "edge-agent --help" lists them';
+
 type Add = (program: Command) => void;
 
 /** In the order of the help. Only the command that was asked for is loaded: the others would cost more than most commands do. */
@@ -61,8 +63,9 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
 function endWithTheReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      process.exit(process.exitCode ?? EXIT.done);
+      if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.done);
+      if (stream === process.stdout) process.stderr.write(`edge-agent: standard output: ${error.message}\n`);
+      process.exit(EXIT.notYet);
     });
   }
 }
@@ -87,7 +90,7 @@ function failureCode(
 ): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.done;
-    const message = error.message.replace(/^error: /, '');
+    const message = error.code === 'commander.help' ? NO_VERB : error.message.replace(/^error: /, '');
     terminal.document({ error: { code: 'usage', message } });
     if (terminal.json) terminal.note(`edge-agent: ${message}`);
     return EXIT.usage;

@@ -62,7 +62,7 @@ export function buildCommand(): Command {
   publisher  ${added.publisherToken}
              (the password for git push and uploads, with any user name; shown only now)
 
-Next: token new ${slug}`;
+Next: npm run console -- token new ${slug}`;
         print(options, document, text);
       });
     });

@@ -70,7 +70,7 @@ function announce(options: ServeOptions, url: string, apiKey: string | null): vo
   address   ${url}
   data      ${data}${key}
 
-Next: tenant add <slug> --root <file>   then   token new <slug>
+Next: npm run console -- tenant add <slug> --root <file>
 Ctrl-C ends it.
 `);
 }

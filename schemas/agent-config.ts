@@ -4,12 +4,18 @@ import { Cron } from './cron.ts';
 import { Duration, PositiveDuration } from './duration.ts';
 import { Id, Slug } from './names.ts';
 import { PositiveSize } from './size.ts';
-import { ArtifactPrefix, SecureUrl } from './urls.ts';
+import { ArtifactPrefix, isLoopback, SecureUrl } from './urls.ts';
 
 const Path = z.string().min(1).max(4_096);
 const EnvName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'expected a variable name such as REPORT_LANGUAGE');
+
+/** `127.0.0.1:9464`: the agent listens on loopback at most (contract, section 8). */
+const LoopbackAddress = z.string().refine((text) => {
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  return host !== undefined && isLoopback(host) && Number(port) <= 65_535;
+}, 'expected a loopback address and port such as 127.0.0.1:9464');
 
 export const Source = z.strictObject({
   kind: z.enum(['git', 'http']).default('git'),
@@ -122,7 +128,7 @@ export const AgentConfig = z.strictObject({
     })
     .prefault({}),
   telemetry: z
-    .strictObject({ metrics: z.string().optional(), otlp_endpoint: z.string().optional() })
+    .strictObject({ metrics: LoopbackAddress.optional(), otlp_endpoint: SecureUrl.optional() })
     .prefault({}),
   log: z
     .strictObject({

@@ -37,7 +37,12 @@ export const EMPTY_SOURCE_STATE: SourceState = {
 };
 
 /** What a version runs with. */
-export const VersionSettings = z.object({ spec: FlowSpec, entrypoint: z.string() });
+export const VersionSettings = z.object({
+  spec: FlowSpec,
+  entrypoint: z.string(),
+  /** The revision the version was activated for. */
+  revision: z.string(),
+});
 export type VersionSettings = z.infer<typeof VersionSettings>;
 
 /** `flow/<id>` */

@@ -69,7 +69,8 @@ export function openEventLog(options: EventLogOptions): EventLog {
   const more = options.scrub ?? ((text: string) => text);
   const scrub = (text: string) => more(scrubText(text));
 
-  const opening = openingOf(directory, documents?.read(EVENT_LOG_DOCUMENT));
+  const identity = () => `${options.tenant}/${options.agentId() ?? ''}`;
+  const opening = openingOf(directory, documents?.read(EVENT_LOG_DOCUMENT), identity());
   let head: ChainHead = opening.head ?? { logId: chance.uuidv7(), seq: 1, prev: FIRST_PREV };
   /** First event of every file, aligned with `file.files()`. */
   let firsts: { logId: string; seq: number }[] = [];
@@ -116,7 +117,12 @@ export function openEventLog(options: EventLogOptions): EventLog {
     rememberedAt = clock.monotonicMs();
     if (documents === undefined || rememberedPrev === head.prev) return;
     try {
-      documents.write(EVENT_LOG_DOCUMENT, { log_id: head.logId, seq: head.seq, prev: head.prev });
+      documents.write(EVENT_LOG_DOCUMENT, {
+        log_id: head.logId,
+        seq: head.seq,
+        prev: head.prev,
+        identity: identity(),
+      });
       rememberedPrev = head.prev;
     } catch (error) {
       log.warn('The end of the event log could not be remembered', { error });

@@ -10,7 +10,13 @@ import { eventLogFiles, scanFile } from './event-verify.ts';
 const TORN_FILE = 'events.torn';
 const TORN_MAX_BYTES = 1024 * 1024;
 
-const Remembered = z.object({ log_id: Id, seq: z.int().min(1), prev: Sha256 });
+const Remembered = z.object({
+  log_id: Id,
+  seq: z.int().min(1),
+  prev: Sha256,
+  /** Whose events these are, by `tenant/agent_id`. */
+  identity: z.string().optional(),
+});
 
 export interface Opening {
   /** Where the chain goes on; null when a new log has to begin. */
@@ -24,9 +30,10 @@ export interface Opening {
 /**
  * Makes the files of the log ready to be written: cuts off an unfinished last line, checks the chain of the last file, and
  * compares its end with what the writer remembered. When remembered events are gone, a new log begins: going on would give
- * their numbers to others that the SaaS then takes for repetitions.
+ * their numbers to others that the SaaS then takes for repetitions. A new log begins too when the agent is another than before
+ * (`identity`): it may report about nobody but itself, so one event of the other would hold back all that follow.
  */
-export function openingOf(directory: string, document: unknown): Opening {
+export function openingOf(directory: string, document: unknown, identity: string): Opening {
   const findings: EventDraft[] = [];
   const files = eventLogFiles(directory);
   let head: ChainHead | null = null;
@@ -53,6 +60,9 @@ export function openingOf(directory: string, document: unknown): Opening {
   // Before the first event there is nothing to miss.
   if (remembered === undefined || remembered.seq === 1) return { head, rememberedPrev, findings };
   const { log_id, seq, prev } = remembered;
+  if (remembered.identity !== undefined && remembered.identity !== identity) {
+    return { head: null, rememberedPrev: null, findings };
+  }
   if (head === null || head.logId !== log_id || head.seq < seq) {
     const found = head === null ? 'none' : `${head.logId} up to ${head.seq - 1}`;
     findings.push(

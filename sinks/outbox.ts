@@ -89,7 +89,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const owe = () => {
     if (owed || !eventsSender.behind()) return;
     try {
-      queue.add({ kind: 'events', key: 'events', body: {}, at: clock.now() });
+      queue.add({ kind: 'events', key: `events/${history.logId}`, body: {}, at: clock.now() });
       owed = true;
       eventsLane.wake();
     } catch (error) {

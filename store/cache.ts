@@ -65,6 +65,7 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
         .map(({ name }) => name);
     },
     async hasFile(path, relative) {
+      if (relative === COMPLETE_FILE) return false;
       const segments = relative.split('/');
       if (segments.some((segment) => ['', '.', '..'].includes(segment)) || relative.includes('\\'))
         return false;

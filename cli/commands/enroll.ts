@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { systemLocale } from '../../agent/effective-settings.ts';
 import { enrol } from '../../agent/enrolment.ts';
-import { configPath, platformConfigPath } from '../../agent/paths.ts';
+import { loadConfig } from '../../agent/load-config.ts';
+import { checkMachine } from '../../agent/machine-checks.ts';
+import { agentPaths, configPath, platformConfigPath } from '../../agent/paths.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { globalsOf } from '../globals.ts';
@@ -60,10 +62,17 @@ export function addEnroll(program: Command): void {
       terminal.line(`  configuration  ${enrolment.config}`);
       terminal.line(`  credentials    ${enrolment.credentials_dir}`);
       terminal.line(`  source         ${enrolment.source_url}  branch tenant/${enrolment.tenant}`);
+      for (const warning of await warningsOf(enrolment.config)) terminal.note(`warning: ${warning}`);
       terminal.line();
       terminal.line(`Next: edge-agent reconcile${named}   applies what the branch says, once`);
       terminal.line(`      edge-agent run${named}         keeps it so`);
     });
+}
+
+/** What would only be found out at the first run: as root, say, that flows need an account. */
+async function warningsOf(config: string): Promise<readonly string[]> {
+  const loaded = await loadConfig(config);
+  return (await checkMachine(loaded.config, agentPaths(loaded.config, config))).warnings;
 }
 
 /** Nothing of what was given is repeated: it is the token, most likely. */

@@ -1,6 +1,11 @@
 import type { Command } from 'commander';
+import { controlPeer, createControlClient } from '../../agent/control-client.ts';
+import { stateOfWrongConfig } from '../../agent/load-config.ts';
+import { OperationError } from '../../agent/operation-error.ts';
+import { socketPath } from '../../agent/paths.ts';
+import type { Status } from '../../schemas/status.ts';
 import { withObserver } from '../agent-access.ts';
-import { globalsOf } from '../globals.ts';
+import { type Globals, globalsOf } from '../globals.ts';
 import { renderStatus } from '../render/status.ts';
 
 export function addStatus(program: Command): void {
@@ -9,8 +14,19 @@ export function addStatus(program: Command): void {
     .description('show what runs here, what should, and what is in the way')
     .action(async (_options, command: Command) => {
       const globals = globalsOf(command);
-      const status = await withObserver(globals, (observer) => observer.status(globals.signal));
+      const status = await withObserver(globals, (observer) => observer.status(globals.signal)).catch(
+        (error: unknown) => statusOfDaemon(error, globals),
+      );
       globals.terminal.document(status);
       renderStatus(status, globals.terminal, new Date());
     });
+}
+
+/** A wrong agent.yaml stops no daemon: it works on with the last good one, and says so itself. */
+async function statusOfDaemon(error: unknown, { config, signal }: Globals): Promise<Status> {
+  if (!(error instanceof OperationError) || error.code !== 'config_invalid') throw error;
+  const state = await stateOfWrongConfig(config);
+  const socket = state === null ? null : socketPath(state);
+  if (socket === null || (await controlPeer(socket, signal)) === null) throw error;
+  return createControlClient(socket).status({}, signal);
 }

@@ -37,6 +37,8 @@ export function addResume(program: Command): void {
       await withOperations(globals, 'resume', async (operations) => {
         const status = await operations.resume({ by: options.by }, globals.signal);
         globals.terminal.document(status);
+        globals.terminal.line('Resumed: the next reconcile applies what waited.');
+        globals.terminal.line();
         renderStatus(status, globals.terminal, new Date());
       });
     });

@@ -5,7 +5,7 @@ import { parseDuration } from '../../schemas/duration.ts';
 import { withOperations } from '../agent-access.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
-import { globalsOf } from '../globals.ts';
+import { type Globals, globalsOf } from '../globals.ts';
 import { renderRunReport } from '../render/run.ts';
 
 type JsonValue = OperationInput<'trigger'>['input'];
@@ -44,8 +44,8 @@ export function addTrigger(program: Command): void {
           terminal.line(`Queued as ${run_id}. Follow it: edge-agent logs ${run_id} --follow`);
           return;
         }
-        terminal.progress(`running ${flow} …`);
-        const report = await resultOf(operations, run_id, peer !== null, signal);
+        terminal.progress(`running ${flow} (run ${run_id}) …`);
+        const report = await resultOf(operations, run_id, peer !== null, globals);
         terminal.clearProgress();
         terminal.document(report);
         renderRunReport(report, terminal);
@@ -63,8 +63,23 @@ export function addTrigger(program: Command): void {
 }
 
 /** Ctrl-C ends a run that this process does; one that a daemon does goes on. */
-async function resultOf(operations: AgentOperations, runId: string, byDaemon: boolean, signal: AbortSignal) {
-  if (byDaemon) return operations.result({ run_id: runId }, signal);
+async function resultOf(
+  operations: AgentOperations,
+  runId: string,
+  byDaemon: boolean,
+  { signal, terminal }: Globals,
+) {
+  if (byDaemon) {
+    try {
+      return await operations.result({ run_id: runId }, signal);
+    } catch (error) {
+      if (signal.aborted) {
+        const advice = `edge-agent logs ${runId} --follow, or edge-agent cancel ${runId}`;
+        terminal.note(`\nedge-agent: the run goes on: ${advice}`);
+      }
+      throw error;
+    }
+  }
   const cancel = () => void operations.cancel({ run_id: runId }, signal).catch(() => undefined);
   if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel, { once: true });

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../agent/load-config.ts';
+import { agentPaths } from '../../agent/paths.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { globalsOf } from '../globals.ts';
@@ -13,7 +14,15 @@ export function addValidate(program: Command): void {
       const { terminal } = globals;
       if (files.length === 0) {
         const { config, digest } = await loadConfig(globals.config);
-        terminal.document({ valid: true, files: [{ file: globals.config, kind: 'agent', sha256: digest }] });
+        const { checkMachine } = await import('../../agent/machine-checks.ts');
+        const { problems, warnings } = await checkMachine(config, agentPaths(config, globals.config));
+        for (const warning of warnings) terminal.note(`warning: ${warning}`);
+        if (problems.length > 0) throw new CommandFailure('config_invalid', problems.join('\n'), EXIT.usage);
+        terminal.document({
+          valid: true,
+          files: [{ file: globals.config, kind: 'agent', sha256: digest }],
+          warnings,
+        });
         return terminal.line(
           `${terminal.paint('green', '✔')} ${globals.config} is valid (tenant ${config.tenant})`,
         );

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { OperationOutput } from '../../agent/operations.ts';
 import { withOperations } from '../agent-access.ts';
 import { EXIT } from '../exit-codes.ts';
 import { globalsOf } from '../globals.ts';
@@ -27,9 +28,18 @@ export function addVerify(program: Command): void {
         );
         if (answer.ok) return;
         process.exitCode = release.state === 'refused' ? EXIT.refused : EXIT.stalled;
-        terminal.note(
-          'edge-agent: not everything is as it was unpacked and written; "edge-agent reconcile" repairs versions',
-        );
+        terminal.note(`edge-agent: ${adviceOf(answer)}`);
       });
     });
+}
+
+function adviceOf({ versions, events, release }: OperationOutput<'verify'>): string {
+  if (release.state === 'refused')
+    return 'the release that was applied is no longer believed; look at what changed';
+  if (versions.some((version) => version.state === 'drifted')) {
+    return 'not every version is as it was unpacked; "edge-agent reconcile" repairs active ones, others go by retention';
+  }
+  return events.state === 'broken'
+    ? 'the event log was changed; keep a copy and find out by whom'
+    : 'not everything holds';
 }

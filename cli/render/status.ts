@@ -51,11 +51,20 @@ export function verdict(status: Status, terminal: Terminal): string {
   const stalled = status.conditions.find((condition) => condition.type === 'Stalled');
   const reconciling = status.conditions.find((condition) => condition.type === 'Reconciling');
   const told = (message: string) => shortDigests(message);
-  if (ready?.status === 'True') return `${terminal.paint('green', '● Ready')}  ${told(ready.message)}`;
+  if (ready?.status === 'True')
+    return `${terminal.paint('green', '● Ready')}  ${told(ready.message)}${heldIn(status)}`;
   if (stalled !== undefined) return `${terminal.paint('red', '● Stalled')}  ${told(stalled.message)}`;
   if (reconciling !== undefined)
     return `${terminal.paint('yellow', '● Reconciling')}  ${told(reconciling.message)}`;
   return `${terminal.paint('yellow', '● Not ready')}  ${ready?.message ?? 'nothing is known yet'}`;
+}
+
+/** "; hello is held at v1.0.0": what a person keeps from being as the branch says. */
+export function heldIn(status: Status): string {
+  const held = status.flows.filter((flow) => flow.held !== null);
+  if (held.length === 0 || status.conditions.some(({ message }) => message.includes('held after a rollback')))
+    return '';
+  return `; held: ${held.map((flow) => `${flow.id} at ${flow.active_version}`).join(', ')} ("edge-agent resume" lets go)`;
 }
 
 /** `tenant/acme@3f2a9c1d04be`: enough digits to find the commit. */

@@ -64,7 +64,11 @@ export const activate: FlowStep = {
 
 function activeState(context: ReconcileContext, work: FlowWork): FlowState {
   const before = context.records.flow(work.spec.id);
-  const active = { spec: work.spec, entrypoint: work.entrypoint as string };
+  // a repair and a change of settings leave the pointer where it is
+  const revision = work.repair
+    ? (context.store.current().flows[work.spec.id]?.revision ?? work.revision)
+    : work.revision;
+  const active = { spec: work.spec, entrypoint: work.entrypoint as string, revision };
   return {
     active,
     previous: work.repair ? (before?.previous ?? null) : (before?.active ?? null),

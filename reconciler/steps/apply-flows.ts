@@ -50,6 +50,7 @@ export const applyFlows: Step = {
         throw error;
       }
     });
+    forgetGone(context, plan);
     return deactivateFlows(context, state, plan);
   },
 };
@@ -239,6 +240,15 @@ function noteOutcome(
   const severity = setback.kind === 'retry' ? 'warning' : 'error';
   const reason = setback.kind === 'refused' ? 'UrlNotAllowed' : 'FlowStalled';
   context.events.emit({ severity, reason, message, because: code, flow: spec.id, revision });
+}
+
+/** Flows that never became active and are not asked for any more leave the status. */
+function forgetGone(context: ReconcileContext, plan: Plan): void {
+  const wanted = new Set(plan.flows.map((flow) => flow.spec.id));
+  const { flows } = context.store.current();
+  for (const id of context.records.flows().keys()) {
+    if (!wanted.has(id) && flows[id] === undefined) context.records.forgetFlow(id);
+  }
 }
 
 async function deactivateFlows(

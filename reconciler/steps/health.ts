@@ -95,7 +95,8 @@ function unhealthy(context: ReconcileContext, work: FlowWork, why: string): Step
 async function rollBack(context: ReconcileContext, work: FlowWork, why: string): Promise<StepResult> {
   const { spec, version, revision } = work;
   const previous = context.store.current().flows[spec.id]?.previous ?? null;
-  const to = previous === null ? null : { ...previous, revision, held: null };
+  const from = context.records.flow(spec.id)?.previous?.revision ?? revision;
+  const to = previous === null ? null : { ...previous, revision: from, held: null };
   const message =
     previous === null
       ? `flow ${spec.id}: nothing is active, ${version} was the first and failed: ${why}`

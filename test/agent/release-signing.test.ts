@@ -124,14 +124,18 @@ describe('signing a release', () => {
     expect(await failureOf(sign())).toMatch(/^2 .*globex/);
   });
 
-  it('warns of a key outside the role, one that others can read, a policy that is not bound and a first seq', async () => {
+  it('warns of a key that others can read, a policy that is not bound and a first seq', async () => {
     await folder.write('agent-policy.yaml', 'version: 1\n');
-    await chmod(at('foreign.jwk'), 0o644);
-    const { warnings, signatures } = await sign({ keys: ['foreign'] });
-    expect(signatures?.signed).toEqual([]);
-    const told = warnings.join('\n');
-    for (const words of [`${foreign.kid} is no release key`, 'found 0644', '--policy', 'seq 1'])
-      expect(told).toContain(words);
+    await chmod(at('one.jwk'), 0o644);
+    const told = (await sign()).warnings.join('\n');
+    for (const words of ['found 0644', '--policy', 'seq 1']) expect(told).toContain(words);
+  });
+
+  it('refuses a key outside the role and writes nothing', async () => {
+    const failure = await failureOf(sign({ keys: ['foreign'] }));
+    expect(failure).toMatch(/^2 .*foreign\.jwk/);
+    expect(failure).toContain(foreign.kid);
+    await expect(folder.read('release.jws.json')).rejects.toThrow('ENOENT');
   });
 
   it('adds no signature to a release of other files than the signer has looked at', async () => {

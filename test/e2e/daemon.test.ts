@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Status } from '../../schemas/status.ts';
@@ -59,6 +59,10 @@ describe('the agent as a daemon', () => {
     const run = await world.json('trigger', 'default', '--wait');
     expect(run.document).toMatchObject({ status: 'succeeded', stdout: 'one v1\n' });
     expect((await world.reconcile()).document.actions).toEqual([]);
+    chmodSync(world.path('v1', 'main.py'), 0o644);
+    writeFileSync(world.path('v1', 'main.py'), 'print("changed")');
+    expect((await world.reconcile()).document.actions.map(({ step }) => step)).toContain('unpack');
+    expect(readFileSync(world.path('v1', 'main.py'), 'utf8')).not.toContain('changed');
     expect((await status()).conditions).toMatchObject([{ type: 'Ready', status: 'True' }]);
   });
 
@@ -69,10 +73,11 @@ describe('the agent as a daemon', () => {
     world.writeConfig(fast({ labels: { site: 'lyon' } }));
     await until('the new labels', async () => (await status()).labels['site'] === 'lyon');
     world.writeConfig(fast({ labels: { site: 'paris' }, runz: {} }));
-    // the command reads the same wrong file and says so; the daemon goes on with the good one
     const reasons = () => readFileSync(join(world.cache, '.agent', 'events.jsonl'), 'utf8');
     await until('the rejection', () => reasons().includes('ConfigRejected'));
-    expect((await world.agent('status')).code).toBe(2);
+    // the daemon goes on with the good one and says what is wrong with the other; commands that change something refuse
+    expect((await status()).config.error).toContain('unknown key "runz"');
+    expect((await world.agent('reconcile')).code).toBe(2);
     await world.release(manifestV1(world, 'b.tar.gz', helloBundle('two')), { version: 'v2' });
     await until('v2', () => active() === 'v2');
     world.writeConfig(fast({ labels: { site: 'nice' } }));

@@ -25,14 +25,15 @@ const health = { args: ['--self-test'], timeout: '20s' };
 
 describe('a health check', () => {
   it('puts the previous version back when it fails, and leaves the bad digest alone', async () => {
-    await world.release(v2(flowV2(world, 'a', 'v1', checked('one', true), { health })));
+    const commit = await world.release(v2(flowV2(world, 'a', 'v1', checked('one', true), { health })));
+    const first = `tenant/acme@sha1:${commit}`;
     expect((await world.reconcile()).code).toBe(0);
     await world.release(v2(flowV2(world, 'a', 'v2', checked('two', false), { health })));
     const bad = await world.reconcile();
     expect({ code: bad.code, error: bad.document.error?.code }).toEqual({ code: 4, error: 'health_failed' });
     expect(bad.document.error?.message).toContain('no licence found');
-    expect(world.current().flows['a']?.version).toBe('v1');
-    expect((await trigger('a')).stdout).toBe('one\n');
+    expect(world.current().flows['a']).toMatchObject({ version: 'v1', revision: first });
+    expect(await trigger('a')).toMatchObject({ stdout: 'one\n', revision: first });
     const again = await world.reconcile();
     expect({ code: again.code, error: again.document.error?.code }).toEqual({
       code: 4,
@@ -152,5 +153,9 @@ describe('a program of the bundle', () => {
       error: 'runtime_unsupported',
     });
     expect(Object.keys(world.current().flows)).toEqual(['a']);
+    await world.release(v2(flowV2(world, 'a', 'v1', helloBundle('a'))));
+    const gone = await world.reconcile();
+    expect(gone.code).toBe(0);
+    expect(gone.document.flows.map(({ id }) => id)).toEqual(['a']);
   });
 });

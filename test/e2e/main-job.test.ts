@@ -204,6 +204,16 @@ describe('what may not be', () => {
     await world.release(next(), { unsigned: true });
     await expectRefused(3, 'release_missing');
   });
+  it('is a signed document of more than 512 KiB', async () => {
+    await running();
+    await world.release(next(), { tamper: (files) => (files['release.jws.json'] += ' '.repeat(520 * 1024)) });
+    await expectRefused(3, 'document_too_large');
+  });
+  it('is an entrypoint that is the agent’s own mark', async () => {
+    await running();
+    await world.release(next({ entrypoint: '.complete' }));
+    await expectRefused(4, 'entrypoint_missing');
+  });
   it('is a release of another tenant', async () => {
     await running();
     await world.release(next(), { tenant: 'other' });
@@ -277,6 +287,22 @@ describe('a branch that is not there', () => {
     world.writeConfig({ locale: 'fr' });
     const french = await world.reconcile();
     expect(french.stderr).toContain('Branche inexistante — contactez le support.');
+  });
+});
+
+describe('another tenant in agent.yaml', () => {
+  it('leaves the state of the first one alone', async () => {
+    await world.release(manifestV1(world, 'a.tar.gz', helloBundle('a')), { version: 'v1' });
+    await world.reconcile();
+    world.writeConfig({ tenant: 'other' });
+    const other = await world.reconcile();
+    expect({ code: other.code, desired: other.document.source.desired_revision }).toEqual({
+      code: 4,
+      desired: null,
+    });
+    world.writeConfig();
+    const back = await world.reconcile();
+    expect({ code: back.code, actions: back.document.actions }).toEqual({ code: 0, actions: [] });
   });
 });
 

@@ -55,7 +55,7 @@ export function pointer(flows: Current['flows'] = {}): Current {
 
 export function flowState(spec: FlowSpec, change: Partial<FlowState> = {}): FlowState {
   return {
-    active: { spec, entrypoint: 'main.py' },
+    active: { spec, entrypoint: 'main.py', revision: REVISION },
     previous: null,
     desired_version: spec.version,
     desired_sha256: spec.sha256,

@@ -281,10 +281,18 @@ describe('what goes wrong', () => {
     expect(await from.recall(revision('{}'))).toBeNull();
   });
 
-  test('an endless statement is too large, a silent server a timeout, no server a network failure', async () => {
+  test('an endless statement is trust’s to refuse, an endless manifest too large, a silent server a timeout, no server a network failure', async () => {
     publish('manifest.json', '{}');
     server.on(`${BASE}release.jws.json`, endless(64 * 1_024, 0));
+    // What is left of it is its size, for trust to refuse.
+    const endlessly = source();
+    const found = await endlessly.observe(signal);
+    const read = await endlessly.read(found as { revision: string; fingerprint: string }, signal);
+    if (read.kind !== 'read') throw new Error(read.message);
+    expect(read.snapshot.files.get('release.jws.json')?.length).toBe(512 * 1_024 + 1);
+    server.on(`${BASE}manifest.json`, endless(64 * 1_024, 0));
     expect(await source().observe(signal)).toMatchObject({ kind: 'retry', code: 'source_too_large' });
+    publish('manifest.json', '{}');
     server.on(`${BASE}release.jws.json`, () => {});
     expect(await source(150).observe(signal)).toMatchObject({ kind: 'retry', code: 'timeout' });
     const from = source();
