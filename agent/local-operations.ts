@@ -161,6 +161,10 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
         const message = `expected the id of an active flow, found "${flow}" (active: ${names})`;
         throw new OperationError('rollback_impossible', message, { exitCode: 2 });
       }
+      if (active.held !== null) {
+        const message = `flow ${flow}: expected a version that nobody rolled back, found ${active.version}, held by ${active.held.by} (${active.held.why}); "edge-agent resume" lets it go`;
+        throw new OperationError('rollback_impossible', message, { exitCode: 4 });
+      }
       const { previous } = active;
       const quarantine = previous === null ? undefined : records.quarantines().get(previous.sha256);
       const fault = await rollbackFault(previous, quarantine?.message, signal);

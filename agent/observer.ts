@@ -17,7 +17,7 @@ import { storeLayout } from '../store/layout.ts';
 import { createReportQueue } from '../store/report-queue.ts';
 import { createRunStore } from '../store/run-store.ts';
 import { createSystemClock } from '../system/clock.ts';
-import { controlPeer, createControlClient } from './control-client.ts';
+import { type ControlPeer, controlPeer, createControlClient } from './control-client.ts';
 import { effectiveSettings } from './effective-settings.ts';
 import { toOperationError } from './explain-error.ts';
 import { loadConfig } from './load-config.ts';
@@ -41,6 +41,8 @@ export interface OutputChunk {
 /** Looks at an agent's state without changing it: no lock is taken, and a daemon goes on beside it. */
 export interface Observer {
   status(signal: AbortSignal): Promise<Status>;
+  /** The daemon, or the command, that works on this state now. */
+  peer(signal: AbortSignal): Promise<ControlPeer | null>;
   events(last: number): Promise<Event[]>;
   followEvents(from: number, signal: AbortSignal): AsyncIterable<Event>;
   runs(flow: string | null, limit: number): RunSummary[];
@@ -119,6 +121,7 @@ export async function openObserver(configFile: string): Promise<Observer> {
         now: new Date(),
       });
     },
+    peer: (signal) => controlPeer(paths.socket, signal),
     events: (last) => history.tail(last),
     followEvents: (from, signal) => history.follow(from, signal),
     runs: (flow, limit) => runs.list({ limit, ...(flow === null ? {} : { flow }) }).map(toSummary),

@@ -26,6 +26,7 @@ export function versionsToPrune(
   leased: ReadonlySet<string>,
   policy: RetentionPolicy,
   now: Date,
+  wasActive: (record: VersionRecord) => boolean = () => true,
 ): PruneDecision[] {
   const safe = new Set(leased);
   for (const active of Object.values(current.flows)) {
@@ -39,8 +40,13 @@ export function versionsToPrune(
   const decisions: PruneDecision[] = [];
   const kept: VersionRecord[] = [];
   const ranks = new Map<string, number>();
-  // what is safe takes its place first, so that "keep 3" with an active and a previous version keeps one more
-  for (const record of [...newestFirst.filter(isSafe), ...newestFirst.filter((record) => !isSafe(record))]) {
+  // what is safe takes its place first, so that "keep 3" with an active and a previous version keeps one more;
+  // what never became active takes the last ones
+  for (const record of [
+    ...newestFirst.filter(isSafe),
+    ...newestFirst.filter((record) => !isSafe(record) && wasActive(record)),
+    ...newestFirst.filter((record) => !isSafe(record) && !wasActive(record)),
+  ]) {
     const group = record.flow ?? '';
     const rank = (ranks.get(group) ?? 0) + 1;
     ranks.set(group, rank);

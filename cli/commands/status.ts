@@ -19,7 +19,18 @@ export function addStatus(program: Command): void {
       );
       globals.terminal.document(status);
       renderStatus(status, globals.terminal, new Date());
+      await tellDaemon(globals);
     });
+}
+
+/** Ready says how it was at the last reconcile; whether somebody keeps it so is another matter. */
+async function tellDaemon(globals: Globals): Promise<void> {
+  const peer = await withObserver(globals, (observer) => observer.peer(globals.signal)).catch(() => null);
+  const daemon =
+    peer === null
+      ? 'not running; "edge-agent run" keeps this machine so'
+      : `edge-agent ${peer.verb}, process ${peer.pid}`;
+  globals.terminal.line(`${globals.terminal.paint('dim', 'Agent'.padEnd(10))} ${daemon}`);
 }
 
 /** A wrong agent.yaml stops no daemon: it works on with the last good one, and says so itself. */

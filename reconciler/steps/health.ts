@@ -14,7 +14,13 @@ export const health: FlowStep = {
       setHealth(context, spec.id, 'healthy');
       return { kind: 'skip', because: 'it declares no health check' };
     }
-    const result = await check(context, work, spec.health);
+    const { result, started } = await check(context, work, spec.health);
+    if (!started) {
+      // this machine could not start it: that says nothing about the version, and is looked at again
+      const message = `flow ${spec.id}: the health of ${version} could not be checked: ${result.reason}`;
+      context.events.emit({ severity: 'error', reason: 'FlowStalled', message, ...at });
+      return { kind: 'stalled', code: 'health_failed', message };
+    }
     if (result.status === 'succeeded') {
       setHealth(context, spec.id, 'healthy');
       context.events.emit({
@@ -43,7 +49,7 @@ async function check(
   context: ReconcileContext,
   work: FlowWork,
   health: { args: string[]; timeout: number },
-): Promise<RunResult> {
+): Promise<{ result: RunResult; started: boolean }> {
   const { spec } = work;
   const runId = `health-${context.chance.uuidv7()}`;
   const known = await context.secrets();
@@ -72,7 +78,7 @@ async function check(
   const stop = () => handle.cancel();
   context.signal.addEventListener('abort', stop, { once: true });
   try {
-    return await handle.done;
+    return { result: await handle.done, started: handle.process !== null };
   } finally {
     context.signal.removeEventListener('abort', stop);
   }

@@ -1,4 +1,5 @@
 import { DONE, type ReconcileContext, type Step, type StepResult } from '../context.ts';
+import type { VersionRecord } from '../ports.ts';
 import { type PruneDecision, versionsToPrune } from '../retention.ts';
 
 /** Versions that unfinished runs hold: garbage collection goes round them (design.md). */
@@ -7,14 +8,26 @@ function leasedPaths(context: Pick<ReconcileContext, 'runs'>): Set<string> {
   return new Set(unfinished.flatMap((run) => (run.path === null ? [] : [run.path])));
 }
 
+/** Versions made ahead that wait for a window, or for a resume. */
+function waitingPaths(context: ReconcileContext, records: readonly VersionRecord[]): string[] {
+  const waiting = new Map([...context.records.flows()].map(([id, flow]) => [id, flow.desired_sha256]));
+  const digests = new Set(waiting.values());
+  return records
+    .filter(({ flow, sha256 }) => (flow === null ? digests.has(sha256) : waiting.get(flow) === sha256))
+    .map((record) => record.path);
+}
+
 /** Removes the versions that retention lets go, or only says which when `dryRun`. */
 export async function pruneVersions(context: ReconcileContext, dryRun: boolean): Promise<PruneDecision[]> {
+  const records = await context.store.versions();
+  const names = context.records.names();
   const decisions = versionsToPrune(
-    await context.store.versions(),
+    records,
     context.store.current(),
-    leasedPaths(context),
+    new Set([...leasedPaths(context), ...waitingPaths(context, records)]),
     context.settings().retention,
     context.now,
+    (record) => names.has(record.path.toLowerCase()),
   );
   if (dryRun) return decisions;
   for (const { record, because } of decisions) {

@@ -354,6 +354,8 @@ describe('operations by hand', () => {
     expect((await world.json<RunReport>('trigger', 'default', '--wait')).document.stdout).toBe('one v1\n');
     expect((await world.reconcile()).code).toBe(0);
     expect(world.current().flows['default']?.version).toBe('v1');
+    expect((await world.json('rollback', 'default')).code).toBe(4);
+    expect(world.current().flows['default']?.version).toBe('v1');
     await world.release(manifestV1(world, 'c.tar.gz', helloBundle('three')), { version: 'v3' });
     await world.reconcile();
     expect(world.current().flows['default']).toMatchObject({ version: 'v3', held: null });

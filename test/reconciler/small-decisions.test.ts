@@ -79,6 +79,11 @@ describe('retention', () => {
     expect(pruned(pointer(), {}, ['flows/invoice-bot/v4'])).toEqual(['v2', 'v3']));
   it('lets go what is older than keep_days', () =>
     expect(pruned(pointer(), { keep_versions: 9, keep_days: 2 })).toEqual(['v3', 'v4']));
+  it('lets go first what never became active', () => {
+    const never = (record: { version: string }) => record.version !== 'v0';
+    const decisions = versionsToPrune(records, pointer(), new Set(), policy, NOW, never);
+    expect(decisions.map(({ record }) => record.version)).toEqual(['v4', 'v0']);
+  });
   it('lets the oldest go while all together are too large', () => {
     expect(pruned(pointer(), { keep_versions: 9, max_bytes: 25 })).toEqual(['v4', 'v3', 'v2']);
   });

@@ -65,6 +65,28 @@ function chainFromFiles(): { events: Record<string, unknown>[]; whole: boolean }
 }
 
 describe('the event log', () => {
+  test('begins a new log for another agent or tenant, whose events nobody else may report', () => {
+    const kept = new Map<string, unknown>();
+    const documents = {
+      read: (key: string) => kept.get(key),
+      write: (key: string, value: unknown) => void kept.set(key, value),
+    };
+    const first = open({ documents });
+    first.emit(seen(1));
+    first.emit(seen(2));
+    first.close();
+    const again = open({ documents });
+    expect(again.logId).toBe(first.logId);
+    again.emit(seen(3));
+    again.close();
+    const other = open({ documents, tenant: 'globex' });
+    expect(other.logId).not.toBe(first.logId);
+    other.emit(seen(4));
+    expect(other.nextSeq()).toBe(2);
+    other.close();
+    expect(open({ documents }).logId).not.toBe(other.logId);
+  });
+
   test('writes the members of the contract in its order, and leaves out what is not there', () => {
     const log = open();
     log.emit({ severity: 'info', reason: 'AgentStarted', message: 'é' });
