@@ -1,12 +1,16 @@
 import { chmod, mkdir, rm, rmdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { toOperationError } from './explain-error.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
 import { expectOwnFolder } from './own-folder.ts';
 
 const BODY_MAX_BYTES = 8 * 1024 * 1024;
+
+/** How long a daemon that ends lets operations under way finish; runs are waited for elsewhere. */
+const DAEMON_GRACE_MS = 2_000;
 
 export interface ControlServer {
   close(): Promise<void>;
@@ -20,14 +24,18 @@ export async function serveControl(
   socket: string,
   operations: AgentOperations,
   about: { verb: string; tenant: string },
+  graceMs = DAEMON_GRACE_MS,
 ): Promise<ControlServer> {
   if (process.platform !== 'win32') {
     await mkdir(dirname(socket), { recursive: true, mode: 0o700 });
     await expectOwnFolder(dirname(socket));
     await rm(socket, { force: true });
   }
+  const atWork = new Set<Promise<void>>();
   const server = createServer((request, response) => {
-    void answer(request, response, operations, about).catch(() => response.destroy());
+    const work = answer(request, response, operations, about).catch(() => void response.destroy());
+    atWork.add(work);
+    void work.finally(() => atWork.delete(work));
   });
   server.requestTimeout = 0;
   const before = process.platform === 'win32' ? null : process.umask(0o177);
@@ -43,8 +51,12 @@ export async function serveControl(
   server.unref();
   return {
     async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      // whoever was let in gets an answer
+      await Promise.race([Promise.allSettled(atWork), sleep(graceMs, undefined, { ref: false })]);
       server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await closed;
       if (process.platform === 'win32') return;
       await rm(socket, { force: true });
       // only a folder made for sockets is ever empty

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chooseAccount } from '../executors/account.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
+import { loadDeviceKey } from '../trust/device-key.ts';
 import { OperationError } from './operation-error.ts';
 import type { AgentPaths } from './paths.ts';
 import { createReleaseCheck } from './release-check.ts';
@@ -32,5 +33,13 @@ export async function checkMachine(config: AgentConfig, paths: AgentPaths): Prom
   const warnings: string[] = [];
   const account = await chooseAccount({ allowRoot: config.runs.allow_root, user: config.runs.user ?? null });
   if (account.kind === 'refused') warnings.push(account.reason);
+  if (config.saas_url !== undefined) {
+    const fault = await loadDeviceKey(paths.credentials).then(
+      (key) =>
+        key === null ? `expected ${paths.credentials}/device.jwk, found none; enrol this agent again` : null,
+      (error: unknown) => (error as Error).message,
+    );
+    if (fault !== null) warnings.push(`no report can be sent: ${fault}`);
+  }
   return { problems, warnings };
 }

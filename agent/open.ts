@@ -10,6 +10,8 @@ import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { type WiredAgent, wireAgent } from './wire.ts';
 
+const COMMAND_GRACE_MS = 10 * 60_000;
+
 export type WatchedProgress = ProgressSink;
 
 export interface OpenOptions {
@@ -55,13 +57,15 @@ export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
       daemon,
       ...(progress === undefined ? {} : { progress }),
     });
-    const control = await serveControl(paths.socket, wired.operations, {
-      verb: options.verb,
-      tenant: loaded.config.tenant,
-    }).catch(async (error: unknown) => {
-      await wired.close();
-      throw error;
-    });
+    const about = { verb: options.verb, tenant: loaded.config.tenant };
+    // a command alone finishes what another one has handed to it meanwhile
+    const grace = daemon ? [] : ([COMMAND_GRACE_MS] as const);
+    const control = await serveControl(paths.socket, wired.operations, about, ...grace).catch(
+      async (error: unknown) => {
+        await wired.close();
+        throw error;
+      },
+    );
     return {
       ...wired,
       loaded,

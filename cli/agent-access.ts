@@ -1,10 +1,11 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ControlPeer, controlPeer, createControlClient } from '../agent/control-client.ts';
-import { loadConfig } from '../agent/load-config.ts';
+import { loadConfig, stateOfWrongConfig } from '../agent/load-config.ts';
 import type { Observer } from '../agent/observer.ts';
+import { OperationError } from '../agent/operation-error.ts';
 import type { AgentOperations } from '../agent/operations.ts';
-import { agentPaths } from '../agent/paths.ts';
+import { agentPaths, socketPath } from '../agent/paths.ts';
 import type { Globals } from './globals.ts';
 import { createTerminalProgress } from './progress.ts';
 
@@ -28,10 +29,10 @@ export async function withOperations(
   work: (operations: AgentOperations, peer: ControlPeer | null) => Promise<void>,
 ): Promise<void> {
   const { terminal, signal } = globals;
-  const { config } = await loadConfig(globals.config);
-  const { socket } = agentPaths(config, globals.config);
+  const socket = await socketOf(globals);
   const peer = await controlPeer(socket, signal);
   if (peer !== null) return work(createControlClient(socket), peer);
+  await loadConfig(globals.config);
   const [{ openAgent }, { toOperationError }, { createLog }] = await Promise.all([
     import('../agent/open.ts'),
     import('../agent/explain-error.ts'),
@@ -64,6 +65,20 @@ export async function withOperations(
     terminal.clearProgress();
     await agent.close();
     log.close();
+  }
+}
+
+/** A wrong agent.yaml stops no daemon: it works on with the last good one and can be talked to. */
+async function socketOf(globals: Globals): Promise<string> {
+  try {
+    const { config } = await loadConfig(globals.config);
+    return agentPaths(config, globals.config).socket;
+  } catch (error) {
+    if (!(error instanceof OperationError) || error.code !== 'config_invalid') throw error;
+    const state = await stateOfWrongConfig(globals.config);
+    if (state === null || (await controlPeer(socketPath(state), globals.signal)) === null) throw error;
+    globals.terminal.note(`warning: the agent works with the last good configuration: ${error.message}`);
+    return socketPath(state);
   }
 }
 

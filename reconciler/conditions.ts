@@ -10,6 +10,8 @@ export interface Outcome {
   readonly setbacks: readonly Setback[];
   readonly unhealthy: readonly string[];
   readonly held: readonly string[];
+  /** What is well now and will not stay so: a release about to expire. */
+  readonly warnings: readonly string[];
 }
 
 export interface Conclusion {

@@ -128,6 +128,9 @@ function settle(
       unhealthy: [...flows].flatMap(([id, flow]) =>
         current.flows[id] && flow.health === 'unhealthy' ? [id] : [],
       ),
+      warnings: (state.verified?.warnings ?? []).flatMap(({ reason, message }) =>
+        reason === 'ReleaseExpiring' ? [message] : [],
+      ),
       held: state.plan?.flows.flatMap((flow) => (flow.kind === 'held' ? [flow.spec.id] : [])) ?? [],
     },
     before,

@@ -97,7 +97,11 @@ export const AgentConfig = z.strictObject({
       schedule: RetentionFields.schedule.default('0 3 * * 0'),
     })
     .prefault({}),
-  maintenance: z.strictObject({ windows: z.array(Cron).max(64).optional() }).prefault({}),
+  maintenance: z
+    .strictObject({
+      windows: z.array(Cron).min(1, 'expected at least one window, or no list for always').max(64).optional(),
+    })
+    .prefault({}),
   executors: z
     .strictObject({
       python: z

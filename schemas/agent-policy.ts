@@ -27,7 +27,11 @@ export const AgentPolicy = z.strictObject({
     .partial()
     .optional(),
   retention: z.strictObject(RetentionFields).partial().optional(),
-  maintenance: z.strictObject({ windows: z.array(Cron).max(64) }).optional(),
+  maintenance: z
+    .strictObject({
+      windows: z.array(Cron).min(1, 'expected at least one window, or no list for always').max(64),
+    })
+    .optional(),
   source: z.strictObject({ interval: PositiveDuration }).partial().optional(),
 });
 export type AgentPolicy = z.infer<typeof AgentPolicy>;

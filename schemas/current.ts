@@ -4,7 +4,15 @@ import { FlowId, Revision, Sha256, Timestamp } from './names.ts';
 /** A directory name: a version, or `<version>+<first 8 of sha256>` when the name was taken by another digest. */
 export const VersionDirectory = z.string().min(1).max(80);
 
-const VersionRef = z.object({ version: VersionDirectory, sha256: Sha256, path: z.string().min(1) });
+/** `<version>` (v1) or `flows/<flow>/<version>` (v2), relative to `<edge_cache_dir>/<slug>`. */
+const VersionPath = z
+  .string()
+  .regex(
+    /^(?:flows\/[a-z0-9-]{1,63}\/)?[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$/,
+    'expected <version> or flows/<flow>/<version>',
+  );
+
+const VersionRef = z.object({ version: VersionDirectory, sha256: Sha256, path: VersionPath });
 
 export const Held = z.object({ by: z.string(), why: z.string() });
 export type Held = z.infer<typeof Held>;

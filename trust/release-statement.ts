@@ -84,13 +84,12 @@ function rootVersionFault(statement: ReleaseStatement, inForce: InForce, name: s
 
 function timeFault(statement: ReleaseStatement, time: Date, name: string): Refused | null {
   const { issued, expires } = statement;
-  const at = time.toISOString();
   if (!(Date.parse(issued) <= time.getTime() + ISSUED_AHEAD_MS)) {
-    const message = `${name}: expected a release issued at most 24 h after ${at}, found ${issued}; check this machine's clock`;
+    const message = `${name}: expected a release issued at most 24 h ahead of this machine's clock, found ${issued}; check the clocks`;
     return refused('issued_in_future', message);
   }
   if (hasExpired(expires, time)) {
-    const message = `${name}: expected a release that has not expired at ${at}, found expires ${expires}; sign a new one`;
+    const message = `${name}: expected a release that has not expired, found expires ${expires}; sign a new one`;
     return refused('release_expired', message);
   }
   return null;

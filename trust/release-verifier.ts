@@ -56,7 +56,7 @@ export function createReleaseVerifier(options: ReleaseVerifierOptions): ReleaseV
       const refuse = (fault: Refused): Verdict => ({ ...fault, memory: learned, newRoots });
       if (walk.kind === 'refused') return refuse(refused(walk.code, walk.message));
       const time = trustedTime(now, memory.latest_issued);
-      if (hasExpired(walk.root.expires, time)) return refuse(expiredRoot(walk.root, time));
+      if (hasExpired(walk.root.expires, time)) return refuse(expiredRoot(walk.root));
 
       const expected = { tenant, inForce: walk, memory, time };
       const believed = await believeStatement(statementBytes, RELEASE_FILE, expected);
@@ -105,8 +105,8 @@ function missingStatement(mode: 'required' | 'optional'): Refused {
   return refused('signature_required', message);
 }
 
-function expiredRoot(root: Root, time: Date): Refused {
-  const message = `expected a root that has not expired at ${time.toISOString()}, found root ${root.version} with expires ${root.expires}; sign root ${root.version + 1}`;
+function expiredRoot(root: Root): Refused {
+  const message = `expected a root that has not expired, found root ${root.version} with expires ${root.expires}; sign root ${root.version + 1}`;
   return refused('root_expired', message);
 }
 

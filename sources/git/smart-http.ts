@@ -146,7 +146,7 @@ function refusedBy(response: HttpResponse, url: URL, now: Date): GitFault {
   if (status === 401 || (status === 403 && afterMs === undefined)) {
     return new GitFault(
       'credentials_refused',
-      `${shown(url)}: expected to be let in, found ${status}; put a valid token into credentials_dir/git-token`,
+      `${shown(url)}: expected to be let in, found ${status}; put a valid token into credentials_dir/git-token, or enrol this agent again`,
     );
   }
   if (status === 404 || status === 410) {

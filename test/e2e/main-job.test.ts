@@ -225,6 +225,13 @@ describe('what may not be', () => {
     await world.release(next(), { issued, expires: new Date(Date.now() - 60_000).toISOString() });
     await expectRefused(3, 'release_expired');
   });
+  it('is said of a release seven days before it expires', async () => {
+    const soon = new Date(Date.now() + 3 * 86_400_000).toISOString();
+    await world.release(manifestV1(world, 'a.tar.gz', helloBundle('good')), { version: 'v1', expires: soon });
+    const result = await world.reconcile();
+    expect(result.code).toBe(0);
+    expect(result.document.conditions[0]?.message).toContain(`expires at ${soon}`);
+  });
   it('is a bundle from outside the allow-list', async () => {
     await running();
     await world.release({ ...next(), edge_url: `${world.artifacts.origin}/elsewhere/b.tar.gz` });
@@ -309,10 +316,11 @@ describe('another tenant in agent.yaml', () => {
 describe('a policy the statement binds', () => {
   it('fills only what agent.yaml does not write', async () => {
     world.writeConfig({ retention: { keep_versions: 1 } });
-    const policy = 'version: 1\nmaintenance:\n  windows: []\nretention:\n  keep_versions: 9\n';
+    const closed = (new Date().getUTCHours() + 12) % 24;
+    const policy = `version: 1\nmaintenance:\n  windows: ['* ${closed} * * *']\nretention:\n  keep_versions: 9\n`;
     await world.release(manifestV1(world, 'a.tar.gz', helloBundle('a')), { version: 'v1', policy });
-    const closed = await world.reconcile();
-    expect({ code: closed.code, error: closed.document.error?.code }).toEqual({
+    const waiting = await world.reconcile();
+    expect({ code: waiting.code, error: waiting.document.error?.code }).toEqual({
       code: 5,
       error: 'outside_window',
     });

@@ -11,6 +11,7 @@ const outcome = {
   setbacks: [] as Setback[],
   unhealthy: [] as string[],
   held: [] as string[],
+  warnings: [] as string[],
 };
 const retry = { kind: 'retry', code: 'network', message: 'no route' } as const;
 const stalled = { kind: 'stalled', code: 'manifest_invalid', message: 'wrong' } as const;
