@@ -95,7 +95,9 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   options.hurry.addEventListener('abort', () => agent.dispatcher.cancelRunning(), { once: true });
   await agent.dispatcher.drain();
   deps.events.emit({ severity: 'info', reason: 'AgentStopped', message: 'edge-agent has stopped' });
-  await agent.outbox.flushOnce({ deadlineMs: 2_000 });
+  await agent.outbox.flushOnce({ deadlineMs: 2_000 }).catch((error: unknown) => {
+    log.warn('the last reports wait for the next start', { error });
+  });
   return options.signal.aborted ? 'ended' : 'restart';
 }
 

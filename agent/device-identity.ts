@@ -2,6 +2,9 @@ import type { Clock } from '../reconciler/ports.ts';
 import { loadDeviceKey } from '../trust/device-key.ts';
 import { signRequestToken } from '../trust/request-token.ts';
 
+/** Verifiers allow a minute; what is less than this is no wrong clock. */
+const TOLERATED_MS = 10_000;
+
 /** How this agent says who it is to the SaaS. */
 export interface DeviceIdentity {
   /** `Bearer <JWT>` for one call; null when the agent is not enrolled (no key, or no agent_id). */
@@ -29,8 +32,9 @@ export function createDeviceIdentity(
         key = null;
         return null;
       }
-      // a clock that is wrong does not lock the agent out: the token carries the server's time
-      const now = new Date(clock.now().getTime() + clockOffsetMs());
+      // a clock that is wrong does not lock the agent out: the token carries the server's time; small differences are latency
+      const offset = clockOffsetMs();
+      const now = new Date(clock.now().getTime() + (Math.abs(offset) < TOLERATED_MS ? 0 : offset));
       return `Bearer ${await signRequestToken({ jwk, issuer, method, url: String(url), now })}`;
     },
   };

@@ -24,12 +24,16 @@ export interface SourceInputs {
   /** Of the root in force, for the http source to look for the next one. */
   readonly rootVersion: () => number;
   readonly onWarning: (message: string) => void;
-  readonly onClockOffset: (ms: number) => void;
+  /** By the clock of the SaaS: what request tokens go by. */
+  readonly onSaasClock: (offsetMs: number) => void;
+  /** By the clocks of everybody else: shown, and believed by nobody. */
+  readonly onOtherClock: (offsetMs: number) => void;
 }
 
 /** Everything that is made anew when agent.yaml changes. */
 export interface ConfiguredSources {
-  readonly http: HttpClient;
+  /** For the SaaS alone. */
+  readonly saas: HttpClient;
   readonly source: DesiredSource;
   readonly bundles: BundleSource;
   readonly branchCheck: BranchCheck | null;
@@ -39,13 +43,16 @@ export interface ConfiguredSources {
 export function createSources(inputs: SourceInputs): ConfiguredSources {
   const { config, paths, credentials, identity, clock } = inputs;
   const { ca_file: _caFile, proxy } = config.network;
-  const http = createHttpClient({
-    userAgent: USER_AGENT,
-    clock,
-    onClockOffset: inputs.onClockOffset,
-    ...(paths.caFile === null ? {} : { caFile: paths.caFile }),
-    ...(proxy === undefined ? {} : { proxy }),
-  });
+  const client = (onClockOffset: (ms: number) => void) =>
+    createHttpClient({
+      userAgent: USER_AGENT,
+      clock,
+      onClockOffset,
+      ...(paths.caFile === null ? {} : { caFile: paths.caFile }),
+      ...(proxy === undefined ? {} : { proxy }),
+    });
+  const http = client(inputs.onOtherClock);
+  const saas = client(inputs.onSaasClock);
   const bundles = createBundleSource({
     client: http,
     allow: config.artifacts.allow ?? [new URL(config.source.url).origin],
@@ -58,9 +65,13 @@ export function createSources(inputs: SourceInputs): ConfiguredSources {
   const branchCheck =
     config.saas_url === undefined
       ? null
-      : createBranchCheck({ client: http, saasUrl: config.saas_url, authorize: identity.authorize });
+      : createBranchCheck({ client: saas, saasUrl: config.saas_url, authorize: identity.authorize });
   const source = config.source.kind === 'git' ? gitSource(inputs, http) : httpSource(inputs, http);
-  return { http, source, bundles, branchCheck, close: () => http.close() };
+  const close = () => {
+    http.close();
+    saas.close();
+  };
+  return { saas, source, bundles, branchCheck, close };
 }
 
 function gitSource(inputs: SourceInputs, http: HttpClient): DesiredSource {

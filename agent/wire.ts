@@ -87,7 +87,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   let policy: AgentPolicy | null = null;
   let deepDue = !options.daemon;
   let deepCheck = deepDue;
-  let clockOffsetMs: number | null = null;
+  let saasOffsetMs: number | null = null;
+  let otherOffsetMs: number | null = null;
   let disk = { used: 0, free: 0 };
   const config = (): AgentConfig => loaded.config;
 
@@ -134,7 +135,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     paths.credentials,
     () => config().agent_id ?? null,
     clock,
-    () => clockOffsetMs ?? 0,
+    () => saasOffsetMs ?? 0,
   );
   const live = createLiveStatus(() => clock.now(), options.progress);
   const statusNow = (): Status =>
@@ -148,7 +149,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       queue,
       live,
       disk,
-      clockOffsetMs,
+      clockOffsetMs: saasOffsetMs ?? otherOffsetMs,
       isolation: isolationLevel(settings().runs),
       now: clock.now(),
     });
@@ -164,8 +165,11 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       keepDays: () => settings().retention.keep_days,
       rootVersion: () => records.trustSeen().root_version ?? pinnedRootVersion(paths),
       onWarning: (message) => log.warn(message),
-      onClockOffset: (ms) => {
-        clockOffsetMs = ms;
+      onSaasClock: (ms) => {
+        saasOffsetMs = ms;
+      },
+      onOtherClock: (ms) => {
+        otherOffsetMs = ms;
       },
     });
   let sources = makeSources();
@@ -187,7 +191,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
           throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
         return header;
       };
-      return createSaasClient({ client: sources.http, saasUrl, authorize, clock }).post;
+      return createSaasClient({ client: sources.saas, saasUrl, authorize, clock }).post;
     },
   });
 
@@ -224,6 +228,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       await endOrphans(run);
     },
     salvage: runFiles.output,
+    onFault: (error) =>
+      log.error('the end of a run could not be written; it will be reported as lost', { error }),
   });
   await dispatcher.recover({ resume: options.daemon });
 

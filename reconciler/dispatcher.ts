@@ -32,6 +32,8 @@ export interface DispatcherDeps {
   readonly runDirectory: (runId: string, attempt: number) => string;
   /** Ends what an earlier life of the agent left running. */
   readonly endOrphans: (run: { runId: string; process: RunRecord['process'] }) => Promise<void>;
+  /** A run whose end could not be written; it stays as it is until the next start reports it `lost`. */
+  readonly onFault: (error: unknown) => void;
   /** Output that an unfinished attempt left on disk, kept and redacted already. */
   readonly salvage: (runId: string, attempt: number) => Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
 }
@@ -147,7 +149,12 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const run = deps.runs.get(runId);
       if (run === null || run.state !== 'queued') continue;
       live.set(runId, { cancelled: false, handle: null });
-      void work(run).finally(() => {
+      const ended = work(run).catch((error: unknown) => {
+        for (const waiter of waiting.get(runId) ?? []) waiter.reject(error);
+        waiting.delete(runId);
+        deps.onFault(error);
+      });
+      void ended.finally(() => {
         live.delete(runId);
         pump();
         if (live.size === 0) for (const done of idle.splice(0)) done();

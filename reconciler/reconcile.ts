@@ -56,7 +56,27 @@ export async function reconcile(deps: ReconcileDeps, options: ReconcileOptions):
   options.signal.throwIfAborted();
   for (const outcome of state.outcomes.values()) if (outcome.setback !== null) setbacks.push(outcome.setback);
   if (options.dryRun === true) setbacks.push(...blockedIn(state.plan));
-  return settle(context, state, setbacks, options);
+  try {
+    return settle(context, state, setbacks, options);
+  } catch (error) {
+    const setback = context.explain(error);
+    if (setback === null) throw error;
+    return unsettled(context, state, [...setbacks, setback], options);
+  }
+}
+
+/** The same conclusion when it cannot be written: the disk is full, say. */
+function unsettled(
+  context: ReconcileContext,
+  state: ReconcileState,
+  setbacks: readonly Setback[],
+  options: ReconcileOptions,
+): ReconcileResult {
+  const revision = state.found?.revision ?? null;
+  const outcome = { revision, setbacks, unhealthy: [], held: [], warnings: [] };
+  const pace = { intervalMs: options.intervalMs, failures: 1, uniform: context.chance.uniform() };
+  const conclusion = conclude(outcome, [], context.clock.now(), pace);
+  return { ...conclusion, revision, setbacks, actions: state.actions, plan: state.plan };
 }
 
 async function runStep(step: Step, context: ReconcileContext, state: ReconcileState): Promise<StepResult> {

@@ -41,7 +41,10 @@ export const applyFlows: Step = {
       }
       try {
         const setback =
-          (await dependencySetback(flow, settled)) ?? (await slots(() => applyFlow(context, state, flow)));
+          (await dependencySetback(flow, settled)) ??
+          (await slots(() => applyFlow(context, state, flow)).catch((error: unknown) =>
+            explained(context, id, error),
+          ));
         context.progress.phase(id, setback === null ? 'active' : phaseOf(setback));
         noteOutcome(context, state, flow, setback);
         settled.get(id)?.resolve(setback);
@@ -58,6 +61,14 @@ export const applyFlows: Step = {
 /** Of a flow that stays as it is: neither a check nor a word about what failed before. */
 function owesNothing(before: FlowState | undefined): boolean {
   return before !== undefined && before.health !== 'unknown' && before.setback === null;
+}
+
+/** A fault of this machine met by one flow leaves the others to proceed; a bug of ours ends the reconcile. */
+function explained(context: ReconcileContext, flow: string, error: unknown): Setback {
+  context.signal.throwIfAborted();
+  const setback = context.explain(error);
+  if (setback === null) throw error;
+  return { ...setback, message: `flow ${flow}: ${setback.message}` };
 }
 
 /** At most `limit` pieces of work at a time, first come first served. */

@@ -50,6 +50,10 @@ async function fetchOnce(context: ReconcileContext, work: FlowWork): Promise<Ste
       because: work.because,
     });
     return DONE;
+  } catch (error) {
+    // what fills the disk is let go: the agent itself needs room, and a newer release may be smaller
+    if (context.explain(error)?.code === 'disk_full') await into.restart(null);
+    throw error;
   } finally {
     await into.keep();
   }
