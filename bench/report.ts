@@ -48,7 +48,7 @@ export function renderCase(report: CaseReport): string {
     { true: 'met', false: 'MISSED', null: '' }[String(isMet(figure)) as 'true' | 'false' | 'null'],
   ]);
   const widths = HEADS.map((head, column) =>
-    Math.max(3, head.length, ...rows.map((row) => [...(row[column] ?? '')].length)),
+    Math.max(3, head.length, ...rows.map((row) => (row[column] ?? '').length)),
   );
   const line = (cells: readonly string[]) => {
     const padded = cells.map((cell, column) =>
