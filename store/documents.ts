@@ -48,12 +48,10 @@ export function createStateDocuments(database: Database): StateDocuments {
       listed.delete(key);
     },
     list(prefix) {
-      return selectPrefix
-        .all({ prefix })
-        .map((row) => ({
-          key: String(row['key']),
-          value: parseListed(String(row['key']), String(row['value'])),
-        }));
+      return selectPrefix.all({ prefix }).map((row) => ({
+        key: String(row['key']),
+        value: parseListed(String(row['key']), String(row['value'])),
+      }));
     },
   };
 }
