@@ -1,6 +1,5 @@
+import { cleanUpIsDue } from '../reconciler/clean-up-time.ts';
 import { createReconcileLoop } from '../reconciler/loop.ts';
-import { cronSelects } from '../reconciler/window.ts';
-import { parseCron } from '../schemas/cron.ts';
 import { watchConfigFile } from '../sources/config-watch.ts';
 import { createSystemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
@@ -12,7 +11,6 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 /** After the first reconcile, so that being Ready does not wait for gigabytes to be hashed. */
 const FIRST_DEEP_CHECK_MS = 5_000;
-const CLEAN_UP_AT_LEAST_EVERY_MS = 7 * DAY_MS + 60 * MINUTE_MS;
 
 export interface DaemonOptions extends Omit<OpenOptions, 'daemon' | 'verb'> {
   /** Aborts when runs are not to be waited for any more. */
@@ -121,7 +119,9 @@ async function upkeep(
       agent.requestDeepCheck();
       loop.nudge();
     }
-    if (!cleanUpIsDue(agent, clock.now())) continue;
+    const { retention, timezone } = agent.settings();
+    const last = agent.records.lastCleanUp() ?? clock.now();
+    if (!cleanUpIsDue(retention.schedule, timezone, last, clock.now())) continue;
     try {
       await agent.housekeeping.collectGarbage(false, signal);
     } catch (error) {
@@ -129,14 +129,4 @@ async function upkeep(
       agent.records.setLastCleanUp(clock.now());
     }
   }
-}
-
-function cleanUpIsDue(agent: OpenAgent, now: Date): boolean {
-  const last = agent.records.lastCleanUp()?.getTime() ?? 0;
-  if (now.getTime() - last > CLEAN_UP_AT_LEAST_EVERY_MS) return true;
-  const { retention, timezone } = agent.settings();
-  const fields = parseCron(retention.schedule);
-  return (
-    typeof fields !== 'string' && now.getTime() - last >= MINUTE_MS && cronSelects(fields, now, timezone)
-  );
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { olderThan } from '../../reconciler/agent-version.ts';
+import { cleanUpIsDue } from '../../reconciler/clean-up-time.ts';
 import { resolveEntrypoint } from '../../reconciler/entrypoint.ts';
 import { impliedVersion } from '../../reconciler/normalise-release.ts';
 import { versionsToPrune } from '../../reconciler/retention.ts';
@@ -101,6 +102,20 @@ describe('a maintenance window', () => {
     expect(inMaintenanceWindow(['* * 1 * fri'], at, 'UTC')).toBe(true);
     expect(inMaintenanceWindow(['* * 20 * mon'], at, 'UTC')).toBe(true);
     expect(inMaintenanceWindow(['* * 1 * mon'], at, 'UTC')).toBe(false);
+  });
+});
+
+describe('the weekly clean-up', () => {
+  const sunday = new Date('2026-11-22T03:00:20Z');
+  const due = (last: string, now = sunday) => cleanUpIsDue('0 3 * * 0', 'UTC', new Date(last), now);
+  it('is due in the minute of its schedule, and once in it', () => {
+    expect(due('2026-11-15T03:00:20Z')).toBe(true);
+    expect(due('2026-11-22T03:00:05Z')).toBe(false);
+    expect(due('2026-11-15T03:00:20Z', new Date('2026-11-22T03:01:20Z'))).toBe(false);
+  });
+  it('is made up for when the machine was off at its hour', () => {
+    expect(due('2026-11-15T03:00:20Z', new Date('2026-11-23T09:00:00Z'))).toBe(true);
+    expect(due('2026-11-16T09:00:00Z', new Date('2026-11-23T09:00:00Z'))).toBe(false);
   });
 });
 
