@@ -18,19 +18,15 @@ export function addStatus(program: Command): void {
         (error: unknown) => statusOfDaemon(error, globals),
       );
       globals.terminal.document(status);
-      renderStatus(status, globals.terminal, new Date());
-      await tellDaemon(globals);
+      renderStatus(status, globals.terminal, new Date(), await agentLine(globals));
     });
 }
 
 /** Ready says how it was at the last reconcile; whether somebody keeps it so is another matter. */
-async function tellDaemon(globals: Globals): Promise<void> {
+async function agentLine(globals: Globals): Promise<string> {
   const peer = await withObserver(globals, (observer) => observer.peer(globals.signal)).catch(() => null);
-  const daemon =
-    peer === null
-      ? 'not running; "edge-agent run" keeps this machine so'
-      : `edge-agent ${peer.verb}, process ${peer.pid}`;
-  globals.terminal.line(`${globals.terminal.paint('dim', 'Agent'.padEnd(10))} ${daemon}`);
+  if (peer === null) return 'not running; "edge-agent run" keeps this machine so';
+  return `edge-agent ${peer.verb}, process ${peer.pid}`;
 }
 
 /** A wrong agent.yaml stops no daemon: it works on with the last good one, and says so itself. */

@@ -2,7 +2,12 @@ import type { FlowStatus, Status } from '../../schemas/status.ts';
 import { ago, bytes, shortDigests, type Terminal, table } from '../terminal.ts';
 
 /** The status document for people: a verdict first, then what it rests on. */
-export function renderStatus(status: Status, terminal: Terminal, now: Date): void {
+export function renderStatus(
+  status: Status,
+  terminal: Terminal,
+  now: Date,
+  agent: string | null = null,
+): void {
   const { paint } = terminal;
   terminal.line(verdict(status, terminal));
   terminal.line();
@@ -30,6 +35,7 @@ export function renderStatus(status: Status, terminal: Terminal, now: Date): voi
       paint('yellow', `by ${status.suspended.by}, ${until}: ${status.suspended.why}`),
     ]);
   }
+  if (agent !== null) rows.push(['Agent', agent]);
   if (status.config.error !== null) rows.push(['Config', paint('red', status.config.error)]);
   for (const [name, value] of rows) terminal.line(`${paint('dim', name.padEnd(10))} ${value}`);
   if (status.flows.length === 0) return;
