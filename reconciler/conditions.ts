@@ -57,9 +57,9 @@ export function conclude(
   const conditions: Condition[] = [];
   if (ready) {
     const held = outcome.held.length === 0 ? '' : `; held after a rollback: ${outcome.held.join(', ')}`;
-    conditions.push(
-      make('Ready', 'True', 'RevisionApplied', `${outcome.revision} is applied in full${held}`),
-    );
+    const warned = outcome.warnings.map((warning) => `; ${warning}`).join('');
+    const message = `${outcome.revision} is applied in full${held}${warned}`;
+    conditions.push(make('Ready', 'True', 'RevisionApplied', message));
   } else conditions.push(make('Ready', 'False', problem.code, problem.message + others));
   if (blocking.length > 0) conditions.push(make('Stalled', 'True', problem.code, problem.message + others));
   else if (retries.length > 0)

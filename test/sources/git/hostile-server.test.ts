@@ -226,12 +226,12 @@ describe('a pack that lies is refused whole', () => {
   });
 
   test('when a document is over its cap', async () => {
-    const large = makeObject('blob', Buffer.alloc(512 * 1_024 + 1, 'a'));
+    const large = makeObject('blob', Buffer.alloc(256 * 1_024 + 1, 'a'));
     const result = await lie((honest) => {
-      const { commit, objects } = files([['100644', 'release.jws.json', large]], [honest]);
+      const { commit, objects } = files([['100644', 'agent-policy.yaml', large]], [honest]);
       return { tip: commit.oid, answer: sending(makePack(objects.map(entryOf))) };
     });
-    expect(result).toMatchObject({ ...TOO_LARGE, message: expect.stringContaining('release.jws.json') });
+    expect(result).toMatchObject({ ...TOO_LARGE, message: expect.stringContaining('agent-policy.yaml') });
   });
 });
 
