@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import { execa } from 'execa';
 import type { RunSettings } from '../reconciler/ports.ts';
+import { runHelper } from './helper-program.ts';
 
 /** The account flows run as, when it is not the agent's own. */
 export interface Account {
@@ -61,10 +61,9 @@ export async function chooseAccount(
 }
 
 async function idOf(flag: string, name: string): Promise<number | null> {
-  const { stdout, exitCode } = await execa('id', [flag, '--', name], {
-    reject: false,
-    timeout: LOOKUP_TIMEOUT_MS,
-    maxBuffer: LOOKUP_MAX_BYTES,
+  const { stdout, exitCode } = await runHelper('id', [flag, '--', name], {
+    timeoutMs: LOOKUP_TIMEOUT_MS,
+    maxBytes: LOOKUP_MAX_BYTES,
   });
   return exitCode === 0 && /^\d+$/.test(stdout.trim()) ? Number(stdout.trim()) : null;
 }
@@ -75,15 +74,13 @@ export async function unreachable(account: Account, path: string): Promise<strin
   for (let folder = dirname(path); folder !== way[0]; folder = dirname(folder)) way.unshift(folder);
   const last = way.pop() as string;
   // Asked as that account: modes, access control lists and read-only mounts all have their say.
-  const found = await execa('/bin/sh', ['-c', REACH, 'sh', last, ...way], {
+  const found = await runHelper('/bin/sh', ['-c', REACH, 'sh', last, ...way], {
     uid: account.uid,
     gid: account.gid,
     cwd: '/',
     env: { PATH: '/usr/bin:/bin' },
-    extendEnv: false,
-    reject: false,
-    timeout: LOOKUP_TIMEOUT_MS,
-    maxBuffer: LOOKUP_MAX_BYTES,
+    timeoutMs: LOOKUP_TIMEOUT_MS,
+    maxBytes: LOOKUP_MAX_BYTES,
   });
   return found.exitCode === 0 ? null : found.stdout || path;
 }

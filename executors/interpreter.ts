@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { execa } from 'execa';
 import type { RunSettings, Stalled } from '../reconciler/ports.ts';
 import { type Account, chooseAccount } from './account.ts';
+import { runHelper } from './helper-program.ts';
 
 /** A Python that runs here. */
 export interface Interpreter {
@@ -97,29 +97,25 @@ async function probe(
   signal: AbortSignal,
 ): Promise<Interpreter | { kind: 'unusable'; why: string }> {
   const names = ['PATH', 'SystemRoot', 'PATHEXT', 'HOME', 'USERPROFILE', 'LOCALAPPDATA'];
-  const result = await execa(file, [...args, '-c', PROBE], {
+  const result = await runHelper(file, [...args, '-c', PROBE], {
     // Not where a project's own choice of version might lie.
     cwd: process.platform === 'win32' ? undefined : '/',
     env: Object.fromEntries(
       names.flatMap((name) => (machine[name] === undefined ? [] : [[name, machine[name]]])),
     ),
-    extendEnv: false,
-    reject: false,
-    stdin: 'ignore',
-    timeout: PROBE_TIMEOUT_MS,
-    maxBuffer: PROBE_MAX_BYTES,
-    cancelSignal: signal,
+    timeoutMs: PROBE_TIMEOUT_MS,
+    maxBytes: PROBE_MAX_BYTES,
+    signal,
     ...(account === null ? {} : { uid: account.uid, gid: account.gid }),
   });
-  const answer = /^(\d+\.\d+\.\d+)\r?\n(.+)$/s.exec(result.stdout ?? '');
+  const answer = /^(\d+\.\d+\.\d+)\r?\n(.+)$/s.exec(result.stdout);
   if (answer !== null && result.exitCode === 0) {
     return { kind: 'found', version: answer[1] as string, path: answer[2] as string };
   }
-  if (result.code === 'ENOENT') return { kind: 'unusable', why: 'does not exist' };
+  if (result.found === 'ENOENT') return { kind: 'unusable', why: 'does not exist' };
   if (result.timedOut)
     return { kind: 'unusable', why: `did not answer within ${PROBE_TIMEOUT_MS / 1_000} s` };
-  if (result.exitCode === undefined)
-    return { kind: 'unusable', why: `cannot be started (${result.code ?? result.signal})` };
+  if (result.exitCode === null) return { kind: 'unusable', why: `cannot be started (${result.found})` };
   return { kind: 'unusable', why: `is no Python that runs (exit code ${result.exitCode})` };
 }
 

@@ -3,8 +3,8 @@ import { chown, unlink } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { execa } from 'execa';
 import type { Account } from './account.ts';
+import { runHelper } from './helper-program.ts';
 
 /** The agent's end to read from, and the descriptor to give to the child. */
 export interface OutputPipe {
@@ -34,7 +34,8 @@ export async function createOutputPipes(
   const paths = ['stdout', 'stderr'].map((name) => join(runDirectory, `${name}.pipe`));
   const opened: number[] = [];
   try {
-    await execa('mkfifo', ['-m', '600', ...paths], { timeout: MKFIFO_TIMEOUT_MS });
+    const made = await runHelper('mkfifo', ['-m', '600', ...paths], { timeoutMs: MKFIFO_TIMEOUT_MS });
+    if (made.exitCode !== 0) return null;
     // To open /dev/stderr again, the flow's account needs the right to.
     if (account !== null) for (const path of paths) await chown(path, account.uid, account.gid);
     const pipes = paths.map((path) => {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { execa } from 'execa';
+import { runHelper } from './helper-program.ts';
 
 /** One process of this machine, as far as ending a run needs it. */
 export interface ProcessEntry {
@@ -107,22 +107,19 @@ function contents(path: string): Buffer | null {
 }
 
 async function ps(args: readonly string[]): Promise<string[]> {
-  const { stdout } = await execa('ps', args, {
-    env: { LC_ALL: 'C' },
-    reject: false,
-    timeout: PS_TIMEOUT_MS,
-    maxBuffer: PS_MAX_BYTES,
+  const { stdout } = await runHelper('ps', args, {
+    env: { ...process.env, LC_ALL: 'C' },
+    timeoutMs: PS_TIMEOUT_MS,
+    maxBytes: PS_MAX_BYTES,
   });
-  return (stdout ?? '').split('\n').filter((line) => line !== '');
+  return stdout.split('\n').filter((line) => line !== '');
 }
 
 /** Untested here: needs Windows. */
 async function windowsStart(pid: number): Promise<string | null> {
   const script = `(Get-Process -Id ${pid} -ErrorAction Stop).StartTime.ToUniversalTime().Ticks`;
-  const { stdout, exitCode } = await execa('powershell.exe', ['-NoProfile', '-Command', script], {
-    reject: false,
-    timeout: PS_TIMEOUT_MS,
-    maxBuffer: 65_536,
+  const { stdout, exitCode } = await runHelper('powershell.exe', ['-NoProfile', '-Command', script], {
+    timeoutMs: PS_TIMEOUT_MS,
   });
   return exitCode === 0 ? stdout.trim() : null;
 }

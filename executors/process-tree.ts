@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { type Cgroup, createCgroup } from './cgroup.ts';
+import { runHelper } from './helper-program.ts';
 import { listProcesses, type ProcessEntry } from './process-table.ts';
 
 /** How long killing a tree may take; more only where the kernel holds a process (a hung mount). */
@@ -155,7 +155,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
 function createTaskkillTree(): ProcessTree {
   let leader: number | null = null;
   const taskkill = (args: readonly string[]) =>
-    execa('taskkill', ['/PID', String(leader), '/T', ...args], { reject: false, timeout: END_TIMEOUT_MS });
+    runHelper('taskkill', ['/PID', String(leader), '/T', ...args], { timeoutMs: END_TIMEOUT_MS });
   return {
     kind: 'taskkill',
     enter(pid) {
