@@ -161,16 +161,19 @@ function named<T extends Setback>(setback: T, spec: FlowSpec): T {
 /** Settings are everything but where the bundle comes from. */
 function sameSettings(a: FlowSpec, b: FlowSpec): boolean {
   const strip = ({ edge_url: _url, size: _size, ...rest }: FlowSpec) => rest;
-  const [before, after] = [strip(a), strip(b)];
-  // Mostly the keys come in the same order too, and a thousand flows are compared at every look.
-  return JSON.stringify(before) === JSON.stringify(after) || stableJson(before) === stableJson(after);
+  return sameJson(strip(a), strip(b));
 }
 
-function stableJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
+/** Whatever the order of keys; one that is undefined is none. */
+function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const entries = Object.entries(a).filter(([, value]) => value !== undefined);
+  const others = Object.values(b).filter((value) => value !== undefined);
+  return (
+    entries.length === others.length &&
+    entries.every(([key, value]) => Object.hasOwn(b, key) && sameJson(value, b[key as keyof typeof b]))
   );
 }
 

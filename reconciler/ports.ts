@@ -288,10 +288,13 @@ export interface VersionStore {
   /** Sets the top `revision` (the last one applied in full) and `seq`. */
   markApplied(revision: string, seq: Current['seq']): Promise<Current>;
   setHeld(flow: string, held: Held | null): Promise<Current>;
-  /** `quick` compares presence and `.complete`; `deep` hashes the tree again. */
+  /**
+   * `quick` compares presence and `.complete`; `deep` hashes the tree again; `touched` does so unless this process hashed it in
+   * the last hours and the file system says that nothing in it was touched since.
+   */
   check(
     path: string,
-    depth: 'quick' | 'deep',
+    depth: 'quick' | 'touched' | 'deep',
     signal: AbortSignal,
   ): Promise<{ kind: 'intact' } | { kind: 'drifted'; message: string }>;
   /** Into the trash, then removed. Refuses what the pointer names. */

@@ -8,6 +8,7 @@ import { createDiskUsage } from './disk-usage.ts';
 import { createDownloads } from './downloads.ts';
 import { checkVersion } from './drift.ts';
 import { createInstall } from './installation.ts';
+import { createKnownIntact } from './known-intact.ts';
 import { parseVersionPath, storeLayout } from './layout.ts';
 import { applyChanges, applyHeld, createPointer, laterSeq } from './pointer.ts';
 import { namedPaths, recover } from './recovery.ts';
@@ -38,6 +39,7 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
   const trash = createTrash(layout.trash);
   const unpacker = createUnpacker({ spawnChild, read: [layout.staging], write: [layout.unpacking] });
   const install = createInstall({ layout, downloads, unpacker, trash, clock });
+  const knownIntact = createKnownIntact(clock);
   const absolute = (path: string) => join(layout.tenant, placeOf(path).path);
 
   return {
@@ -77,7 +79,10 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
     markApplied: (revision, seq) =>
       pointer.change((current) => ({ ...current, revision, seq: laterSeq(current.seq, seq) })),
     setHeld: (flow, held) => pointer.change((current) => applyHeld(current, flow, held)),
-    check: (path, depth, signal) => checkVersion(absolute(path), depth, signal),
+    check(path, depth, signal) {
+      const folder = absolute(path);
+      return depth === 'quick' ? checkVersion(folder, depth, signal) : knownIntact[depth](folder, signal);
+    },
     async remove(path) {
       const { place } = placeOf(path);
       if (namedPaths(pointer.current()).has(path)) {
@@ -85,6 +90,7 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
       }
       const bytes = readCompleteMark(absolute(path))?.bytes ?? 0;
       await trash.discard(absolute(path));
+      knownIntact.forget(absolute(path));
       // The last version of a flow takes the flow's folder along.
       if (place.flow !== null) await rmdir(dirname(absolute(path))).catch(() => undefined);
       return bytes;

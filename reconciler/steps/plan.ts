@@ -52,7 +52,7 @@ async function findDrift(
   const drifted = new Map<string, string>();
   const current = context.store.current();
   const active = flows.filter((spec) => current.flows[spec.id] !== undefined);
-  const depth = context.settings().deepCheck ? 'deep' : 'quick';
+  const depth = !context.settings().deepCheck ? 'quick' : context.explicit ? 'touched' : 'deep';
   await eachLimited(active, 16, async (spec) => {
     const path = (current.flows[spec.id] as { path: string }).path;
     const checked = context.force
