@@ -105,7 +105,10 @@ function startDaemon(config: string, cache: string, slug: string, folder: string
       );
       await lookFor('the control socket', () => existsSync(socket));
       await lookFor('Ready', async () => {
-        const { conditions, source } = await operations.status({}, never);
+        // Bound, and not yet listening.
+        const status = await operations.status({}, never).catch(() => null);
+        if (status === null) return false;
+        const { conditions, source } = status;
         const seenNow =
           source.last_sync_at !== null &&
           Date.parse(source.last_sync_at) >= performance.timeOrigin + startedAt;
