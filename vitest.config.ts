@@ -16,6 +16,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // A test that passes on the second try has found something.
     retry: 0,
+    // What is waited for comes within milliseconds, unless the machine is busy.
+    expect: { poll: { timeout: 15_000 } },
     allowOnly: false,
     coverage: {
       provider: 'v8',
