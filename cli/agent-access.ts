@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { type ControlPeer, controlPeer, createControlClient } from '../agent/control-client.ts';
 import { loadConfig, stateOfWrongConfig } from '../agent/load-config.ts';
 import type { Observer } from '../agent/observer.ts';
@@ -96,6 +97,8 @@ export async function withObserver<T>(
 }
 
 export async function runDaemon(globals: Globals): Promise<void> {
+  // What waits nearly all of its life needs no optimising compiler of the second degree: the code of that alone is 6 MB.
+  setFlagsFromString('--no-opt');
   const { config } = await loadConfig(globals.config);
   const paths = agentPaths(config, globals.config);
   const [{ runDaemon: daemon }, { createLog }, { platformLogDir }] = await Promise.all([

@@ -35,7 +35,7 @@ export function versionsToPrune(
     }
   }
   const newestFirst = records.toSorted(
-    (a, b) => b.unpacked_at.localeCompare(a.unpacked_at) || b.path.localeCompare(a.path),
+    (a, b) => byCodeUnit(b.unpacked_at, a.unpacked_at) || byCodeUnit(b.path, a.path),
   );
   const decisions: PruneDecision[] = [];
   const kept: VersionRecord[] = [];
@@ -74,4 +74,10 @@ export function versionsToPrune(
   function isSafe(record: VersionRecord): boolean {
     return safe.has(record.path);
   }
+}
+
+/** The same order on every machine, and without the tables of a collator, which an idle agent would keep in memory. */
+function byCodeUnit(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
