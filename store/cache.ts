@@ -58,7 +58,10 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
       return mark === null ? null : toRecord(path, place, mark);
     },
     hasBundle: async (sha256) => (await downloads.kept(sha256)) !== null,
-    openDownload: (sha256, size) => downloads.open(sha256, size),
+    openDownload(sha256, size) {
+      unpacker.warm();
+      return downloads.open(sha256, size);
+    },
     unpack: install,
     async rootFiles(path) {
       const entries = await entriesOf(absolute(path));

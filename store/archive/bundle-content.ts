@@ -23,9 +23,9 @@ export interface BundleContent {
   /**
    * Gives the tar stream inside the bundle, piece by piece, at most `maxBytes` of it, and resolves with the SHA-256 of the
    * bundle's bytes that it came from. Throws `ArchiveRefusal` for what is no gzip or zstd, is damaged, or inflates too far;
-   * and what `onTar` throws.
+   * and what `onTar` throws. The pieces stay as they are; when `onTar` gives a promise, the next one waits for it.
    */
-  read(maxBytes: number, onTar: (piece: Uint8Array) => void): Promise<string>;
+  read(maxBytes: number, onTar: (piece: Uint8Array) => Promise<void> | undefined): Promise<string>;
   /** The SHA-256 of the whole file as it is now. */
   sha256(): string;
   close(): void;
@@ -64,7 +64,7 @@ export function openBundle(path: string): BundleContent {
       if (inflated === null && size <= WHOLE_MAX_BYTES) inflated = inflateWhole(fd);
       if (inflated !== null) {
         check(inflated.content.length, maxBytes);
-        onTar(inflated.content);
+        await onTar(inflated.content);
         return inflated.sha256;
       }
       const digest = createHash('sha256');
@@ -72,7 +72,7 @@ export function openBundle(path: string): BundleContent {
       await inflate(fd, createInflater(detect(fd)), digest, (piece) => {
         total += piece.length;
         check(total, maxBytes);
-        onTar(piece);
+        return onTar(piece);
       });
       return digest.digest('hex');
     },
@@ -87,7 +87,7 @@ async function inflate(
   fd: number,
   inflater: Transform,
   digest: Hash,
-  onPiece: (piece: Uint8Array) => void,
+  onPiece: (piece: Uint8Array) => Promise<void> | undefined,
 ): Promise<void> {
   const feed = async () => {
     for (const piece of readPieces(fd)) {
@@ -99,7 +99,10 @@ async function inflate(
   };
   feed().catch((error: unknown) => inflater.destroy(error as Error));
   try {
-    for await (const piece of inflater) onPiece(piece as Uint8Array);
+    for await (const piece of inflater) {
+      const room = onPiece(piece as Uint8Array);
+      if (room !== undefined) await room;
+    }
   } catch (error) {
     throw toRefusal(error);
   }

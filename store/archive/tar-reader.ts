@@ -16,7 +16,7 @@ export interface TarMember {
 /** What is told of an archive, in its order. Whatever a handler throws ends the reading. */
 export interface TarHandler {
   member(member: TarMember): void;
-  /** A piece of the file's content; the bytes are only lent. Not called for empty files. */
+  /** A piece of the file's content; the bytes are the chunk's own. Not called for empty files. */
   data(bytes: Uint8Array): void;
   /** The file is whole. */
   end(): void;

@@ -1,8 +1,9 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import { chmodSync, closeSync, mkdirSync, openSync, statfsSync, writeSync } from 'node:fs';
+import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ArchiveRefusal } from './archive-refusal.ts';
 import { type BundleContent, openBundle } from './bundle-content.ts';
+import { createFileWriter } from './file-writer.ts';
 import { createMemberTree, type MemberTree } from './member-tree.ts';
 import { createTarReader, type TarHandler } from './tar-reader.ts';
 import type { Made, UnpackAnswer, UnpackRequest } from './unpack-messages.ts';
@@ -21,8 +22,7 @@ const FILE_MODES =
 /**
  * Crash protocol 4 and 5: lists the whole archive and refuses the bad before a byte is written; then reads it again, with the same
  * checks, and writes it to a fresh 0700 folder. Owner, setuid and times are dropped; files are 0444 or 0555, folders but the
- * outermost 0555 at the end. Both readings must be of the bytes that were verified. Synchronous where it writes: three times
- * as fast, and this process has nothing else to do. Never throws: the answer says what happened.
+ * outermost 0555 at the end. Both readings must be of the bytes that were verified. Never throws: the answer says what happened.
  */
 export async function unpackBundle(
   request: UnpackRequest,
@@ -38,12 +38,12 @@ export async function unpackBundle(
     const written = createMemberTree(request);
     const writer = createTreeWriter(request.into, written, onMade);
     try {
-      const again = await readInto(content, request, writer);
+      const again = await readInto(content, request, writer, () => writer.room());
       if (again !== request.sha256) return { kind: 'altered', found: again };
+      await writer.seal();
     } finally {
-      writer.close();
+      await writer.abandon();
     }
-    writer.seal();
     return { kind: 'unpacked', files: written.files, bytes: written.bytes, tree_sha256: written.sha256() };
   } catch (error) {
     if (error instanceof ArchiveRefusal) {
@@ -59,10 +59,18 @@ export async function unpackBundle(
   }
 }
 
-async function readInto(content: BundleContent, caps: UnpackRequest, handler: TarHandler): Promise<string> {
+async function readInto(
+  content: BundleContent,
+  caps: UnpackRequest,
+  handler: TarHandler,
+  room: () => Promise<void> | undefined = () => undefined,
+): Promise<string> {
   const reader = createTarReader(handler);
   const maxBytes = caps.maxBytes + caps.maxFiles * OVERHEAD_BYTES_A_MEMBER + OVERHEAD_BYTES;
-  const sha256 = await content.read(maxBytes, (piece) => reader.write(piece));
+  const sha256 = await content.read(maxBytes, (piece) => {
+    reader.write(piece);
+    return room();
+  });
   reader.close();
   return sha256;
 }
@@ -92,17 +100,19 @@ function checkFreeSpace(needed: number, into: string): void {
 }
 
 interface TreeWriter extends TarHandler {
-  /** Closes the file that is open when something went wrong. */
-  close(): void;
-  /** Ends the writing: the rest of the batch, and the folders read-only. */
-  seal(): void;
+  /** Undefined when more may come; else when it may. */
+  room(): Promise<void> | undefined;
+  /** Ends the writing: the rest of the batch, and the folders read-only. Throws what failed. */
+  seal(): Promise<void>;
+  /** Resolves when nothing is open any more, whatever went wrong. */
+  abandon(): Promise<void>;
 }
 
 function createTreeWriter(into: string, tree: MemberTree, onMade: (made: Made) => void): TreeWriter {
   let batch: string[] = [];
   let batchBytes = 0;
-  let file: { path: string; size: number; mode: number; fd: number | null; digest: Hash | null } | null =
-    null;
+  const files = createFileWriter();
+  let file: { size: number; digest: Hash | null } | null = null;
 
   mkdirSync(into, { mode: 0o700 });
   const flush = (directories: string[]) => {
@@ -110,7 +120,11 @@ function createTreeWriter(into: string, tree: MemberTree, onMade: (made: Made) =
     batch = [];
     batchBytes = 0;
   };
-  const openFile = (path: string, mode: number) => openSync(join(into, path), 'wx', mode);
+  const written = (path: string, size: number) => {
+    batch.push(path);
+    batchBytes += size;
+    if (batch.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) flush([]);
+  };
 
   return {
     member(member) {
@@ -118,35 +132,32 @@ function createTreeWriter(into: string, tree: MemberTree, onMade: (made: Made) =
       for (const directory of directories) mkdirSync(join(into, directory), { mode: 0o700 });
       if (member.kind === 'directory') return;
       const mode = member.executable ? FILE_MODES.executable : FILE_MODES.plain;
-      file = { path, size: member.size, mode, fd: null, digest: null };
+      const { size } = member;
+      file = { size, digest: null };
+      files.begin(join(into, path), mode, size, () => written(path, size));
     },
     data(bytes) {
       if (file === null) return;
-      file.fd ??= openFile(file.path, file.mode);
       if (bytes.length === file.size) {
         tree.hashed(hash('sha256', bytes));
       } else {
         file.digest ??= createHash('sha256');
         file.digest.update(bytes);
       }
-      writeAll(file.fd, bytes);
+      files.piece(bytes);
     },
     end() {
       if (file === null) return;
-      const { path, size, mode, fd, digest } = file;
-      closeSync(fd ?? openFile(path, mode));
+      const { size, digest } = file;
       file = null;
+      files.end();
       if (digest !== null) tree.hashed(digest.digest('hex'));
       else if (size === 0) tree.hashed(hash('sha256', ''));
-      batch.push(path);
-      batchBytes += size;
-      if (batch.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) flush([]);
     },
-    close() {
-      if (file?.fd != null) closeSync(file.fd);
-      file = null;
-    },
-    seal() {
+    room: () => files.room(),
+    abandon: () => files.abandon(),
+    async seal() {
+      await files.settle();
       const directories = tree.directories();
       for (const directory of directories) chmodSync(join(into, directory), 0o555);
       // Flows may run as another account. The parent closes it once it is in its place.
@@ -156,9 +167,4 @@ function createTreeWriter(into: string, tree: MemberTree, onMade: (made: Made) =
         flush(directories.slice(at, at + BATCH_FILES));
     },
   };
-}
-
-/** A disk that fills takes part of a write and says so only at the next. */
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
 }

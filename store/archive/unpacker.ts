@@ -23,6 +23,8 @@ export type UnpackerLoss =
   | { readonly kind: 'lost'; readonly message: string };
 
 export interface Unpacker {
+  /** A bundle will soon be there: the child is started, so that it is ready when the bundle is. */
+  warm(): void;
   /**
    * One request at a time, in order. `onMade` hears of what was written and holds the child back until it resolves. Rejects
    * with the signal's reason when it aborts (the child is ended) and with what `onMade` throws.
@@ -57,6 +59,13 @@ export function createUnpacker(options: {
   let turn: Promise<unknown> = Promise.resolve();
   let lastId = 0;
 
+  const endWhenIdle = (mine: Child) => {
+    clearTimeout(idle);
+    idle = setTimeout(() => {
+      if (child === mine) child = null;
+      mine.stdin.end();
+    }, idleMs).unref();
+  };
   const kill = async (victim: Child) => {
     if (child === victim) child = null;
     victim.process.kill('SIGKILL');
@@ -84,10 +93,7 @@ export function createUnpacker(options: {
         const message = await nextMessage(mine, id);
         if (message === null) break;
         if (message.kind === 'answer') {
-          idle = setTimeout(() => {
-            if (child === mine) child = null;
-            mine.stdin.end();
-          }, idleMs).unref();
+          endWhenIdle(mine);
           hold(mine, false);
           return message.answer;
         }
@@ -135,6 +141,12 @@ export function createUnpacker(options: {
   };
 
   return {
+    warm() {
+      if (child !== null) return;
+      child = start(spawnChild(UNPACK_VERB, { read: [...read, ...write], write, net: false }));
+      hold(child, false);
+      endWhenIdle(child);
+    },
     unpack(request, onMade, asked) {
       const mine = turn.then(() => ask(request, onMade, asked));
       turn = mine.catch(() => undefined);

@@ -53,6 +53,23 @@ const silent: SpawnChild = () =>
   spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'pipe', 'inherit'] });
 
 describe('createUnpacker', () => {
+  it('has its child ready when it was told that a bundle will come, once', async () => {
+    create();
+    unpacker.warm();
+    unpacker.warm();
+    expect(children).toHaveLength(1);
+    expect((await ask(bundleOf({ 'main.py': 'x' }), 'a')).kind).toBe('unpacked');
+    expect(children).toHaveLength(1);
+  });
+
+  it('ends a child that was made ready for nothing', async () => {
+    create(spawnUnpacker, 20);
+    unpacker.warm();
+    await once(children[0] as ChildProcess, 'close');
+    expect((await ask(bundleOf({ 'main.py': 'x' }), 'a')).kind).toBe('unpacked');
+    expect(children).toHaveLength(2);
+  });
+
   it('unpacks many bundles with one child, in order, and tells what was made', async () => {
     create();
     const made: string[] = [];
