@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { RunSettings } from '../reconciler/ports.ts';
-import { runHelper } from './helper-program.ts';
+import { runHelper } from './system-program.ts';
 
 /** The account flows run as, when it is not the agent's own. */
 export interface Account {

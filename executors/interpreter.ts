@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { RunSettings, Stalled } from '../reconciler/ports.ts';
 import { type Account, chooseAccount } from './account.ts';
-import { runHelper } from './helper-program.ts';
+import { runHelper } from './system-program.ts';
 
 /** A Python that runs here. */
 export interface Interpreter {

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Account } from './account.ts';
-import { runHelper } from './helper-program.ts';
+import { runHelper } from './system-program.ts';
 
 /** The agent's end to read from, and the descriptor to give to the child. */
 export interface OutputPipe {

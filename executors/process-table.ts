@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { runHelper } from './helper-program.ts';
+import { runHelper } from './system-program.ts';
 
 /** One process of this machine, as far as ending a run needs it. */
 export interface ProcessEntry {

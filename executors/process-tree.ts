@@ -1,6 +1,6 @@
 import { type Cgroup, createCgroup } from './cgroup.ts';
-import { runHelper } from './helper-program.ts';
 import { listProcesses, type ProcessEntry } from './process-table.ts';
+import { runHelper } from './system-program.ts';
 
 /** How long killing a tree may take; more only where the kernel holds a process (a hung mount). */
 const END_TIMEOUT_MS = 10_000;

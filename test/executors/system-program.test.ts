@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { runHelper } from '../../executors/helper-program.ts';
+import { runHelper } from '../../executors/system-program.ts';
 
 const shell = (script: string, options: Partial<Parameters<typeof runHelper>[2]> = {}) =>
   runHelper('/bin/sh', ['-c', script], { timeoutMs: 10_000, ...options });
