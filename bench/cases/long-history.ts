@@ -118,5 +118,7 @@ function addHistory(world: World, days: number): string {
     );
   }
   world.repository.fastImport(stream.join(''));
+  // As every forge does: 10,000 files of one ref each would cost the server, and so both of us, most of the time.
+  world.repository.git('pack-refs', '--all');
   return world.git.url('builder');
 }
