@@ -1,10 +1,12 @@
+import type { Command } from '../schemas/command.ts';
 import type { Current, Held } from '../schemas/current.ts';
 import type { Event, EventDraft } from '../schemas/event.ts';
 import type { FlowSpec } from '../schemas/flow-spec.ts';
-import type { RefusalCode, RetryCode, StallCode } from '../schemas/reasons.ts';
+import type { CommandRefusalCode, RefusalCode, RetryCode, StallCode } from '../schemas/reasons.ts';
 import type { ReleaseStatement } from '../schemas/release.ts';
 import type { RunOutput, RunReport, RunState, RunStatus, RunSummary } from '../schemas/run.ts';
-import type { CommitInfo, TrustMode } from '../schemas/status.ts';
+import type { CommitInfo, Status, TrustMode } from '../schemas/status.ts';
+import type { AgentHello, ConsoleHello, RunLog, RunLogAck, RunStarted } from '../schemas/tunnel-frame.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Consequences: every expected failure is named by what follows from it, not by where it came from (design.md).
@@ -454,6 +456,121 @@ export interface Executor {
     signal: AbortSignal,
   ): Promise<{ kind: 'ready' } | Setback>;
   start(request: RunRequest, settings: RunSettings): Promise<RunHandle>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Commands: what a person or the console asks of this agent
+
+/** A command that was not believed: nothing happened. */
+export interface CommandRefused {
+  readonly kind: 'refused';
+  readonly code: CommandRefusalCode;
+  readonly message: string;
+  /** As the payload claims, when it could be read: for the event and the log, never to be acted upon. */
+  readonly commandId: string | null;
+}
+
+export interface CommandVerifier {
+  /**
+   * Believes a compact JWS or says why not. `stateSince` is when this agent's state began: what was issued before is refused.
+   * Pure but for cryptography; whether the command was taken before is the inbox's question.
+   */
+  verify(
+    jws: string,
+    at: { memory: TrustMemory; now: Date; agentId: string | null; stateSince: Date },
+  ): Promise<{ kind: 'verified'; command: Command; kid: string } | CommandRefused>;
+}
+
+/** A verified command on disk, remembered until it expires so that it is taken once. */
+export interface StoredCommand {
+  readonly command: Command;
+  readonly via: CommandChannel;
+  readonly receivedAt: string;
+  readonly doneAt: string | null;
+  /** What came of it, one sentence. */
+  readonly outcome: string | null;
+}
+
+export type CommandChannel = 'websocket' | 'rathole' | 'frp';
+
+export interface CommandStore {
+  /** Durable when it returns. False when the `command_id` is there already. */
+  insert(command: Command, via: CommandChannel, at: Date): boolean;
+  get(commandId: string): StoredCommand | null;
+  /** Persisted and not done, oldest first. */
+  pending(): StoredCommand[];
+  done(commandId: string, at: Date, outcome: string): void;
+  /** Forgets what is done and expired before `now`. */
+  prune(now: Date): number;
+  count(): number;
+}
+
+/** What became of a command that arrived; `accepted` and `repeated` are on disk when it is given. */
+export type CommandReceipt =
+  | { readonly kind: 'accepted'; readonly commandId: string }
+  | { readonly kind: 'repeated'; readonly commandId: string }
+  | { readonly kind: 'busy'; readonly message: string; readonly afterMs: number }
+  | CommandRefused;
+
+/** Received → verified → persisted → (acknowledged by the channel) → done. Contract suite: test/contract/command-channel.ts. */
+export interface CommandInbox {
+  receive(jws: string, via: CommandChannel): Promise<CommandReceipt>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tunnel: triggers in, progress out
+
+export type TunnelState = 'none' | 'connecting' | 'connected' | 'disconnected';
+
+/** An outbound-only connection through which commands arrive. */
+export interface Tunnel {
+  /** Connects, and connects again, until the signal aborts. Never rejects for what the other side does. */
+  run(signal: AbortSignal): Promise<void>;
+  state(): { readonly state: TunnelState; readonly since: string | null; readonly message: string | null };
+}
+
+/** An open connection, as what is sent through it sees it. Only a WebSocket carries frames. */
+export interface TunnelLink {
+  /**
+   * Takes one frame, or none: false when more than the link's buffer waits to be sent, until `drained` is told. `id` is given
+   * when the frame is to be acknowledged by it.
+   */
+  send(type: string, data: unknown, id?: string): boolean;
+}
+
+/** What the tunnel tells and asks of the agent. Nothing here may throw or wait, but for `command`. */
+export interface TunnelPeer {
+  hello(): AgentHello;
+  command(jws: string): Promise<CommandReceipt>;
+  reconcileRequested(revision: string | null): void;
+  /** After both hellos. The link is dead when `closed` is told. */
+  opened(link: TunnelLink, hello: ConsoleHello): void;
+  closed(): void;
+  drained(): void;
+  acknowledged(ids: readonly string[]): void;
+  logAcknowledged(position: RunLogAck): void;
+  /** The state changed: the status says it. */
+  stateChanged(): void;
+}
+
+/** Hears of runs as they begin and end. Must not throw and must not wait: a slow console never holds a run. */
+export interface RunListener {
+  started(run: RunStarted): void;
+  completed(report: RunReport): void;
+}
+
+/** What goes out through a tunnel while there is one, bounded whatever the console does (sinks/tunnel-feed.ts). */
+export interface TunnelFeed extends RunListener {
+  statusChanged(status: () => Status): void;
+}
+
+/** Reads what a run printed, redacted and capped, as it is on disk. */
+export interface RunOutputReader {
+  /** At most `limit` bytes from `offset`; empty when there are no more yet. */
+  read(
+    position: Pick<RunLog, 'run_id' | 'attempt' | 'stream' | 'offset'>,
+    limit: number,
+  ): Promise<Uint8Array>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

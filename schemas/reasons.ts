@@ -66,9 +66,27 @@ export const EventReason = z.enum([
   'RunTimedOut',
   'RunCancelled',
   'RunLost',
+  'RunRetrying',
+  'RunSkipped',
+  'ScheduleMissed',
+  'OrphansEnded',
+  // environments and services
+  'EnvironmentBuilt',
+  'EnvironmentPruned',
+  'ServiceReady',
+  'ServiceFailed',
+  'ServiceBroken',
+  'ServiceStopped',
+  // the tunnel
+  'TunnelConnected',
+  'TunnelDisconnected',
+  'TunnelFailed',
   // commands and reports
   'CommandAccepted',
   'CommandRefused',
+  'CommandDone',
+  'FileUploaded',
+  'FileUploadRefused',
   'ReportParked',
   'ReportRetried',
 ]);
@@ -129,6 +147,8 @@ export const StallCode = z.enum([
   'health_failed',
   'version_name_reserved',
   'state_unusable',
+  'requirements_invalid',
+  'browser_missing',
 ]);
 export type StallCode = z.infer<typeof StallCode>;
 
@@ -147,6 +167,33 @@ export const RetryCode = z.enum([
   'locked',
   'preempted',
   'dependency_pending',
+  'environment_failed',
   'io_error',
 ]);
 export type RetryCode = z.infer<typeof RetryCode>;
+
+/** Why a command was not believed (contract, section 8). */
+export const CommandRefusalCode = z.enum([
+  'not_enrolled',
+  'no_root',
+  'root_expired',
+  'command_too_large',
+  'command_malformed',
+  'base64url_malformed',
+  'header_malformed',
+  'alg_not_allowed',
+  'typ_mismatch',
+  'key_unknown',
+  'key_not_allowed',
+  'threshold_unsupported',
+  'signature_invalid',
+  'payload_malformed',
+  'action_unknown',
+  'tenant_mismatch',
+  'agent_mismatch',
+  'lifetime_too_long',
+  'issued_in_future',
+  'command_expired',
+  'older_than_state',
+]);
+export type CommandRefusalCode = z.infer<typeof CommandRefusalCode>;

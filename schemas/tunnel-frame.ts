@@ -39,13 +39,22 @@ export const AgentHello = z.looseObject({
   next_seq: z.int().min(1),
   active_revision: z.string().nullable(),
 });
+export type AgentHello = z.infer<typeof AgentHello>;
 export const ConsoleHello = z.looseObject({
   session: z.string(),
   heartbeat_ms: z.int().min(1),
   time: Timestamp,
 });
+export type ConsoleHello = z.infer<typeof ConsoleHello>;
 export const ReconcileRequest = z.looseObject({ revision: z.string().optional() });
-export const Ack = z.looseObject({ ids: z.array(Id).max(1_000) });
+/** `ids`: persisted, will not be lost. `refused` (ours, beside it): not persisted and not to be sent again. */
+export const Ack = z.looseObject({
+  ids: z.array(Id).max(1_000),
+  refused: z
+    .array(z.looseObject({ id: Id, code: z.string(), message: z.string() }))
+    .max(1_000)
+    .optional(),
+});
 export const Goaway = z.looseObject({ after_ms: z.int().min(0), reason: z.string() });
 export const RunStarted = z.looseObject({
   run_id: Id,
@@ -54,6 +63,7 @@ export const RunStarted = z.looseObject({
   version: z.string(),
   at: Timestamp,
 });
+export type RunStarted = z.infer<typeof RunStarted>;
 const LogPosition = {
   run_id: Id,
   attempt: z.int().min(1),
@@ -61,4 +71,6 @@ const LogPosition = {
   offset: z.int().min(0),
 };
 export const RunLog = z.looseObject({ ...LogPosition, data: z.base64().max(88_000) });
+export type RunLog = z.infer<typeof RunLog>;
 export const RunLogAck = z.looseObject(LogPosition);
+export type RunLogAck = z.infer<typeof RunLogAck>;

@@ -35,4 +35,6 @@ export const OUTSIDE = ['test', 'examples', 'bench', 'scripts', 'packaging'];
 export const HOMES_OF_PACKAGE: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli', 'console'],
   fastify: ['console'],
+  ws: ['sources', 'console'],
+  'node-cron': ['sources'],
 };
