@@ -1,6 +1,7 @@
 import type { FlowState } from '../../schemas/agent-state.ts';
 import { DONE, type FlowStep, type FlowWork, type ReconcileContext, type StepResult } from '../context.ts';
 import type { Executor, RunResult } from '../ports.ts';
+import { rollBack } from '../roll-back.ts';
 import { traceparent } from '../traceparent.ts';
 
 /** Runs the flow's own check after activation; a failure puts the previous version back (design.md, step 9). */
@@ -41,7 +42,7 @@ export const health: FlowStep = {
     });
     return context.settings().rollbackOn === 'never'
       ? unhealthy(context, work, why)
-      : rollBack(context, work, why);
+      : goBack(context, work, why);
   },
 };
 
@@ -98,31 +99,9 @@ function unhealthy(context: ReconcileContext, work: FlowWork, why: string): Step
   };
 }
 
-async function rollBack(context: ReconcileContext, work: FlowWork, why: string): Promise<StepResult> {
-  const { spec, version, revision } = work;
-  const previous = context.store.current().flows[spec.id]?.previous ?? null;
-  const from = context.records.flow(spec.id)?.previous?.revision ?? revision;
-  const to = previous === null ? null : { ...previous, revision: from, held: null };
-  const message =
-    previous === null
-      ? `flow ${spec.id}: nothing is active, ${version} was the first and failed: ${why}`
-      : `flow ${spec.id}: ${previous.version} is active again, ${why}`;
-  const setback = { kind: 'stalled', code: 'health_failed', message } as const;
-  await context.store.point([{ flow: spec.id, to }], work.seq, () => {
-    context.records.saveQuarantine(spec.sha256, {
-      cause: 'health',
-      flow: spec.id,
-      revision,
-      message: `${version} failed its health check: ${why}`,
-      at: context.now.toISOString(),
-    });
-    const state = context.records.flow(spec.id);
-    if (state !== null) {
-      const restored = { active: state.previous, previous: state.active };
-      context.records.saveFlow(spec.id, { ...state, ...restored, health: 'unknown', setback });
-    }
-    context.reports.statusChanged();
-  });
-  context.events.emit({ severity: 'error', reason: 'RolledBack', message, flow: spec.id, version, revision });
-  return setback;
+async function goBack(context: ReconcileContext, work: FlowWork, why: string): Promise<StepResult> {
+  const { spec, version, revision, seq } = work;
+  const bad = { flow: spec.id, version, sha256: spec.sha256, revision, did: 'failed its health check', why };
+  const result = await rollBack(context, bad, { now: context.now, seq, withoutPrevious: 'deactivate' });
+  return result.kind === 'rolled_back' ? result.setback : unhealthy(context, work, why);
 }
