@@ -1,36 +1,79 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withProgress } from '../setup/with-progress.mjs';
-import { cachedPart, type Part, partsFolder } from './part.ts';
+import { buildWithCargo } from './cargo-build.ts';
+import { buildGoModule, installWithGo } from './go-build.ts';
+import { cachedPart, type Part, type PartBuild, partsFolder } from './part.ts';
 
-/** Builds the part with Go into the cache. Throws with the end of the compiler's output when that fails. */
+/** Runs one command of a build. Throws with the end of its output when it fails. */
+export type RunStep = (
+  command: string,
+  args: readonly string[],
+  options?: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> },
+) => Promise<string>;
+
+const COMPILERS: Record<PartBuild['kind'], { command: string; args: string[]; install: string }> = {
+  go: { command: 'go', args: ['version'], install: 'Go 1.24 or newer' },
+  'go-module': { command: 'go', args: ['version'], install: 'Go 1.24 or newer' },
+  cargo: {
+    command: 'cargo',
+    args: ['--version'],
+    install: 'Rust 1.82 or newer, a C compiler, pkg-config and libssl-dev',
+  },
+};
+
+/** What to install before the part can be built, or null when it is there. */
+export function missingCompiler(part: Part): string | null {
+  const { command, args, install } = COMPILERS[part.build.kind];
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0 ? null : install;
+}
+
+/** Builds the part into the cache. Throws with the end of the compiler's output when that fails. */
 export async function buildPart(part: Part): Promise<void> {
   mkdirSync(partsFolder(), { recursive: true });
   const scratch = mkdtempSync(join(fileURLToPath(partsFolder()), 'building-'));
+  const started = Date.now();
   try {
+    const built = await build(part, scratch, stepsOf(part, scratch));
     const target = cachedPart(part);
-    const { ok, output, seconds } = await withProgress({
-      label: `building ${part.name}`,
-      command: 'go',
-      // -v prints each package as it is compiled: that is the progress.
-      args: ['install', '-v', '-ldflags=-s -w', `${part.goPackage}@${part.version}`],
-      env: { ...process.env, GOBIN: scratch, CGO_ENABLED: '0', GOFLAGS: '' },
-      cwd: scratch,
-    });
-    if (!ok) {
-      throw new Error(
-        `expected \`go install ${part.goPackage}@${part.version}\` to build ${part.name}; it failed.\n` +
-          `${output.split('\n').slice(-12).join('\n')}\n` +
-          `Check the network and Go's module proxy (\`go env GOPROXY\`), put a ${part.name} of your own on PATH, ` +
-          'or skip it with EDGE_AGENT_SKIP_PARTS=1.',
-      );
-    }
     mkdirSync(dirname(target), { recursive: true });
     // Renamed as the last step: a build that was ended leaves nothing that looks complete.
-    renameSync(join(scratch, basename(target)), target);
-    console.error(`test parts: ${part.name} built in ${seconds} s`);
+    renameSync(built, target);
+    console.error(`test parts: ${part.name} built in ${Math.round((Date.now() - started) / 1_000)} s`);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Resolves to the path of the program, inside `scratch`. */
+function build(part: Part, scratch: string, step: RunStep): Promise<string> {
+  switch (part.build.kind) {
+    case 'go':
+      return installWithGo(part, part.build, scratch, step);
+    case 'go-module':
+      return buildGoModule(part, part.build, scratch, step);
+    case 'cargo':
+      return buildWithCargo(part, part.build, scratch, step);
+  }
+}
+
+function stepsOf(part: Part, scratch: string): RunStep {
+  return async (command, args, { cwd = scratch, env = {} } = {}) => {
+    const { ok, output } = await withProgress({
+      label: `building ${part.name}`,
+      command,
+      args: [...args],
+      env: { ...process.env, ...env },
+      cwd,
+    });
+    if (ok) return output;
+    throw new Error(
+      `expected \`${command} ${args.join(' ')}\` to succeed for ${part.name}; it failed.\n` +
+        `${output.split('\n').slice(-12).join('\n')}\n` +
+        `Check the network and the compiler (${COMPILERS[part.build.kind].install}), put a ${part.name} of your own on PATH, ` +
+        'or skip it with EDGE_AGENT_SKIP_PARTS=1.',
+    );
+  };
 }

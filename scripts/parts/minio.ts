@@ -4,6 +4,6 @@ import type { Part } from './part.ts';
 export const minio: Part = {
   name: 'minio',
   version: 'v0.0.0-20260212201848-7aac2a2c5b7c',
-  goPackage: 'github.com/minio/minio',
+  build: { kind: 'go', package: 'github.com/minio/minio' },
   takes: 'three to five minutes',
 };

@@ -2,16 +2,29 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** A program that tests talk to and that no package registry of ours holds. */
+/** A program that tests talk to and that npm does not hold. */
 export interface Part {
+  /** Of its program too. */
   readonly name: string;
   /** The key of the cache: another version is another folder. */
   readonly version: string;
-  /** What `go install` takes before the `@`. */
-  readonly goPackage: string;
   /** How long a first build takes, for the reader of the terminal. */
   readonly takes: string;
+  readonly build: PartBuild;
 }
+
+export type PartBuild =
+  /** `go install <package>@<version>`. */
+  | { readonly kind: 'go'; readonly package: string }
+  /** For a module with `replace` in its go.mod, which `go install` refuses: built in the module's own folder. */
+  | { readonly kind: 'go-module'; readonly module: string; readonly package: string }
+  | {
+      readonly kind: 'cargo';
+      readonly crate: string;
+      readonly features: readonly string[];
+      /** Packages of its lock file that this compiler no longer takes, and the versions that it does. */
+      readonly updates: Readonly<Record<string, string>>;
+    };
 
 const ROOT = new URL('../../', import.meta.url);
 const SUFFIX = process.platform === 'win32' ? '.exe' : '';
@@ -25,13 +38,16 @@ export function partsFolder(): URL {
 /** Where the part is: the user's own on PATH, else the one in the cache, else null. */
 export function findPart(part: Part): string | null {
   const own = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  return (
-    [...own.map((folder) => join(folder, part.name + SUFFIX)), cachedPart(part)].find(executable) ?? null
-  );
+  return [...own.map((folder) => join(folder, programOf(part))), cachedPart(part)].find(executable) ?? null;
 }
 
-export function cachedPart({ name, version }: Part): string {
-  return fileURLToPath(new URL(`${name}/${version}/${name}${SUFFIX}`, partsFolder()));
+export function cachedPart(part: Part): string {
+  return fileURLToPath(new URL(`${part.name}/${part.version}/${programOf(part)}`, partsFolder()));
+}
+
+/** The name of its file on this platform. */
+export function programOf({ name }: Part): string {
+  return name + SUFFIX;
 }
 
 /** CI services set CI; there a missing part is a fault and no reason to skip. */

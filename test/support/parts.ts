@@ -1,8 +1,10 @@
 import { appendFileSync } from 'node:fs';
+import { frpc, frps } from '../../scripts/parts/frp.ts';
 import { minio } from '../../scripts/parts/minio.ts';
 import { findPart, inCi } from '../../scripts/parts/part.ts';
+import { rathole } from '../../scripts/parts/rathole.ts';
 
-const PARTS = { minio };
+const PARTS = { minio, rathole, frpc, frps };
 
 /**
  * The path of a program that tests need, or null when it is not here and the tests are to be skipped:
