@@ -5,6 +5,7 @@ import type { FlowSpec } from '../schemas/flow-spec.ts';
 import type { CommandRefusalCode, RefusalCode, RetryCode, StallCode } from '../schemas/reasons.ts';
 import type { ReleaseStatement } from '../schemas/release.ts';
 import type { RunOutput, RunReport, RunState, RunStatus, RunSummary } from '../schemas/run.ts';
+import type { ServiceStatus } from '../schemas/service.ts';
 import type { CommitInfo, Status, TrustMode } from '../schemas/status.ts';
 import type { AgentHello, ConsoleHello, RunLog, RunLogAck, RunStarted } from '../schemas/tunnel-frame.ts';
 
@@ -334,6 +335,14 @@ export interface RunRecord extends RunSummary {
   readonly timeout_ms: number | null;
   /** Process id and start token of the running attempt, for finding orphans after a crash. */
   readonly process: { readonly pid: number; readonly started: string } | null;
+  /** Relative to the version; known with `spec`. */
+  readonly entrypoint?: string | null;
+  /** What asked for it, as its events say: `command 0199…`, `schedule "0 6 * * *" of 2026-11-20T05:00:00.000Z`. */
+  readonly because?: string | null;
+  /** While it waits for another attempt (`queued`, `attempt` ≥ 1): not before then. */
+  readonly next_attempt_at?: string | null;
+  /** One trace for all attempts. */
+  readonly traceparent?: string | null;
 }
 
 export interface RunStore {
@@ -347,7 +356,7 @@ export interface RunStore {
   prune(before: Date): string[];
 }
 
-export type ReportKind = 'notify' | 'status' | 'events';
+export type ReportKind = 'notify' | 'status' | 'events' | 'upload';
 
 export interface QueuedReport {
   readonly id: number;
@@ -376,6 +385,9 @@ export interface ReportQueue {
   /** Everything waiting becomes due at once (after the configuration changed). */
   hurry(at: Date): void;
   list(limit: number): QueuedReport[];
+  find(kind: ReportKind, key: string): QueuedReport | null;
+  /** Without their bodies, oldest first: there may be thousands, of megabytes each. */
+  overview(filter: { kind?: ReportKind; parkedOnly?: boolean; limit: number }): Omit<QueuedReport, 'body'>[];
   totals(): { pending: number; oldest_at: string | null; parked: number };
 }
 
@@ -459,6 +471,72 @@ export interface Executor {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Services: processes that are kept
+
+/** A process of a service that was started, or was not (`process` null, `ended` resolved). */
+export interface ServiceProcess {
+  readonly process: RunHandle['process'];
+  /** The loopback port it was given. */
+  readonly port: number;
+  /** One sentence, with the last lines it printed, when it has ended with everything it started. Never rejects. */
+  readonly ended: Promise<string>;
+  /**
+   * Null when it answers: a GET of `path` on its port with 2xx or 3xx, or without a path a connection. Else what was found.
+   * Takes `timeoutMs` at most.
+   */
+  probe(path: string | null, timeoutMs: number, signal: AbortSignal): Promise<string | null>;
+  /** Interrupt, grace, then the whole tree is killed; `ended` tells when. */
+  stop(): void;
+}
+
+/** Starts processes of services. `timeoutMs` of the request does not count: they run until they are stopped. */
+export interface ServiceLauncher {
+  launch(request: RunRequest, settings: RunSettings): Promise<ServiceProcess>;
+}
+
+/** What should be kept running: an active version of a flow of runtime `service`. */
+export interface DesiredService extends PreparedVersion {
+  readonly version: string;
+  readonly sha256: string;
+  /** Of the version, relative to `<edge_cache_dir>/<slug>`. */
+  readonly path: string;
+  readonly revision: string;
+}
+
+export type ServiceReplacement =
+  | { readonly kind: 'ready' }
+  /** What ran before still runs. `started` is false when this machine could not start it at all. */
+  | { readonly kind: 'failed'; readonly message: string; readonly started: boolean }
+  /** Nobody keeps services here: a command without a daemon. */
+  | { readonly kind: 'unkept' };
+
+/** Keeps the services of active versions running. */
+export interface ServiceKeeper {
+  /** False in a command without a daemon: nothing is ever started. */
+  readonly keeps: boolean;
+  /** Exactly these from now on; what is well goes on, what changed is replaced once its successor is ready. Does not wait. */
+  apply(desired: readonly DesiredService[]): void;
+  /**
+   * Starts it beside what runs, waits until it is ready, then ends what ran; when it does not get ready it is ended and what
+   * ran goes on. Ready at once when it is kept already, unless `again`. Rejects with the signal's reason.
+   */
+  replace(
+    desired: DesiredService,
+    options: { readonly again: boolean; readonly signal: AbortSignal },
+  ): Promise<ServiceReplacement>;
+  /** What failed (of one flow, or of all) is tried again at once. */
+  retry(flow: string | null): void;
+  /** Null when the flow is no service that is to be kept. */
+  status(flow: string): ServiceStatus | null;
+  /** Paths of versions that processes run from: clean-up goes round them. */
+  leases(): readonly string[];
+  /** Ends what an earlier life of the agent left; before anything is started. */
+  recover(): Promise<void>;
+  /** Stops all and waits for their ends. */
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Commands: what a person or the console asks of this agent
 
 /** A command that was not believed: nothing happened. */
@@ -497,12 +575,15 @@ export interface CommandStore {
   /** Durable when it returns. False when the `command_id` is there already. */
   insert(command: Command, via: CommandChannel, at: Date): boolean;
   get(commandId: string): StoredCommand | null;
-  /** Persisted and not done, oldest first. */
-  pending(): StoredCommand[];
+  /** Persisted and not done, oldest first, at most `limit`. */
+  pending(limit: number): StoredCommand[];
+  /** What it asked for with is forgotten (`inputs` of a run); that it was taken is not. */
   done(commandId: string, at: Date, outcome: string): void;
-  /** Forgets what is done and expired before `now`. */
+  /** Forgets what is done and expired before `now`; how many. */
   prune(now: Date): number;
-  count(): number;
+  /** The latest `expires` of a forgotten command: what expires no later may have been one, whatever the clock says now. */
+  forgottenUntil(): Date | null;
+  count(): { readonly pending: number; readonly all: number };
 }
 
 /** What became of a command that arrived; `accepted` and `repeated` are on disk when it is given. */

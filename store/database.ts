@@ -41,6 +41,19 @@ const MIGRATIONS: readonly string[] = [
      UNIQUE (kind, key)
    ) STRICT;
    CREATE INDEX reports_due ON reports (kind, next_ms, id) WHERE parked IS NULL;`,
+
+  `CREATE TABLE commands (
+     id          INTEGER PRIMARY KEY AUTOINCREMENT,
+     command_id  TEXT NOT NULL UNIQUE,
+     command     TEXT NOT NULL,
+     via         TEXT NOT NULL,
+     received_ms INTEGER NOT NULL,
+     expires_ms  INTEGER NOT NULL,
+     done_ms     INTEGER,
+     outcome     TEXT
+   ) STRICT;
+   CREATE INDEX commands_pending ON commands (id) WHERE done_ms IS NULL;
+   CREATE INDEX commands_expired ON commands (expires_ms) WHERE done_ms IS NOT NULL;`,
 ];
 
 export type DatabaseErrorCode = 'schema_newer' | 'not_a_database' | 'unusable';
