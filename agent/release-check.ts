@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { ReleaseVerifier } from '../reconciler/ports.ts';
+import type { CommandVerifier, ReleaseVerifier } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import { SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
+import { createCommandVerifier } from '../trust/command-verifier.ts';
 import { createReleaseVerifier } from '../trust/release-verifier.ts';
 import { OperationError } from './operation-error.ts';
 import type { AgentPaths } from './paths.ts';
@@ -10,31 +11,42 @@ import type { AgentPaths } from './paths.ts';
 export interface ReleaseCheck {
   /** For the configuration in force; the pinned root is read when `trust.root` changes, and never again. */
   verifier(config: AgentConfig, paths: AgentPaths): ReleaseVerifier;
+  /** By the same root, whatever `trust.mode` says of releases: without `trust.root` there are no commands. */
+  commandVerifier(config: AgentConfig, paths: AgentPaths): CommandVerifier;
+}
+
+interface Verifiers {
+  readonly key: string;
+  readonly release: ReleaseVerifier;
+  readonly command: CommandVerifier;
 }
 
 export function createReleaseCheck(): ReleaseCheck {
-  let made: { key: string; verifier: ReleaseVerifier } | null = null;
+  let made: Verifiers | null = null;
+  const inForce = (config: AgentConfig, paths: AgentPaths): Verifiers => {
+    const key = JSON.stringify([config.trust, config.tenant, paths.root]);
+    if (made?.key !== key) made = { key, ...make(config, paths) };
+    return made;
+  };
   return {
-    verifier(config, paths) {
-      const key = JSON.stringify([config.trust, config.tenant, paths.root]);
-      if (made?.key !== key) made = { key, verifier: make(config, paths) };
-      return made.verifier;
-    },
+    verifier: (config, paths) => inForce(config, paths).release,
+    commandVerifier: (config, paths) => inForce(config, paths).command,
   };
 }
 
-function make(config: AgentConfig, paths: AgentPaths): ReleaseVerifier {
+function make(config: AgentConfig, paths: AgentPaths): Omit<Verifiers, 'key'> {
   const { mode } = config.trust;
   if (mode === 'tuf') {
     const message =
       'trust.mode: expected required, optional or off, found tuf, which this version does not offer yet';
     throw new OperationError('config_invalid', message, { exitCode: 2 });
   }
-  return createReleaseVerifier({
-    mode,
-    tenant: config.tenant,
-    pinnedRoot: paths.root === null ? null : readRoot(paths.root),
-  });
+  const { tenant } = config;
+  const pinnedRoot = paths.root === null ? null : readRoot(paths.root);
+  return {
+    release: createReleaseVerifier({ mode, tenant, pinnedRoot }),
+    command: createCommandVerifier({ tenant, pinnedRoot }),
+  };
 }
 
 function readRoot(path: string): string {

@@ -1,5 +1,6 @@
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RunOutputReader } from '../reconciler/ports.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 
@@ -10,8 +11,14 @@ export interface RunFiles {
   directory(runId: string, attempt: number): string;
   /** What an attempt printed, as far as it was kept. */
   output(runId: string, attempt: number): Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
-  /** At most one chunk of a stream from `offset`; empty when there is no more yet. */
-  chunk(runId: string, attempt: number, stream: OutputStream, offset: number): Promise<Uint8Array>;
+  /** At most `limit` bytes (a chunk of 64 KiB) of a stream from `offset`; empty when there is no more yet. */
+  chunk(
+    runId: string,
+    attempt: number,
+    stream: OutputStream,
+    offset: number,
+    limit?: number,
+  ): Promise<Uint8Array>;
   /** Removes folders that were last written before `before` and are not in `keep`; how many. */
   prune(before: Date, keep: ReadonlySet<string>, dryRun: boolean): Promise<number>;
 }
@@ -27,7 +34,8 @@ export function createRunFiles(runs: string, maxOutput: () => number): RunFiles 
       const [stdout, stderr] = await Promise.all([read('stdout'), read('stderr')]);
       return { stdout, stderr };
     },
-    chunk: (runId, attempt, stream, offset) => readPart(file(runId, attempt, stream), offset, CHUNK_BYTES),
+    chunk: (runId, attempt, stream, offset, limit = CHUNK_BYTES) =>
+      readPart(file(runId, attempt, stream), offset, Math.min(limit, CHUNK_BYTES)),
     async prune(before, keep, dryRun) {
       let removed = 0;
       for (const name of await readdir(runs).catch(() => [])) {
@@ -38,6 +46,13 @@ export function createRunFiles(runs: string, maxOutput: () => number): RunFiles 
       }
       return removed;
     },
+  };
+}
+
+/** For what is sent while a run goes on: what is on disk is redacted and cut already. */
+export function createRunOutputReader(files: Pick<RunFiles, 'chunk'>): RunOutputReader {
+  return {
+    read: ({ run_id, attempt, stream, offset }, limit) => files.chunk(run_id, attempt, stream, offset, limit),
   };
 }
 
