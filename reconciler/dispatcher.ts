@@ -1,41 +1,56 @@
-import type { FlowSpec } from '../schemas/flow-spec.ts';
-import type { RunReport, RunState, TriggerKind } from '../schemas/run.ts';
+import type { RunReport, TriggerKind } from '../schemas/run.ts';
 import type {
   Chance,
   Clock,
   EventSink,
-  Executor,
   ReportSink,
-  RunHandle,
+  RunListener,
   RunRecord,
   RunResult,
-  RunSettings,
   RunStore,
   VersionStore,
 } from './ports.ts';
 import type { AgentRecords } from './records.ts';
-import { reportOf, runEvent } from './run-outcome.ts';
+import { type RollBackDeps, rollBack } from './roll-back.ts';
+import { type AttemptParts, beginAttempt, retryDelayMs, retryWaitMs } from './run-attempt.ts';
+import { createRunEnds } from './run-end.ts';
+import { runEvent, unstarted } from './run-outcome.ts';
+import { createRunQueue } from './run-queue.ts';
+import { createRunStreaks } from './run-streak.ts';
+import { heldLease, leaseOf, type RunLease, type RunVersion, runVersion } from './run-version.ts';
 import { traceparent } from './traceparent.ts';
 
-export interface DispatcherDeps {
+export interface DispatcherDeps extends AttemptParts {
   readonly runs: RunStore;
-  readonly store: Pick<VersionStore, 'current' | 'absolute' | 'record'>;
+  readonly store: Pick<VersionStore, 'current' | 'absolute'>;
   readonly records: AgentRecords;
-  readonly executors: ReadonlyMap<FlowSpec['runtime'], Executor>;
   readonly reports: ReportSink;
   readonly events: EventSink;
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly tenant: string;
-  readonly settings: () => RunSettings;
-  readonly secrets: () => Promise<Readonly<Record<string, string>>>;
-  readonly runDirectory: (runId: string, attempt: number) => string;
-  /** Ends what an earlier life of the agent left running. */
-  readonly endOrphans: (run: { runId: string; process: RunRecord['process'] }) => Promise<void>;
-  /** A run whose end could not be written; it stays as it is until the next start reports it `lost`. */
+  /** Told of every attempt that starts and of every end. */
+  readonly listener?: RunListener;
+  /** `runs.rollback_on: runs`; without it runs never roll anything back. */
+  readonly rollBack?: RunRollBack;
+  /** Ends what an earlier life of the agent left running of a run; how many processes it found. */
+  readonly endOrphans: (run: {
+    runId: string;
+    process: RunRecord['process'];
+  }) => Promise<{ ended: number; left: number } | void>;
+  /** A run whose end could not be written; it stays as it is until the next start takes it up. */
   readonly onFault: (error: unknown) => void;
   /** Output that an unfinished attempt left on disk, kept and redacted already. */
   readonly salvage: (runId: string, attempt: number) => Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
+}
+
+export interface RunRollBack {
+  /** Asked when a version has failed too often. */
+  readonly isOn: () => boolean;
+  readonly store: RollBackDeps['store'];
+  /** Never beside a reconcile. */
+  readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
+  /** A version was rolled back: the next reconcile says what follows. */
+  readonly onDone: () => void;
 }
 
 export interface RunRequestByName {
@@ -45,24 +60,34 @@ export interface RunRequestByName {
   readonly input: unknown;
   readonly timeoutMs?: number;
   readonly trigger: TriggerKind;
+  /** What asks for it, for the history: `command <id>`, `schedule "…" of <time>`, `local user <name>`. */
+  readonly because?: string;
 }
 
 export type Submission =
   | { readonly kind: 'queued'; readonly runId: string }
+  /** A run of this id was asked for before; nothing is done again. */
   | { readonly kind: 'known'; readonly runId: string }
+  /** `overlap: skip`: it has ended as `cancelled`, and is reported unless a schedule asked. */
+  | { readonly kind: 'skipped'; readonly runId: string; readonly message: string }
   | { readonly kind: 'not_runnable'; readonly message: string };
 
 export interface Dispatcher {
+  /** On disk when it returns `queued`. Throws when the store cannot be written. */
   submit(request: RunRequestByName): Submission;
-  /** False when no such run is queued or running. */
+  /** A run that cannot be queued, whose end is owed all the same: recorded and reported as `failed`. */
+  reject(request: RunRequestByName, reason: string): { kind: 'rejected' | 'known'; runId: string };
+  /** False when no such run is queued, waiting for another attempt, or running. */
   cancel(runId: string): boolean;
   /** The report of a run once it is finished. */
   wait(runId: string): Promise<RunReport>;
   /** After a crash: what ran is reported `lost`; what was queued is taken up again when `resume` is true. */
   recover(options: { resume: boolean }): Promise<readonly string[]>;
+  /** The settings changed: more runs may be allowed at a time. */
+  settingsChanged(): void;
   /** Ends everything that runs; what is queued stays queued. */
   cancelRunning(): void;
-  /** Starts nothing more and resolves when nothing runs. */
+  /** Starts nothing more and resolves when nothing runs. What waits stays queued, for the next start. */
   drain(): Promise<void>;
   counts(): { running: number; queued: number };
 }
@@ -71,265 +96,365 @@ export interface Dispatcher {
 const QUEUE_MAX = 10_000;
 
 interface Live {
-  cancelled: boolean;
-  handle: RunHandle | null;
+  /** Why it is cancelled, when it is. */
+  cancelled: string | null;
+  handle: { cancel(): void } | null;
 }
 
-/** Runs what triggers ask for, at most `runs.concurrency` at a time, oldest first. */
+/** Runs what triggers ask for: the queue, the attempts, the ends. What may begin when is decided in run-queue.ts. */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
+  const { runs, clock, chance, events } = deps;
+  const queue = createRunQueue();
   const live = new Map<string, Live>();
-  const waiting = new Map<string, PromiseWithResolvers<RunReport>[]>();
-  const reports = new Map<string, RunReport>();
-  const queue: string[] = [];
-  const idle: (() => void)[] = [];
+  /** Runs between two attempts. */
+  const retries = new Map<string, AbortController>();
+  const streaks = createRunStreaks(deps.records, deps.store);
+  const ends = createRunEnds({ ...deps, streaks, onBadVersion: rollBackBad });
+  /** Work that a drain waits for beside the runs. */
+  const background = new Set<Promise<unknown>>();
+  let pumping = false;
   let draining = false;
 
   function submit(request: RunRequestByName): Submission {
-    const runId = request.runId ?? deps.chance.uuidv7();
-    if (deps.runs.get(runId) !== null) return { kind: 'known', runId };
-    const chosen = choose(request);
+    const runId = request.runId ?? chance.uuidv7();
+    if (runs.get(runId) !== null) return { kind: 'known', runId };
+    const chosen = runVersion(deps, request.flow, request.version);
     if (typeof chosen === 'string') return { kind: 'not_runnable', message: chosen };
-    if (queue.length >= QUEUE_MAX) {
-      return {
-        kind: 'not_runnable',
-        message: `expected at most ${QUEUE_MAX} queued runs; wait for some to finish`,
-      };
+    if (queue.size >= QUEUE_MAX) {
+      const message = `expected at most ${QUEUE_MAX} queued runs; wait for some to finish`;
+      return { kind: 'not_runnable', message };
     }
-    deps.runs.insert({
+    const { spec } = chosen.settings;
+    const standing = queue.standing(request.flow);
+    if (spec.overlap === 'skip' && standing !== null) return skip(request, runId, chosen, standing);
+    const run = newRun(request, runId, chosen);
+    runs.insert(run);
+    const waits = `${queue.size} before it`;
+    events.emit(runEvent('RunQueued', { ...run, revision: chosen.revision }, waits));
+    const replaced = spec.overlap === 'replace' ? queue.ofFlow(request.flow) : [];
+    queue.add({ runId, flow: request.flow, lock: spec.lock });
+    for (const id of replaced) end(id, `replaced by run ${runId}`);
+    soon();
+    return { kind: 'queued', runId };
+  }
+
+  /** `overlap: skip`. Whoever asked by name gets an answer; a schedule has nobody who waits for one. */
+  function skip(request: RunRequestByName, runId: string, chosen: RunVersion, standing: string): Submission {
+    const message = `skipped: run ${standing} of flow ${request.flow} has not ended yet (overlap: skip)`;
+    const run = { ...newRun(request, runId, chosen), ...leaseOf(chosen), path: null };
+    if (request.trigger === 'schedule') {
+      const { run_id: _, ...event } = runEvent('RunSkipped', run, message);
+      events.emit({ ...event, message: `flow ${request.flow}: a scheduled run is ${message}` });
+    } else {
+      ends.record(run, unstarted(message, clock.now(), 'cancelled'), 'RunSkipped');
+    }
+    return { kind: 'skipped', runId, message };
+  }
+
+  function newRun(request: RunRequestByName, runId: string, chosen: RunVersion | null): RunRecord {
+    const named = chosen !== null && request.version !== undefined;
+    return {
       run_id: runId,
       flow: request.flow,
-      version: chosen.version,
+      version: chosen?.version ?? request.version ?? null,
       state: 'queued',
       trigger: request.trigger,
+      because: request.because ?? null,
       attempt: 0,
-      queued_at: deps.clock.now().toISOString(),
+      queued_at: clock.now().toISOString(),
       started_at: null,
       finished_at: null,
       exit_code: null,
       reason: null,
-      sha256: null,
-      revision: null,
-      spec: null,
-      path: request.version === undefined ? null : chosen.path,
       input: request.input ?? {},
       timeout_ms: request.timeoutMs ?? null,
       process: null,
-    });
-    const { flow, trigger } = request;
-    const queued = { run_id: runId, flow, version: chosen.version, revision: chosen.revision, trigger };
-    deps.events.emit(runEvent('RunQueued', queued, `${queue.length} before it`));
-    queue.push(runId);
-    pump();
-    return { kind: 'queued', runId };
+      // a version that was named is held from now on, the active one when the run begins
+      ...(named ? leaseOf(chosen) : { sha256: null, revision: null, spec: null, path: null }),
+    };
   }
 
-  /** The version a run would get now: the active one, or the named one when it is the active or the previous. */
-  function choose(request: { flow: string; version?: string | undefined }) {
-    const active = deps.store.current().flows[request.flow];
-    const state = deps.records.flow(request.flow);
-    const names = Object.keys(deps.store.current().flows);
-    if (active === undefined || state?.active == null) {
-      const others =
-        names.length === 0 ? 'no flow is active' : `active are: ${names.slice(0, 20).join(', ')}`;
-      return `expected the id of an active flow, found "${request.flow}" (${others})`;
-    }
-    if (request.version === undefined || request.version === active.version) {
-      return { ...active, settings: state.active };
-    }
-    if (active.previous?.version === request.version && state.previous !== null) {
-      return { ...active.previous, revision: active.revision, settings: state.previous };
-    }
-    return `expected version ${active.version}${active.previous === null ? '' : ` or ${active.previous.version}`} of flow ${request.flow}, found "${request.version}"`;
+  /** Once for a whole burst of triggers, and never inside a transaction of whoever submits. */
+  function soon(): void {
+    if (pumping) return;
+    pumping = true;
+    queueMicrotask(() => {
+      pumping = false;
+      try {
+        pump();
+      } catch (error) {
+        deps.onFault(error);
+      }
+    });
   }
 
   function pump(): void {
     while (!draining && live.size < deps.settings().concurrency) {
-      const runId = queue.shift();
-      if (runId === undefined) return;
-      const run = deps.runs.get(runId);
-      if (run === null || run.state !== 'queued') continue;
-      live.set(runId, { cancelled: false, handle: null });
-      const ended = work(run).catch((error: unknown) => {
-        for (const waiter of waiting.get(runId) ?? []) waiter.reject(error);
-        waiting.delete(runId);
+      const next = queue.next();
+      if (next === null) return;
+      const run = runs.get(next.runId);
+      if (run?.state !== 'queued') {
+        queue.release(next.runId);
+        continue;
+      }
+      const lease = leaseFor(run);
+      if (typeof lease !== 'string' && lease.spec.lock !== next.lock) {
+        queue.relock(next, lease.spec.lock);
+        continue;
+      }
+      begin(run, lease);
+    }
+  }
+
+  function leaseFor(run: RunRecord): RunLease | string {
+    const held = heldLease(run);
+    if (held !== null) return held;
+    const chosen = runVersion(deps, run.flow, run.path === null ? undefined : (run.version ?? undefined));
+    return typeof chosen === 'string' ? chosen : leaseOf(chosen);
+  }
+
+  function begin(run: RunRecord, lease: RunLease | string): void {
+    const { run_id } = run;
+    const entry: Live = { cancelled: null, handle: null };
+    live.set(run_id, entry);
+    const work = async () => {
+      try {
+        const result = await attempt(run, lease, entry).catch((error: unknown) => {
+          const found = error instanceof Error ? error.message : String(error);
+          return { final: unstarted(`the agent could not carry out the run: ${found}`, clock.now()) };
+        });
+        if ('again' in result) park(run_id, result.again);
+        else conclude(run_id, result.final, entry.cancelled);
+      } catch (error) {
+        ends.give(run_id, error);
         deps.onFault(error);
-      });
-      void ended.finally(() => {
-        live.delete(runId);
-        pump();
-        if (live.size === 0) for (const done of idle.splice(0)) done();
-      });
-    }
+        queue.release(run_id);
+      }
+      live.delete(run_id);
+      soon();
+    };
+    track(work());
   }
 
-  async function work(run: RunRecord): Promise<void> {
-    try {
-      await attemptAll(run);
-    } catch (error) {
-      const message = `the agent could not carry out the run: ${error instanceof Error ? error.message : String(error)}`;
-      finish(run.run_id, failedBeforeStart(message));
-    }
-  }
-
-  async function attemptAll(run: RunRecord): Promise<void> {
-    const chosen = choose({
-      flow: run.flow,
-      version: run.path === null ? undefined : (run.version ?? undefined),
-    });
-    if (typeof chosen === 'string') return finish(run.run_id, failedBeforeStart(chosen));
-    const { settings, version, sha256, path, revision } = chosen;
-    const { spec, entrypoint } = settings;
-    const lease = { version, sha256, path, revision, spec };
-    deps.runs.update(run.run_id, {
+  /** One attempt: how the run ended by it, or that another one follows. */
+  async function attempt(
+    before: RunRecord,
+    lease: RunLease | string,
+    entry: Live,
+  ): Promise<{ final: RunResult } | { again: RunResult }> {
+    if (typeof lease === 'string') return { final: unstarted(lease, clock.now()) };
+    const change = {
       ...lease,
       state: 'running',
-      started_at: deps.clock.now().toISOString(),
-      attempt: 1,
+      attempt: before.attempt + 1,
+      started_at: before.started_at ?? clock.now().toISOString(),
+      traceparent: before.traceparent ?? traceparent(chance),
+      reason: null,
+      exit_code: null,
+      next_attempt_at: null,
+    } as const;
+    runs.update(before.run_id, change);
+    const run = { ...before, ...change };
+    const handle = await beginAttempt(deps, run);
+    if (typeof handle === 'string') return { final: unstarted(handle, clock.now()) };
+    entry.handle = handle;
+    if (entry.cancelled !== null) handle.cancel();
+    runs.update(run.run_id, { process: handle.process });
+    events.emit(runEvent('RunStarted', run, `attempt ${run.attempt} is started`));
+    deps.listener?.started({
+      run_id: run.run_id,
+      attempt: run.attempt,
+      flow: run.flow,
+      version: run.version,
+      at: clock.now().toISOString(),
     });
-    const secrets = await secretsOf(spec);
-    if (typeof secrets === 'string') return finish(run.run_id, failedBeforeStart(secrets));
-    const executor = deps.executors.get(spec.runtime);
-    if (executor === undefined) {
-      return finish(run.run_id, failedBeforeStart(`no executor for runtime ${spec.runtime}`));
-    }
-    const parent = traceparent(deps.chance);
-    for (let attempt = 1; ; attempt += 1) {
-      deps.runs.update(run.run_id, { attempt });
-      const handle = await executor.start(
-        {
-          spec,
-          directory: deps.store.absolute(path),
-          entrypoint,
-          runId: run.run_id,
-          attempt,
-          tenant: deps.tenant,
-          version,
-          runDirectory: deps.runDirectory(run.run_id, attempt),
-          input: run.input,
-          timeoutMs: run.timeout_ms ?? spec.timeout ?? deps.settings().defaultTimeoutMs,
-          secrets,
-          traceparent: parent,
-        },
-        deps.settings(),
-      );
-      const entry = live.get(run.run_id) as Live;
-      entry.handle = handle;
-      deps.runs.update(run.run_id, { process: handle.process });
-      deps.events.emit(runEvent('RunStarted', { ...run, ...lease }, `attempt ${attempt} is started`));
-      if (entry.cancelled) handle.cancel();
-      const result = await handle.done;
-      entry.handle = null;
-      const again = attempt <= spec.retries && (result.status === 'failed' || result.status === 'timed_out');
-      if (!again || entry.cancelled || draining) return finish(run.run_id, result);
-      const message = `attempt ${attempt} of ${spec.retries + 1} ${result.status}: ${result.reason ?? ''}`;
-      deps.events.emit(runEvent('RunFailed', { ...run, ...lease }, message));
-    }
+    const result = await handle.done;
+    entry.handle = null;
+    const failed = result.status === 'failed' || result.status === 'timed_out';
+    const again = failed && run.attempt <= run.spec.retries && entry.cancelled === null;
+    return again ? { again: result } : { final: result };
   }
 
-  async function secretsOf(spec: FlowSpec): Promise<Record<string, string> | string> {
-    const known = spec.secrets.length === 0 ? {} : await deps.secrets();
-    const missing = spec.secrets.filter((name) => known[name] === undefined);
-    if (missing.length > 0) {
-      return `expected ${missing.join(', ')} in credentials_dir/secrets.yaml, found no such secret; add it and trigger again`;
-    }
-    return Object.fromEntries(spec.secrets.map((name) => [name, known[name] as string]));
+  function conclude(runId: string, result: RunResult, cancelled: string | null): void {
+    const replaced = result.status === 'cancelled' && cancelled !== null && cancelled !== '';
+    const reason = replaced ? `${cancelled}: ${result.reason ?? 'cancelled'}` : result.reason;
+    ends.finish(runId, { ...result, reason });
+    queue.release(runId);
   }
 
-  function failedBeforeStart(reason: string, status: RunResult['status'] = 'failed'): RunResult {
-    const at = deps.clock.now();
-    const none = new Uint8Array();
-    return {
-      status,
-      exitCode: null,
+  /** Waits for the next attempt: queued again, in its old place. Others have the slot and the lock meanwhile. */
+  function park(runId: string, result: RunResult): void {
+    const run = runs.get(runId) as RunRecord;
+    const waitMs = retryDelayMs(run.attempt, chance.uniform());
+    const next_attempt_at = new Date(clock.now().getTime() + waitMs).toISOString();
+    const how = result.reason ?? result.status;
+    const reason = `attempt ${run.attempt} of ${(run.spec?.retries ?? 0) + 1} ${result.status} (${how}); the next one is due at ${next_attempt_at}`;
+    runs.update(runId, {
+      state: 'queued',
+      exit_code: result.exitCode,
       reason,
-      stdout: none,
-      stderr: none,
-      truncated: { stdout: 0, stderr: 0 },
-      outputs: [],
-      startedAt: at,
-      finishedAt: at,
-    };
+      process: null,
+      next_attempt_at,
+    });
+    queue.park(runId);
+    events.emit(runEvent('RunRetrying', run, reason));
+    retryIn(runId, waitMs);
   }
 
-  function finish(
-    runId: string,
-    result: Omit<RunResult, 'status'> & { status: Exclude<RunState, 'queued' | 'running'> },
-  ) {
-    const finished_at = result.finishedAt.toISOString();
-    const run = deps.runs.get(runId) as RunRecord;
-    const report = reportOf(run, result);
-    deps.records.transaction(() => {
-      const { exitCode: exit_code, reason, status: state } = result;
-      deps.runs.update(runId, { state, exit_code, reason, finished_at, process: null });
-      deps.reports.run(report);
-    });
-    deps.events.emit(
-      runEvent(REASON_OF[result.status], run, result.reason ?? `exit code ${result.exitCode}`),
+  function retryIn(runId: string, waitMs: number): void {
+    const stop = new AbortController();
+    retries.set(runId, stop);
+    if (draining) return;
+    const due = () => {
+      if (retries.get(runId) !== stop || draining) return;
+      retries.delete(runId);
+      queue.unpark(runId);
+      soon();
+    };
+    clock.sleep(waitMs, stop.signal).then(due, () => {});
+  }
+
+  /** Ends a run wherever it is; false when it is nowhere. `why` is empty for a cancel by hand. */
+  function end(runId: string, why: string): boolean {
+    const entry = live.get(runId);
+    if (entry !== undefined) {
+      entry.cancelled ??= why;
+      entry.handle?.cancel();
+      return true;
+    }
+    const stop = retries.get(runId);
+    if (stop !== undefined) {
+      retries.delete(runId);
+      stop.abort(new Error('the run is cancelled'));
+      track(endParked(runId, why));
+      return true;
+    }
+    if (!queue.remove(runId)) return false;
+    const reason = why === '' ? 'cancelled before it started' : why;
+    ends.finish(
+      runId,
+      unstarted(reason, clock.now(), 'cancelled'),
+      why === '' ? 'RunCancelled' : 'RunSkipped',
     );
-    reports.set(runId, report);
-    const keep = waiting.get(runId);
-    waiting.delete(runId);
-    for (const waiter of keep ?? []) waiter.resolve(report);
-    if (reports.size > 100) reports.delete(reports.keys().next().value as string);
+    soon();
+    return true;
+  }
+
+  /** Its report shows what the last attempt printed. */
+  async function endParked(runId: string, why: string): Promise<void> {
+    const attempts = runs.get(runId)?.attempt ?? 1;
+    const reason = `${why === '' ? 'cancelled' : why} while it waited for attempt ${attempts + 1}`;
+    try {
+      const output = await deps.salvage(runId, attempts);
+      ends.finish(runId, { ...unstarted(reason, clock.now(), 'cancelled'), ...output });
+    } catch (error) {
+      ends.give(runId, error);
+      deps.onFault(error);
+    }
+    queue.release(runId);
+    soon();
+  }
+
+  function rollBackBad(flow: string): void {
+    const { rollBack: how } = deps;
+    if (how?.isOn() !== true) return;
+    const work = how.exclusive(async () => {
+      const bad = streaks.bad(flow);
+      if (bad === null || !how.isOn()) return;
+      const { records, reports } = deps;
+      const now = clock.now();
+      const { seq } = how.store.current();
+      const options = { now, seq, withoutPrevious: 'keep' } as const;
+      const result = await rollBack({ store: how.store, records, events, reports }, bad, options);
+      if (result.kind === 'rolled_back') how.onDone();
+    });
+    track(work.catch(deps.onFault));
+  }
+
+  function track(work: Promise<unknown>): void {
+    background.add(work);
+    void work.finally(() => background.delete(work));
+  }
+
+  async function takeUpLost(): Promise<string[]> {
+    const lost: string[] = [];
+    for (const run of runs.list({ states: ['running'], limit: QUEUE_MAX })) {
+      const found = await deps.endOrphans({ runId: run.run_id, process: run.process });
+      if (found !== undefined && found.ended + found.left > 0) events.emit(orphansEvent(run, found));
+      const output = await deps.salvage(run.run_id, Math.max(1, run.attempt));
+      const reason = 'the agent ended while the run was under way; whether it finished its work is not known';
+      ends.finish(run.run_id, { ...unstarted(reason, clock.now()), ...output, status: 'lost' });
+      lost.push(run.run_id);
+    }
+    return lost;
+  }
+
+  function takeUpQueued(): void {
+    const queued = runs.list({ states: ['queued'], limit: QUEUE_MAX });
+    const locks = new Map<string, string | null>();
+    const lockOf = (run: RunRecord) => {
+      if (run.spec !== null) return run.spec.lock;
+      const known = locks.get(run.flow);
+      if (known !== undefined) return known;
+      const lock = deps.records.flow(run.flow)?.active?.spec.lock ?? null;
+      locks.set(run.flow, lock);
+      return lock;
+    };
+    for (const run of queued.toReversed()) {
+      const entry = { runId: run.run_id, flow: run.flow, lock: lockOf(run) };
+      const waitMs = retryWaitMs(run.next_attempt_at, clock.now());
+      if (waitMs > 0 && queue.standing(run.flow) === null) {
+        queue.addParked(entry);
+        retryIn(run.run_id, waitMs);
+      } else {
+        queue.add(entry);
+      }
+    }
+    soon();
   }
 
   return {
     submit,
-    cancel(runId) {
-      const entry = live.get(runId);
-      if (entry !== undefined) {
-        entry.cancelled = true;
-        entry.handle?.cancel();
-        return true;
-      }
-      const position = queue.indexOf(runId);
-      if (position < 0) return false;
-      queue.splice(position, 1);
-      finish(runId, failedBeforeStart('cancelled before it started', 'cancelled'));
-      return true;
+    reject(request, reason) {
+      const runId = request.runId ?? chance.uuidv7();
+      if (runs.get(runId) !== null) return { kind: 'known', runId };
+      ends.record(newRun(request, runId, null), unstarted(reason, clock.now()));
+      return { kind: 'rejected', runId };
     },
-    wait(runId) {
-      const report = reports.get(runId);
-      if (report !== undefined) return Promise.resolve(report);
-      const waiter = Promise.withResolvers<RunReport>();
-      waiting.set(runId, [...(waiting.get(runId) ?? []), waiter]);
-      return waiter.promise;
-    },
+    cancel: (runId) => end(runId, ''),
+    wait: (runId) => ends.wait(runId),
     async recover({ resume }) {
-      const lost: string[] = [];
-      for (const run of deps.runs.list({ states: ['running'], limit: QUEUE_MAX })) {
-        await deps.endOrphans({ runId: run.run_id, process: run.process });
-        const output = await deps.salvage(run.run_id, Math.max(1, run.attempt));
-        const reason =
-          'the agent ended while the run was under way; whether it finished its work is not known';
-        finish(run.run_id, { ...failedBeforeStart(reason), ...output, status: 'lost' });
-        lost.push(run.run_id);
-      }
-      if (resume) {
-        const queued = deps.runs.list({ states: ['queued'], limit: QUEUE_MAX });
-        queue.push(...queued.toReversed().map((run) => run.run_id));
-        pump();
+      const lost = await takeUpLost();
+      if (resume) takeUpQueued();
+      for (const flow of Object.keys(deps.store.current().flows)) {
+        if (resume && streaks.bad(flow) !== null) rollBackBad(flow);
       }
       return lost;
     },
+    settingsChanged: soon,
     cancelRunning() {
       for (const entry of live.values()) {
-        entry.cancelled = true;
+        entry.cancelled ??= '';
         entry.handle?.cancel();
       }
     },
     async drain() {
       draining = true;
-      if (live.size > 0) await new Promise<void>((done) => idle.push(done));
+      for (const stop of retries.values()) stop.abort(new Error('the agent ends'));
+      while (background.size > 0) await Promise.allSettled(background);
     },
-    counts: () => ({ running: live.size, queued: queue.length }),
+    counts: () => ({ running: live.size, queued: queue.size + retries.size }),
   };
 }
 
-const REASON_OF = {
-  succeeded: 'RunSucceeded',
-  failed: 'RunFailed',
-  timed_out: 'RunTimedOut',
-  cancelled: 'RunCancelled',
-  lost: 'RunLost',
-} as const;
+function orphansEvent(run: RunRecord, found: { ended: number; left: number }) {
+  const rest = found.left > 0 ? `; ${found.left} could not be ended` : '';
+  return {
+    severity: 'warning',
+    reason: 'OrphansEnded',
+    message: `run ${run.run_id} of flow ${run.flow}: ${found.ended} processes of an earlier life of the agent are ended${rest}`,
+    because: 'the agent had ended while the run was under way',
+    flow: run.flow,
+    run_id: run.run_id,
+  } as const;
+}

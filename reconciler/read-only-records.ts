@@ -18,6 +18,7 @@ export function readOnlyRecords(records: AgentRecords): AgentRecords {
     saveTrustSeen: nothing,
     savePolicy: nothing,
     saveStanding: nothing,
+    saveRunStreak: nothing,
     setLastCleanUp: nothing,
   };
 }

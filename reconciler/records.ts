@@ -5,6 +5,7 @@ import {
   FlowState,
   Intent,
   Quarantine,
+  RunStreak,
   SourceState,
   TrustSeen,
 } from '../schemas/agent-state.ts';
@@ -25,6 +26,8 @@ export interface AgentRecords {
   flows(): Map<string, FlowState>;
   saveFlow(id: string, state: FlowState): void;
   forgetFlow(id: string): void;
+  runStreak(flow: string): RunStreak | null;
+  saveRunStreak(flow: string, streak: RunStreak | null): void;
   quarantines(): Map<string, Quarantine>;
   saveQuarantine(sha256: string, quarantine: Quarantine): void;
   clearQuarantine(sha256: string): void;
@@ -103,7 +106,12 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     flow: (id) => read(`flow/${id}`, FlowState),
     flows: () => all('flow/', FlowState),
     saveFlow: (id, state) => write(`flow/${id}`, state),
-    forgetFlow: (id) => write(`flow/${id}`, null),
+    forgetFlow(id) {
+      write(`flow/${id}`, null);
+      write(`run-streak/${id}`, null);
+    },
+    runStreak: (flow) => read(`run-streak/${flow}`, RunStreak),
+    saveRunStreak: (flow, streak) => write(`run-streak/${flow}`, streak),
     quarantines: () => all('quarantine/', Quarantine),
     saveQuarantine: (sha256, quarantine) => write(`quarantine/${sha256}`, quarantine),
     clearQuarantine(sha256) {

@@ -28,20 +28,50 @@ export function reportOf(
   };
 }
 
+export type RunEventReason = Extract<EventDraft['reason'], `Run${string}`>;
+
+/** The event that says how a run ended. */
+export const ENDED = {
+  succeeded: 'RunSucceeded',
+  failed: 'RunFailed',
+  timed_out: 'RunTimedOut',
+  cancelled: 'RunCancelled',
+  lost: 'RunLost',
+} as const satisfies Record<RunStatus, RunEventReason>;
+
+const CALM: ReadonlySet<RunEventReason> = new Set(['RunStarted', 'RunSucceeded', 'RunQueued']);
+const UNEASY: ReadonlySet<RunEventReason> = new Set(['RunCancelled', 'RunRetrying', 'RunSkipped']);
+
+/** One state of a run, for the history: every one names the run, what it runs and what asked for it. */
 export function runEvent(
-  reason: Extract<EventDraft['reason'], `Run${string}`>,
-  run: Pick<RunRecord, 'run_id' | 'flow' | 'version' | 'revision' | 'trigger'>,
+  reason: RunEventReason,
+  run: Pick<RunRecord, 'run_id' | 'flow' | 'version' | 'revision' | 'trigger' | 'because'>,
   what: string,
 ): EventDraft {
-  const calm = reason === 'RunStarted' || reason === 'RunSucceeded' || reason === 'RunQueued';
   return {
-    severity: calm ? 'info' : reason === 'RunCancelled' ? 'warning' : 'error',
+    severity: CALM.has(reason) ? 'info' : UNEASY.has(reason) ? 'warning' : 'error',
     reason,
     message: `run ${run.run_id} of flow ${run.flow}: ${what}`,
-    because: `triggered by ${run.trigger}`,
+    because: run.because ?? `triggered by ${run.trigger}`,
     flow: run.flow,
     run_id: run.run_id,
     ...(run.version === null ? {} : { version: run.version }),
     ...(run.revision === null ? {} : { revision: run.revision }),
+  };
+}
+
+/** The end of a run, or of an attempt, that came before a process of it had begun. */
+export function unstarted(reason: string, at: Date, status: RunResult['status'] = 'failed'): RunResult {
+  const none = new Uint8Array();
+  return {
+    status,
+    exitCode: null,
+    reason,
+    stdout: none,
+    stderr: none,
+    truncated: { stdout: 0, stderr: 0 },
+    outputs: [],
+    startedAt: at,
+    finishedAt: at,
   };
 }

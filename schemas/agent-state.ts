@@ -75,6 +75,18 @@ export const Quarantine = z.object({
 });
 export type Quarantine = z.infer<typeof Quarantine>;
 
+/** `run-streak/<flow>`: how the runs of the version that was activated then have fared, until one succeeds. */
+export const RunStreak = z.object({
+  sha256: z.string(),
+  activated_at: z.string(),
+  succeeded: z.boolean(),
+  /** Failing runs in a row. */
+  failures: z.int().min(0),
+  /** How the last of them failed. */
+  why: z.string(),
+});
+export type RunStreak = z.infer<typeof RunStreak>;
+
 /** `intent`: what a reconcile set out to activate, written before it starts (crash protocol, step 1). */
 export const Intent = z.object({
   revision: z.string(),

@@ -1,0 +1,94 @@
+import type { RunReport, RunStatus } from '../schemas/run.ts';
+import type { EventSink, ReportSink, RunListener, RunRecord, RunResult, RunStore } from './ports.ts';
+import type { AgentRecords } from './records.ts';
+import { ENDED, type RunEventReason, reportOf, runEvent } from './run-outcome.ts';
+import type { RunStreaks } from './run-streak.ts';
+
+/** Reports of finished runs that are kept for those who ask a moment later. */
+const REMEMBERED = 100;
+
+export type RunEndResult = Omit<RunResult, 'status'> & { readonly status: RunStatus };
+
+export interface RunEndParts {
+  readonly runs: RunStore;
+  readonly records: Pick<AgentRecords, 'transaction'>;
+  readonly reports: Pick<ReportSink, 'run'>;
+  readonly events: EventSink;
+  readonly listener?: RunListener;
+  readonly streaks: RunStreaks;
+  /** A version turned out to be bad by how its runs ended. */
+  readonly onBadVersion: (flow: string) => void;
+}
+
+/** The end of a run, in one place: exactly one transaction with its report, one event, and an answer to whoever waits. */
+export interface RunEnds {
+  /** Ends a run that is in the store. Throws when the store cannot be written; nothing has happened then. */
+  finish(runId: string, result: RunEndResult, event?: RunEventReason): void;
+  /** Puts a run in the store that has ended before it was queued. Throws likewise. */
+  record(run: RunRecord, result: RunEndResult, event?: RunEventReason): void;
+  /** The report of a run as soon as there is one. */
+  wait(runId: string): Promise<RunReport>;
+  /** Its end cannot be written: whoever waits is told so. */
+  give(runId: string, error: unknown): void;
+}
+
+export function createRunEnds(parts: RunEndParts): RunEnds {
+  const { runs } = parts;
+  const waiting = new Map<string, PromiseWithResolvers<RunReport>[]>();
+  const remembered = new Map<string, RunReport>();
+
+  const takeWaiters = (runId: string) => {
+    const waiters = waiting.get(runId) ?? [];
+    waiting.delete(runId);
+    return waiters;
+  };
+
+  /** `write` puts the ended run into the store, in the transaction that holds its report. */
+  function end(run: RunRecord, result: RunEndResult, event: RunEventReason, write: () => void): void {
+    const report = reportOf(run, result);
+    const what = result.reason ?? `exit code ${result.exitCode}`;
+    let bad = false;
+    parts.records.transaction(() => {
+      write();
+      parts.reports.run(report);
+      bad = parts.streaks.note(run, result.status, what);
+    });
+    parts.events.emit(runEvent(event, run, what));
+    parts.listener?.completed(report);
+    remembered.set(run.run_id, report);
+    if (remembered.size > REMEMBERED) remembered.delete(remembered.keys().next().value as string);
+    for (const waiter of takeWaiters(run.run_id)) waiter.resolve(report);
+    if (bad) parts.onBadVersion(run.flow);
+  }
+
+  return {
+    finish(runId, result, event = ENDED[result.status]) {
+      const run = runs.get(runId) as RunRecord;
+      end(run, result, event, () => runs.update(runId, endOf(result)));
+    },
+    record(run, result, event = ENDED[result.status]) {
+      end(run, result, event, () => runs.insert({ ...run, ...endOf(result) }));
+    },
+    wait(runId) {
+      const report = remembered.get(runId);
+      if (report !== undefined) return Promise.resolve(report);
+      const waiter = Promise.withResolvers<RunReport>();
+      waiting.set(runId, [...(waiting.get(runId) ?? []), waiter]);
+      return waiter.promise;
+    },
+    give(runId, error) {
+      for (const waiter of takeWaiters(runId)) waiter.reject(error);
+    },
+  };
+}
+
+function endOf(result: RunEndResult) {
+  return {
+    state: result.status,
+    exit_code: result.exitCode,
+    reason: result.reason,
+    finished_at: result.finishedAt.toISOString(),
+    process: null,
+    next_attempt_at: null,
+  } as const;
+}
