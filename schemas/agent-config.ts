@@ -4,7 +4,7 @@ import { Cron } from './cron.ts';
 import { Duration, PositiveDuration } from './duration.ts';
 import { Id, Slug } from './names.ts';
 import { PositiveSize } from './size.ts';
-import { ArtifactPrefix, isLoopback, SecureUrl } from './urls.ts';
+import { ArtifactPrefix, isLoopback, SecureUrl, TunnelUrl } from './urls.ts';
 
 const Path = z.string().min(1).max(4_096);
 const EnvName = z
@@ -26,7 +26,7 @@ export const Source = z.strictObject({
 
 export const Tunnel = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
-  z.strictObject({ kind: z.literal('websocket'), url: z.string().optional() }),
+  z.strictObject({ kind: z.literal('websocket'), url: TunnelUrl.optional() }),
   ...(['rathole', 'frp'] as const).map((kind) =>
     z.strictObject({
       kind: z.literal(kind),
@@ -41,11 +41,7 @@ export const Tunnel = z.discriminatedUnion('kind', [
   ),
 ]);
 
-/**
- * `agent.yaml` (contract, section 2). What users write is parsed strictly: an unknown key is an error.
- * Durations come out in milliseconds, sizes in bytes; paths are still as written.
- */
-export const AgentConfig = z.strictObject({
+const AgentKeys = z.strictObject({
   version: z.literal(1, 'expected 1, the only version of agent.yaml there is'),
   tenant: Slug,
   agent_id: Id.optional(),
@@ -142,6 +138,15 @@ export const AgentConfig = z.strictObject({
       max_size: PositiveSize.prefault('10MiB'),
     })
     .prefault({}),
+});
+/**
+ * `agent.yaml` (contract, section 2). What users write is parsed strictly: an unknown key is an error.
+ * Durations come out in milliseconds, sizes in bytes; paths are still as written.
+ */
+export const AgentConfig = AgentKeys.superRefine(({ tunnel, saas_url: saasUrl }, context) => {
+  if (tunnel.kind !== 'websocket' || tunnel.url !== undefined || saasUrl !== undefined) return;
+  const message = 'expected saas_url (the tunnel is at <saas_url>/edge/tunnel) or tunnel.url, found neither';
+  context.addIssue({ code: 'custom', path: ['tunnel'], message });
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;
 /** What a person may write: the same keys, durations and sizes as text, defaults optional. */

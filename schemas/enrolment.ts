@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PublicJwk } from './jws.ts';
 import { Id, Sha256, Slug } from './names.ts';
-import { ArtifactPrefix, SecureUrl } from './urls.ts';
+import { ArtifactPrefix, SecureUrl, TunnelUrl } from './urls.ts';
 
 /** Payload of an enrolment token, a JWT made by the console (contract, section 7). */
 export const EnrolmentToken = z.looseObject({
@@ -32,7 +32,7 @@ export const EnrolAnswer = z.looseObject({
     .string()
     .min(1)
     .max(512 * 1024),
-  tunnel_url: z.string().nullish(),
+  tunnel_url: TunnelUrl.nullish(),
   artifacts: z
     .looseObject({
       allow: z.array(ArtifactPrefix).nullish(),

@@ -11,6 +11,11 @@ export function isLoopback(hostname: string): boolean {
   );
 }
 
+const PLAIN: Readonly<Record<string, readonly [string, string]>> = {
+  'http:': ['http', 'https'],
+  'ws:': ['ws', 'wss'],
+};
+
 /** What is wrong with a URL the agent is told to call, or null. Names no secret: user info is refused, not repeated. */
 export function urlFault(text: string, schemes: readonly string[] = ['https:', 'http:']): string | null {
   let url: URL;
@@ -25,8 +30,10 @@ export function urlFault(text: string, schemes: readonly string[] = ['https:', '
   if (url.username !== '' || url.password !== '') {
     return 'expected no user name or password in the URL; put them into credentials_dir';
   }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    return `expected https (plain http only to loopback), found http://${url.host}`;
+  const plain = PLAIN[url.protocol];
+  if (plain !== undefined && !isLoopback(url.hostname)) {
+    const [name, secure] = plain;
+    return `expected ${secure} (plain ${name} only to loopback), found ${name}://${url.host}`;
   }
   return null;
 }
@@ -42,3 +49,8 @@ function checked(schemes: readonly string[]) {
 export const SecureUrl = checked(['https:', 'http:']);
 /** A prefix of `artifacts.allow`: https, loopback http, or s3://bucket/prefix. */
 export const ArtifactPrefix = checked(['https:', 'http:', 's3:']);
+/** Where the WebSocket tunnel is: ws and http mean the same, as do wss and https; the plain ones to loopback only. */
+export const TunnelUrl = checked(['wss:', 'https:', 'ws:', 'http:']).refine(
+  (text) => !text.includes('#'),
+  'expected no fragment (#…) in the URL',
+);

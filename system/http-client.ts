@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as plainRequest } from 'node:http';
+import { type Agent, type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { guardedBody, type StallFloor } from './http-body.ts';
 import { createConnections } from './http-connections.ts';
@@ -42,8 +42,18 @@ export interface HttpClient {
    * reading the body throws the same.
    */
   request(request: HttpRequest): Promise<HttpResponse>;
-  /** Ends all connections. */
+  /** For a protocol that begins as a GET with an upgrade. Throws HttpError when the configuration names a wrong CA file or proxy. */
+  upgradeRoute(url: URL): UpgradeRoute;
+  /** Ends all connections, but those that were upgraded. */
   close(): void;
+}
+
+/** The same certificates, proxy, messages and clock offset as for a request. */
+export interface UpgradeRoute {
+  readonly agent: Agent;
+  explain(error: unknown): HttpError;
+  /** Tells of the answer's `Date`; the offset in milliseconds, or null when it has none. */
+  answered(date: string | undefined): number | null;
 }
 
 export interface HttpClientOptions {
@@ -62,9 +72,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const now = () => (options.clock === undefined ? Date.now() : options.clock.now().getTime());
 
   /** A wrong `network.ca_file` or `network.proxy` is found out here, at first use: a mistake of the configuration, not a bug. */
-  const agentFor = (url: URL, exchange: string) => {
+  const agentFor = (url: URL, exchange: string, upgrade = false) => {
     try {
-      return connections.agentFor(url);
+      return upgrade ? connections.agentForUpgrade(url) : connections.agentFor(url);
     } catch (cause) {
       const advice = 'correct network.ca_file or network.proxy';
       const message = `${exchange}: expected to set up the connection, found: ${(cause as Error).message}; ${advice}`;
@@ -124,17 +134,19 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       }
       throw explain(error);
     }
-    reportOffset(message, sentAt);
+    reportOffset(message.headers.date, sentAt);
     const { stallFloor = STALL_FLOOR, maxBytes } = request;
     const guarded = guardedBody(message, { exchange, maxBytes, stallFloor, explain, release });
     return toResponse(message, url, exchange, guarded, release, maxBytes);
   };
 
-  const reportOffset = (message: IncomingMessage, sentAt: number) => {
-    const serverTime = Date.parse(message.headers.date ?? '');
+  const reportOffset = (date: string | undefined, sentAt: number): number | null => {
+    const serverTime = Date.parse(date ?? '');
+    if (Number.isNaN(serverTime)) return null;
     // The header is cut to whole seconds: half a second later is the best guess.
-    if (!Number.isNaN(serverTime))
-      options.onClockOffset?.(Math.round(serverTime + 500 - (sentAt + now()) / 2));
+    const offsetMs = Math.round(serverTime + 500 - (sentAt + now()) / 2);
+    options.onClockOffset?.(offsetMs);
+    return offsetMs;
   };
 
   return {
@@ -148,6 +160,16 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           if (!(error instanceof StaleConnection)) throw error;
         }
       }
+    },
+    upgradeRoute(url) {
+      const exchange = describeExchange('GET', url);
+      const agent = agentFor(url, exchange, true);
+      const sentAt = now();
+      return {
+        agent,
+        explain: (error) => toHttpError(error, exchange, connections.proxied(url)),
+        answered: (date) => reportOffset(date, sentAt),
+      };
     },
     close: () => connections.close(),
   };

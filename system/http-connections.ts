@@ -19,6 +19,8 @@ export interface ConnectionOptions {
 
 export interface Connections {
   agentFor(url: URL): HttpAgent;
+  /** The same for a connection that is upgraded. A forwarding proxy passes on no upgrade, so plain http (loopback only) goes direct. */
+  agentForUpgrade(url: URL): HttpAgent;
   /** True when a proxy is set for the URL's scheme and the host is not loopback; NO_PROXY may still exempt it. */
   proxied(url: URL): boolean;
   close(): void;
@@ -52,14 +54,18 @@ export function createConnections(options: ConnectionOptions): Connections {
     return new HttpsAgent({ ...shared, secureContext: context, rejectUnauthorized: true });
   };
 
+  const kept = (secure: boolean, proxied: boolean) => {
+    const key = `${secure}:${proxied}`;
+    const agent = agents.get(key) ?? make(secure, proxied);
+    agents.set(key, agent);
+    return agent;
+  };
+
   return {
-    agentFor(url) {
+    agentFor: (url) => kept(url.protocol === 'https:', isProxied(url)),
+    agentForUpgrade(url) {
       const secure = url.protocol === 'https:';
-      const proxied = isProxied(url);
-      const key = `${secure}:${proxied}`;
-      const agent = agents.get(key) ?? make(secure, proxied);
-      agents.set(key, agent);
-      return agent;
+      return kept(secure, secure && isProxied(url));
     },
     proxied: isProxied,
     close() {

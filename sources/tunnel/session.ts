@@ -1,0 +1,276 @@
+import type { WebSocket } from 'ws';
+import type { Chance, Clock, TunnelPeer } from '../../reconciler/ports.ts';
+import type { ConsoleHello } from '../../schemas/tunnel-frame.ts';
+import type { Log } from '../../system/log.ts';
+import { createJumpWatch } from './clock-jump.ts';
+import { createCommandQueue } from './command-queue.ts';
+import { type Incoming, readFrame } from './frames.ts';
+import { createLink } from './link.ts';
+import { createNudges } from './nudges.ts';
+import type { Pace } from './reconnect.ts';
+import {
+  CLOSE_DEADLINE_MS,
+  HEARTBEAT_MAX_MS,
+  HEARTBEAT_MIN_MS,
+  HELLO_DEADLINE_MS,
+  INVALID_FRAMES_MAX,
+  LEAVE_DEADLINE_MS,
+  NUDGE_EVERY_MS,
+  SILENCE_MS,
+  TICK_MS,
+} from './websocket-limits.ts';
+
+/** Close codes of ours (docs/spec/tunnel.md); 4000-4999 are an application's own (RFC 6455, section 7.4.2). */
+export const CLOSE = {
+  done: 1000,
+  binary: 1003,
+  rules: 1008,
+  silence: 4008,
+  replaced: 4001,
+  revoked: 4003,
+} as const;
+
+export interface SessionDeps {
+  readonly socket: WebSocket;
+  readonly peer: TunnelPeer;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  /** Both hellos are there. */
+  opened(hello: ConsoleHello): void;
+}
+
+/** How a connection ended, and what follows. */
+export interface SessionEnd {
+  readonly pace: Pace;
+  readonly askedMs: number;
+  /** One sentence. */
+  readonly message: string;
+  /** A frame that is one came after the hello, and the console kept to the rules: the backoff starts anew. */
+  readonly healthy: boolean;
+  /** Nothing went wrong: a goaway, or the agent stops. */
+  readonly planned: boolean;
+}
+
+/**
+ * One open connection, from the hellos to the close: gives what comes to the peer, keeps it alive, and notices when it is
+ * dead. Takes the socket paused. Resolves when it is closed, for whatever reason; the signal closes it.
+ */
+export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<SessionEnd> {
+  const { socket, peer, clock, chance, log } = deps;
+  const { promise, resolve } = Promise.withResolvers<SessionEnd>();
+  const over = new AbortController();
+  const hello = peer.hello();
+  const startedMs = clock.monotonicMs();
+  let greeted: ConsoleHello | null = null;
+  let heartbeatMs = HEARTBEAT_MAX_MS;
+  let heardMs = startedMs;
+  let beatMs = startedMs;
+  let pingMs: number | null = null;
+  let healthy = false;
+  let invalid = 0;
+  let leaving = false;
+  let decided: Omit<SessionEnd, 'healthy'> | null = null;
+
+  const holds = new Set<string>();
+  const hold = (why: string) => (full: boolean) => {
+    if (full) holds.add(why);
+    else holds.delete(why);
+    if (holds.size > 0) socket.pause();
+    else socket.resume();
+  };
+  const link = createLink({
+    socket,
+    agentId: hello.agent_id,
+    clock,
+    chance,
+    log,
+    drained: () => peer.drained(),
+    onFull: hold('answers'),
+  });
+  const commands = createCommandQueue({
+    receive: (jws) => peer.command(jws),
+    acknowledge: (ack) => link.answer('edgeflows.ack', ack),
+    onFull: hold('commands'),
+    log,
+  });
+  const nudge = createNudges(clock, NUDGE_EVERY_MS, peer.reconcileRequested, over.signal);
+
+  /** Decides how it ends, once, and closes; a console that does not answer the close is cut off. */
+  const end = (code: number, pace: Pace, message: string, more?: { askedMs?: number; planned?: boolean }) => {
+    if (decided !== null) return;
+    decided = { pace, message, askedMs: more?.askedMs ?? 0, planned: more?.planned ?? false };
+    commands.close();
+    link.close();
+    socket.resume();
+    socket.close(code, message.slice(0, 100));
+    clock.sleep(CLOSE_DEADLINE_MS, over.signal).then(
+      () => socket.terminate(),
+      () => {},
+    );
+  };
+  const breach = (message: string, code: number = CLOSE.rules) => {
+    healthy = false;
+    end(code, 'backoff', message);
+  };
+
+  const leave = async (afterMs: number, reason: string) => {
+    leaving = true;
+    await Promise.race([commands.idle(), clock.sleep(LEAVE_DEADLINE_MS, over.signal)]);
+    const message = `the console asked to come again in ${afterMs} ms: ${printable(reason)}`;
+    end(CLOSE.done, 'backoff', message, { askedMs: afterMs, planned: true });
+  };
+
+  const take = (frame: Incoming) => {
+    if (frame.kind === 'invalid') {
+      invalid += 1;
+      log.warn('The console sent a frame that is none', { found: frame.message, invalid });
+      if (greeted === null) breach(`expected a hello as the first frame; ${frame.message}`);
+      else if (invalid >= INVALID_FRAMES_MAX)
+        breach(`${invalid} frames were none; the last: ${frame.message}`);
+      return;
+    }
+    if (greeted === null) {
+      if (frame.kind !== 'hello') {
+        breach(
+          `expected a hello as the first frame, found ${frame.kind === 'ignored' ? frame.type : frame.kind}`,
+        );
+        return;
+      }
+      greeted = frame.hello;
+      heartbeatMs = Math.min(HEARTBEAT_MAX_MS, Math.max(HEARTBEAT_MIN_MS, frame.hello.heartbeat_ms));
+      deps.opened(frame.hello);
+      peer.opened(link, frame.hello);
+      return;
+    }
+    healthy = true;
+    switch (frame.kind) {
+      case 'hello':
+        take({ kind: 'invalid', message: 'expected one hello, found another' });
+        return;
+      case 'command':
+        if (!leaving) commands.push(frame.id, frame.jws);
+        return;
+      case 'reconcile':
+        nudge(frame.revision);
+        return;
+      case 'echo':
+        link.answer('edgeflows.echo.reply', frame.data);
+        return;
+      case 'ack':
+        for (const id of frame.refused) log.warn('The console refused a frame; it is not sent again', { id });
+        peer.acknowledged([...frame.ids, ...frame.refused]);
+        return;
+      case 'log_ack':
+        peer.logAcknowledged(frame.position);
+        return;
+      case 'goaway':
+        if (!leaving) leave(frame.afterMs, frame.reason).catch(() => {});
+        return;
+      case 'heartbeat':
+        return;
+      case 'ignored':
+        log.debug('The console sent a frame of a type that means nothing to this agent', {
+          type: frame.type,
+        });
+    }
+  };
+
+  /** Wakes for the next heartbeat, and often enough to notice that the machine slept. */
+  const watch = async () => {
+    const jumped = createJumpWatch(clock, SILENCE_MS);
+    for (;;) {
+      const untilBeat = beatMs + heartbeatMs - clock.monotonicMs();
+      const untilHello = greeted === null ? startedMs + HELLO_DEADLINE_MS - clock.monotonicMs() : TICK_MS;
+      const waitMs = Math.max(1, Math.min(TICK_MS, untilBeat, untilHello));
+      await clock.sleep(waitMs, over.signal);
+      const nowMs = clock.monotonicMs();
+      if (jumped(waitMs)) {
+        end(CLOSE.silence, 'at_once', 'the clock jumped: this machine slept, or its time was set');
+      } else if (greeted === null && nowMs - startedMs >= HELLO_DEADLINE_MS) {
+        breach(`expected a hello within ${HELLO_DEADLINE_MS} ms, found none`);
+      } else if (nowMs - heardMs >= SILENCE_MS) {
+        end(CLOSE.silence, 'backoff', `expected a frame within ${SILENCE_MS} ms, found silence`);
+      } else if (pingMs !== null && nowMs - pingMs >= SILENCE_MS) {
+        end(CLOSE.silence, 'backoff', `expected an answer to a ping within ${SILENCE_MS} ms, found none`);
+      }
+      if (decided !== null) return;
+      if (nowMs - beatMs < heartbeatMs) continue;
+      beatMs = nowMs;
+      link.answer('edgeflows.heartbeat', {});
+      pingMs ??= nowMs;
+      socket.ping();
+    }
+  };
+
+  const stop = () => end(CLOSE.done, 'at_once', 'the agent closed it', { planned: true });
+  let broken: string | null = null;
+  socket.on('message', (data, isBinary) => {
+    if (decided !== null) return;
+    heardMs = clock.monotonicMs();
+    if (isBinary) {
+      breach('expected text frames, found a binary one', CLOSE.binary);
+      return;
+    }
+    try {
+      // `nodebuffer`, the default of ws: one Buffer a message.
+      take(readFrame((data as Buffer).toString('utf8')));
+    } catch (error) {
+      log.error('A frame of the console was not understood', { error });
+      take({ kind: 'invalid', message: 'expected a frame to work with' });
+    }
+  });
+  socket.on('pong', () => {
+    pingMs = null;
+  });
+  socket.on('error', (error) => {
+    broken = error.message;
+  });
+  const closed = (code: number, reason: string) => {
+    over.abort();
+    signal.removeEventListener('abort', stop);
+    commands.close();
+    link.close();
+    if (greeted !== null) peer.closed();
+    resolve({ ...(decided ?? closedByConsole(code, reason, broken)), healthy });
+  };
+  socket.once('close', (code, reason) => closed(code, reason.toString('utf8')));
+  if (socket.readyState === socket.CLOSED) {
+    closed(1006, '');
+    return promise;
+  }
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  else {
+    link.answer('edgeflows.hello', hello);
+    watch().catch(() => {});
+    socket.resume();
+  }
+  return promise;
+}
+
+function closedByConsole(code: number, reason: string, broken: string | null): Omit<SessionEnd, 'healthy'> {
+  const said = reason === '' ? '' : `: ${printable(reason)}`;
+  const ended = (pace: Pace, message: string) => ({ pace, message, askedMs: 0, planned: false });
+  switch (code) {
+    case CLOSE.replaced:
+      return ended(
+        'replaced',
+        `a newer connection of this agent took its place (${code}${said}); if no other was started, two machines have the same device key: enrol one of them again`,
+      );
+    case CLOSE.revoked:
+      return ended(
+        'slow',
+        `the console no longer takes this agent (${code}${said}); ask who runs it, or enrol again with edge-agent enroll`,
+      );
+    case 1006:
+      return ended('backoff', `the connection broke off${broken === null ? '' : `: ${broken}`}`);
+    default:
+      return ended('backoff', broken ?? `the console closed it (${code}${said})`);
+  }
+}
+
+/** Text of the other side, for one line of a log. */
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, ' ').slice(0, 200);
+}
