@@ -14,6 +14,12 @@ export interface OutputCapture {
   finish(limitMs: number): Promise<CapturedOutput>;
 }
 
+/** Begins to read a stream into `path`; `limit` in bytes. */
+export type CaptureOutput = (
+  stream: Readable,
+  options: { path: string; limit: number; redactor: Redactor },
+) => Promise<OutputCapture>;
+
 const FIRST_BYTES = 64 * 1024;
 
 /**

@@ -4,7 +4,7 @@ import type { Clock, RunHandle, RunRequest, RunResult, RunSettings } from '../re
 import { createRedactor } from '../system/redaction.ts';
 import { type Account, chooseAccount, unreachable } from './account.ts';
 import { flowEnvironment, secretValues } from './environment.ts';
-import { captureOutput } from './output-capture.ts';
+import { type CaptureOutput, captureOutput } from './output-capture.ts';
 import { createOutputPipes, type OutputPipes } from './output-pipes.ts';
 import { processStartToken } from './process-table.ts';
 import { createProcessTree, type ProcessTree } from './process-tree.ts';
@@ -23,6 +23,8 @@ export interface ProcessDependencies {
   readonly environment: NodeJS.ProcessEnv;
   /** The cgroup to make runs' groups in, asked at every start: `ownCgroup`, or a function that gives null to do without. */
   readonly cgroup: () => string | null;
+  /** Another way to keep output than its beginning. */
+  readonly capture?: CaptureOutput;
 }
 
 /**
@@ -90,7 +92,11 @@ export async function startFlow(
   const capture = (name: 'stdout' | 'stderr') => {
     const stream = pipes?.[name].reader ?? child[name];
     if (stream === null) throw new Error(`expected a pipe for ${name}`);
-    return captureOutput(stream, { path: folders[name], limit: settings.maxOutput, redactor });
+    return (deps.capture ?? captureOutput)(stream, {
+      path: folders[name],
+      limit: settings.maxOutput,
+      redactor,
+    });
   };
   const run: Started = {
     exit: spawned.exit,

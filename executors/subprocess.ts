@@ -7,8 +7,11 @@ import { createPythonExecutor } from './python.ts';
 const WINDOWS_PROGRAMS = ['.exe', '.cmd', '.bat'];
 
 /** `runtime: subprocess`: a `.py` entrypoint under Python, anything else executed as it is (programs, scripts with `#!`). */
-export function createSubprocessExecutor(deps: ProcessDependencies): Executor {
-  const python = createPythonExecutor(deps);
+export function createSubprocessExecutor(
+  deps: ProcessDependencies,
+  /** Runs the `.py` ones, with the environment that they need. */
+  python: Executor = createPythonExecutor(deps),
+): Executor {
   return {
     runtime: 'subprocess',
     // Which kind of program it is, only the bundle tells.

@@ -18,6 +18,7 @@ import type {
   ReportSink,
   RunSettings,
   RunStore,
+  ServiceKeeper,
   Setback,
   Snapshot,
   StateDocuments,
@@ -60,6 +61,8 @@ export interface ReconcileDeps {
   readonly records: AgentRecords;
   readonly runs: RunStore;
   readonly executors: ReadonlyMap<Runtime, Executor>;
+  /** Absent: nobody keeps services here. */
+  readonly services?: ServiceKeeper;
   readonly events: EventSink;
   readonly reports: ReportSink;
   readonly progress: ProgressSink;

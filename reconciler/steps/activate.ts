@@ -77,8 +77,8 @@ function activeState(context: ReconcileContext, work: FlowWork): FlowState {
     runtime: work.spec.runtime,
     phase: 'active',
     since: context.clock.now().toISOString(),
-    // Without a check of its own there is nothing to wait for.
-    health: work.spec.health === null ? 'healthy' : 'unknown',
+    // Without a check of its own there is nothing to wait for, but for a service to answer.
+    health: work.spec.health === null && work.spec.runtime !== 'service' ? 'healthy' : 'unknown',
     setback: null,
     attempted_revision: work.revision,
     failures: 0,

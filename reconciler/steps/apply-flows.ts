@@ -177,6 +177,8 @@ async function keepChecked(
   const place = { version: active.version, path: active.path };
   const work = {
     ...workOf(context, state, { kind: 'activate', spec, place, because }),
+    // it is active and was never found well: what fails now is the version
+    repair: false,
     entrypoint: settings.entrypoint,
   };
   return runSteps(context, [health], work);

@@ -2,10 +2,11 @@ import { DONE, type ReconcileContext, type Step, type StepResult } from '../cont
 import type { VersionRecord } from '../ports.ts';
 import { type PruneDecision, versionsToPrune } from '../retention.ts';
 
-/** Versions that unfinished runs hold: garbage collection goes round them (design.md). */
-function leasedPaths(context: Pick<ReconcileContext, 'runs'>): Set<string> {
+/** Versions that unfinished runs and services hold: garbage collection goes round them (design.md). */
+function leasedPaths(context: Pick<ReconcileContext, 'runs' | 'services'>): Set<string> {
   const unfinished = context.runs.list({ states: ['queued', 'running'], limit: 10_000 });
-  return new Set(unfinished.flatMap((run) => (run.path === null ? [] : [run.path])));
+  const ofRuns = unfinished.flatMap((run) => (run.path === null ? [] : [run.path]));
+  return new Set([...ofRuns, ...(context.services?.leases() ?? [])]);
 }
 
 /** Versions made ahead that wait for a window, or for a resume. */
