@@ -61,11 +61,10 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   const { promise, resolve } = Promise.withResolvers<SessionEnd>();
   const over = new AbortController();
   const hello = peer.hello();
-  const startedMs = clock.monotonicMs();
   let greeted: ConsoleHello | null = null;
+  const greeting = Promise.withResolvers<void>();
   let heartbeatMs = HEARTBEAT_MAX_MS;
-  let heardMs = startedMs;
-  let beatMs = startedMs;
+  let heardMs = clock.monotonicMs();
   let pingMs: number | null = null;
   let healthy = false;
   let invalid = 0;
@@ -138,6 +137,7 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
         return;
       }
       greeted = frame.hello;
+      greeting.resolve();
       heartbeatMs = Math.min(HEARTBEAT_MAX_MS, Math.max(HEARTBEAT_MIN_MS, frame.hello.heartbeat_ms));
       deps.opened(frame.hello);
       peer.opened(link, frame.hello);
@@ -176,31 +176,31 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
     }
   };
 
-  /** Wakes for the next heartbeat, and often enough to notice that the machine slept. */
+  /** Wakes for the hello's deadline, then for every heartbeat, and often enough to notice that the machine slept. */
   const watch = async () => {
+    await Promise.race([greeting.promise, clock.sleep(HELLO_DEADLINE_MS, over.signal)]);
+    if (greeted === null) breach(`expected a hello within ${HELLO_DEADLINE_MS} ms, found none`);
     const jumped = createJumpWatch(clock, SILENCE_MS);
-    for (;;) {
-      const untilBeat = beatMs + heartbeatMs - clock.monotonicMs();
-      const untilHello = greeted === null ? startedMs + HELLO_DEADLINE_MS - clock.monotonicMs() : TICK_MS;
-      const waitMs = Math.max(1, Math.min(TICK_MS, untilBeat, untilHello));
+    let beatMs = clock.monotonicMs();
+    while (decided === null) {
+      const waitMs = Math.max(1, Math.min(TICK_MS, beatMs + heartbeatMs - clock.monotonicMs()));
       await clock.sleep(waitMs, over.signal);
       const nowMs = clock.monotonicMs();
-      if (jumped(waitMs)) {
-        end(CLOSE.silence, 'at_once', 'the clock jumped: this machine slept, or its time was set');
-      } else if (greeted === null && nowMs - startedMs >= HELLO_DEADLINE_MS) {
-        breach(`expected a hello within ${HELLO_DEADLINE_MS} ms, found none`);
-      } else if (nowMs - heardMs >= SILENCE_MS) {
-        end(CLOSE.silence, 'backoff', `expected a frame within ${SILENCE_MS} ms, found silence`);
-      } else if (pingMs !== null && nowMs - pingMs >= SILENCE_MS) {
-        end(CLOSE.silence, 'backoff', `expected an answer to a ping within ${SILENCE_MS} ms, found none`);
-      }
-      if (decided !== null) return;
-      if (nowMs - beatMs < heartbeatMs) continue;
+      const found = unwell(nowMs, jumped(waitMs));
+      if (found !== null) end(CLOSE.silence, found.pace, found.message);
+      if (found !== null || nowMs - beatMs < heartbeatMs) continue;
       beatMs = nowMs;
       link.answer('edgeflows.heartbeat', {});
       pingMs ??= nowMs;
       socket.ping();
     }
+  };
+  const unwell = (nowMs: number, jumped: boolean): { pace: Pace; message: string } | null => {
+    const sick = (message: string, pace: Pace = 'backoff') => ({ pace, message });
+    if (jumped) return sick('the clock jumped: this machine slept, or its time was set', 'at_once');
+    if (nowMs - heardMs >= SILENCE_MS) return sick(`expected a frame within ${SILENCE_MS} ms, found silence`);
+    if (pingMs === null || nowMs - pingMs < SILENCE_MS) return null;
+    return sick(`expected an answer to a ping within ${SILENCE_MS} ms, found none`);
   };
 
   const stop = () => end(CLOSE.done, 'at_once', 'the agent closed it', { planned: true });

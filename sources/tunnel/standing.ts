@@ -15,7 +15,8 @@ export interface Standing {
   lost(message: string, planned: boolean): void;
   /** It could not be opened: said once until it can. */
   failed(message: string): void;
-  stopped(): void;
+  /** `wasOpen`: it was until now. */
+  stopped(wasOpen?: boolean): void;
 }
 
 export function createStanding(deps: StandingDeps): Standing {
@@ -61,6 +62,11 @@ export function createStanding(deps: StandingDeps): Standing {
         because: why,
       });
     },
-    stopped: () => become('disconnected', 'the agent stopped'),
+    stopped(wasOpen = false) {
+      become('disconnected', 'the agent closed it');
+      if (!wasOpen) return;
+      const message = 'the tunnel is closed: the agent stops, or its configuration changed';
+      deps.events.emit({ severity: 'info', reason: 'TunnelDisconnected', message });
+    },
   };
 }

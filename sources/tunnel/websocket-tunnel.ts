@@ -36,7 +36,7 @@ export function createWebsocketTunnel(deps: WebsocketTunnelDeps, options: Upgrad
     return news;
   };
 
-  /** One connection, from the first byte to the last. Null: it was never open. */
+  /** One connection, from the first byte to the last. */
   const connect = async (signal: AbortSignal): Promise<SessionEnd> => {
     const outcome = await upgrade(deps, options, signal);
     const clockNews = learnsClock(outcome.clockOffsetMs);
@@ -55,8 +55,9 @@ export function createWebsocketTunnel(deps: WebsocketTunnelDeps, options: Upgrad
       standing.connected(`the tunnel to ${shown} is open (session ${session.slice(0, 64)})`);
     };
     const end = await holdSession({ socket: outcome.socket, peer, clock, chance, log, opened }, signal);
-    if (open) standing.lost(end.message, end.planned);
-    else if (!signal.aborted) standing.failed(`${shown}: ${end.message}`);
+    if (signal.aborted) standing.stopped(open);
+    else if (open) standing.lost(end.message, end.planned);
+    else standing.failed(`${shown}: ${end.message}`);
     return end;
   };
 
