@@ -4,12 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { AgentConfig } from '../../schemas/agent-config.ts';
 import { AgentPolicy } from '../../schemas/agent-policy.ts';
+import { Command as CommandMessage } from '../../schemas/command.ts';
 import { Current } from '../../schemas/current.ts';
 import { parseDuration } from '../../schemas/duration.ts';
 import { Event } from '../../schemas/event.ts';
 import { ManifestV1 } from '../../schemas/manifest-v1.ts';
 import { ManifestV2 } from '../../schemas/manifest-v2.ts';
-import { EventReason, RefusalCode, RetryCode, StallCode } from '../../schemas/reasons.ts';
+import { CommandRefusalCode, EventReason, RefusalCode, RetryCode, StallCode } from '../../schemas/reasons.ts';
 import { ReleaseStatement } from '../../schemas/release.ts';
 import { RunReport } from '../../schemas/run.ts';
 import { parseSize } from '../../schemas/size.ts';
@@ -75,6 +76,16 @@ describe('release.md', () => {
   it('has every member of a statement', () => {
     const paths = fieldsOf(ReleaseStatement, 'input').map(({ path }) => path);
     expect(absent('docs/spec/release.md', paths)).toEqual([]);
+  });
+});
+
+describe('command-message.md', () => {
+  it('has every code of a refusal', () => {
+    expect(absent('docs/spec/command-message.md', CommandRefusalCode.options)).toEqual([]);
+  });
+  it('has every member of a command', () => {
+    const members = CommandMessage.options.flatMap((option) => Object.keys(option.shape));
+    expect(absent('docs/spec/command-message.md', [...new Set(members)])).toEqual([]);
   });
 });
 

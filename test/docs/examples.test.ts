@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { AgentConfig } from '../../schemas/agent-config.ts';
 import { AgentPolicy } from '../../schemas/agent-policy.ts';
+import { Command } from '../../schemas/command.ts';
 import { Current } from '../../schemas/current.ts';
 import { Event } from '../../schemas/event.ts';
 import { GeneralJws } from '../../schemas/jws.ts';
@@ -30,6 +31,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'manifest-v2': ManifestV2,
   'release-statement': z.strictObject(ReleaseStatement.shape),
   root: Root,
+  command: Command,
   'signed-document': GeneralJws,
   status: z.strictObject(Status.shape),
   event: z.strictObject(Event.shape),
