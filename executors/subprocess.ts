@@ -1,10 +1,13 @@
-import { stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { open, stat } from 'node:fs/promises';
+import { extname, isAbsolute, join } from 'node:path';
 import type { Executor, RunSettings, Setback, Stalled } from '../reconciler/ports.ts';
 import { type FlowCommand, type ProcessDependencies, startFlow } from './process.ts';
+import { cannotRun, programFormat } from './program-format.ts';
 import { createPythonExecutor } from './python.ts';
 
-const WINDOWS_PROGRAMS = ['.exe', '.cmd', '.bat'];
+/** What Windows runs, and by what, when it is not a program itself. */
+const WINDOWS_PROGRAMS = ['.exe', '.cmd', '.bat', '.ps1'];
+const FORMAT_HEAD_BYTES = 256;
 
 /** `runtime: subprocess`: a `.py` entrypoint under Python, anything else executed as it is (programs, scripts with `#!`). */
 export function createSubprocessExecutor(
@@ -24,7 +27,8 @@ export function createSubprocessExecutor(
     async start(request, settings) {
       if (isPython(request.entrypoint)) return python.start(request, settings);
       const file = join(request.directory, request.entrypoint);
-      return startFlow(direct(file, request.args ?? request.spec.args), request, settings, deps);
+      const args = request.args ?? request.spec.args;
+      return startFlow(directCommand(file, args), request, settings, deps);
     },
   };
 }
@@ -35,23 +39,63 @@ function isPython(entrypoint: string): boolean {
 
 /** Null when the entrypoint can be executed as it is. */
 async function notExecutable(directory: string, entrypoint: string): Promise<Stalled | null> {
-  const stalled = (message: string): Stalled => ({ kind: 'stalled', code: 'entrypoint_missing', message });
-  const found = await stat(join(directory, entrypoint)).catch(() => null);
+  const path = join(directory, entrypoint);
+  const stalled = (code: Stalled['code'], message: string): Stalled => ({ kind: 'stalled', code, message });
+  const found = await stat(path).catch(() => null);
   if (found === null || !found.isFile())
-    return stalled(`expected the file ${entrypoint} in the bundle, found none`);
+    return stalled('entrypoint_missing', `expected the file ${entrypoint} in the bundle, found none`);
+  const format = programFormat(await head(path));
+  const foreign = cannotRun(format, process.platform, process.arch);
   if (process.platform === 'win32') {
-    if (WINDOWS_PROGRAMS.includes(extname(entrypoint).toLowerCase())) return null;
-    return stalled(`expected a program (${WINDOWS_PROGRAMS.join(', ')}) or a .py file, found ${entrypoint}`);
+    const known = WINDOWS_PROGRAMS.includes(extname(entrypoint).toLowerCase());
+    const wanted = `expected a program (${WINDOWS_PROGRAMS.join(', ')}) or a .py file, found ${entrypoint}`;
+    if (!known) return stalled('entrypoint_missing', wanted);
+    return foreign === null ? null : stalled('runtime_unsupported', `${entrypoint}: ${foreign}`);
   }
-  if ((found.mode & 0o111) !== 0) return null;
-  const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
-  return stalled(
-    `expected ${entrypoint} to be executable, found mode ${mode}: chmod +x it before the bundle is packed`,
-  );
+  if (foreign !== null) return stalled('runtime_unsupported', `${entrypoint}: ${foreign}`);
+  if ((found.mode & 0o111) === 0) {
+    const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
+    const message = `expected ${entrypoint} to be executable, found mode ${mode}: chmod +x it before the bundle is packed`;
+    return stalled('entrypoint_missing', message);
+  }
+  if (format.kind !== 'script' || !isAbsolute(format.interpreter)) return null;
+  if ((await stat(format.interpreter).catch(() => null)) !== null) return null;
+  const message = `${entrypoint}: expected the interpreter ${format.interpreter} of its first line on this machine, found none: install it, or name another`;
+  return stalled('interpreter_missing', message);
 }
 
-/** Batch files are read by cmd.exe, and Node starts none by itself. Untested here: needs Windows. */
-function direct(file: string, args: readonly string[]): FlowCommand {
-  if (process.platform !== 'win32' || extname(file).toLowerCase() === '.exe') return { file, args };
-  return { file: process.env['ComSpec'] ?? 'cmd.exe', args: ['/d', '/s', '/c', file, ...args] };
+async function head(path: string): Promise<Uint8Array> {
+  const file = await open(path, 'r').catch(() => null);
+  if (file === null) return new Uint8Array();
+  try {
+    const buffer = Buffer.alloc(FORMAT_HEAD_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The command line of a file that is executed as it is. On Windows batch files are read by cmd.exe, and Node starts none by
+ * itself; PowerShell scripts by Windows PowerShell, whose execution policy is for people at a desk.
+ */
+export function directCommand(
+  file: string,
+  args: readonly string[],
+  platform: NodeJS.Platform = process.platform,
+  shell = process.env['ComSpec'] ?? 'cmd.exe',
+): FlowCommand {
+  if (platform !== 'win32') return { file, args };
+  switch (extname(file).toLowerCase()) {
+    case '.cmd':
+    case '.bat':
+      return { file: shell, args: ['/d', '/s', '/c', file, ...args] };
+    case '.ps1': {
+      const switches = ['-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass'];
+      return { file: 'powershell.exe', args: [...switches, '-File', file, ...args] };
+    }
+    default:
+      return { file, args };
+  }
 }

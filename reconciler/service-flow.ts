@@ -51,7 +51,7 @@ export interface ServiceDeps {
   readonly secrets: () => Promise<Readonly<Record<string, string>>>;
   /** `<state>/runs/service-<flow>/<slot>` */
   readonly runDirectory: (runId: string, attempt: number) => string;
-  /** The status changed; `well` says whether what should answer does. Must not throw. */
+  /** The status changed; `well`: what should answer did when that was last known. Must not throw. */
   readonly onChange: (flow: string, well: boolean) => void;
   /** A bug of ours, or a disk that takes no more: the flow is tried again later. */
   readonly onFault: (error: unknown) => void;
@@ -117,6 +117,7 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
   /** Nobody is waited for any more. */
   const ending = new AbortController();
   let over = false;
+  let well = true;
   let stopped = { at: clock.now(), version: null as string | null };
 
   const track = (desired: DesiredService): Track => ({
@@ -134,8 +135,12 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
     if (on.machine.state !== before.state || on.machine.message !== before.message) changed();
   }
 
+  /** While a start is under way nothing new is known: the last verdict stands. */
   function changed(): void {
-    deps.onChange(flow, serving !== null && serving.track === wanted && wanted.machine.state === 'ready');
+    const state = wanted?.machine.state;
+    if (state === 'ready') well = serving?.ended === null && serving.track === wanted;
+    else if (state === 'restarting' || state === 'broken') well = false;
+    deps.onChange(flow, well);
   }
 
   function set(next: Track | null): void {
@@ -148,6 +153,7 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
     }
     waiters = waiters.filter((waiter) => waiter.track === next);
     wake.abort();
+    changed();
   }
 
   /** The track for it: the one that is kept already, or a new one. */

@@ -98,9 +98,33 @@ describe('the subprocess executor, asked before activation', () => {
     expect(await prepare('plain')).toEqual({ kind: 'ready' });
   });
 
+  it.each([
+    ['foreign', Buffer.from('MZ\x90'), 'runtime_unsupported', 'found one for Windows'],
+    ['crlf', Buffer.from('#!/bin/sh\r\necho'), 'runtime_unsupported', 'carriage return'],
+    ['lost', Buffer.from('#!/no/such/ruby\n'), 'interpreter_missing', '/no/such/ruby'],
+  ])('says what is wrong with a program that cannot run: %s', async (name, content, code, found) => {
+    await writeFile(join(directory, name), content, { mode: 0o755 });
+    const message = expect.stringContaining(found) as string;
+    expect(await prepare(name)).toEqual({ kind: 'stalled', code, message });
+  });
+
+  it('runs a text without a first line of its own by the shell', async () => {
+    await writeFile(join(directory, 'text'), 'echo hello', { mode: 0o755 });
+    expect(await prepare('text')).toEqual({ kind: 'ready' });
+    const bench = await createBench({
+      create: createSubprocessExecutor,
+      async install(bundle, source) {
+        await writeFile(join(bundle, 'text'), source, { mode: 0o755 });
+        return 'text';
+      },
+    });
+    expect(text((await bench.run('echo hello')).stdout)).toBe('hello\n');
+    await bench.dispose();
+  });
+
   it('runs a .py entrypoint under Python, executable or not', async () => {
     expect(await prepare('main.py')).toEqual({ kind: 'ready' });
-    expect(await prepare('main.py', { interpreter: '/no/python', minVersion: '3.8' })).toMatchObject({
+    expect(await prepare('main.py', { ...SETTINGS.python, interpreter: '/no/python' })).toMatchObject({
       kind: 'stalled',
       code: 'interpreter_missing',
     });
