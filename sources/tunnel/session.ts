@@ -2,12 +2,13 @@ import type { WebSocket } from 'ws';
 import type { Chance, Clock, TunnelPeer } from '../../reconciler/ports.ts';
 import type { ConsoleHello } from '../../schemas/tunnel-frame.ts';
 import type { Log } from '../../system/log.ts';
-import { createJumpWatch } from './clock-jump.ts';
 import { createCommandQueue } from './command-queue.ts';
 import { type Incoming, readFrame } from './frames.ts';
 import { createLink } from './link.ts';
+import { createLiveness } from './liveness.ts';
 import { createNudges } from './nudges.ts';
 import type { Pace } from './reconnect.ts';
+import { CLOSE, closeReason, endedByConsole, printable, type SessionEnd } from './session-end.ts';
 import {
   CLOSE_DEADLINE_MS,
   HEARTBEAT_MAX_MS,
@@ -16,19 +17,7 @@ import {
   INVALID_FRAMES_MAX,
   LEAVE_DEADLINE_MS,
   NUDGE_EVERY_MS,
-  SILENCE_MS,
-  TICK_MS,
 } from './websocket-limits.ts';
-
-/** Close codes of ours (docs/spec/tunnel.md); 4000-4999 are an application's own (RFC 6455, section 7.4.2). */
-export const CLOSE = {
-  done: 1000,
-  binary: 1003,
-  rules: 1008,
-  silence: 4008,
-  replaced: 4001,
-  revoked: 4003,
-} as const;
 
 export interface SessionDeps {
   readonly socket: WebSocket;
@@ -38,18 +27,6 @@ export interface SessionDeps {
   readonly log: Log;
   /** Both hellos are there. */
   opened(hello: ConsoleHello): void;
-}
-
-/** How a connection ended, and what follows. */
-export interface SessionEnd {
-  readonly pace: Pace;
-  readonly askedMs: number;
-  /** One sentence. */
-  readonly message: string;
-  /** A frame that is one came after the hello, and the console kept to the rules: the backoff starts anew. */
-  readonly healthy: boolean;
-  /** Nothing went wrong: a goaway, or the agent stops. */
-  readonly planned: boolean;
 }
 
 /**
@@ -63,9 +40,7 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   const hello = peer.hello();
   let greeted: ConsoleHello | null = null;
   const greeting = Promise.withResolvers<void>();
-  let heartbeatMs = HEARTBEAT_MAX_MS;
-  let heardMs = clock.monotonicMs();
-  let pingMs: number | null = null;
+  const liveness = createLiveness(clock);
   let healthy = false;
   let invalid = 0;
   let leaving = false;
@@ -102,7 +77,7 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
     commands.close();
     link.close();
     socket.resume();
-    socket.close(code, message.slice(0, 100));
+    socket.close(code, closeReason(message));
     clock.sleep(CLOSE_DEADLINE_MS, over.signal).then(
       () => socket.terminate(),
       () => {},
@@ -132,13 +107,12 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
     if (greeted === null) {
       if (frame.kind !== 'hello') {
         breach(
-          `expected a hello as the first frame, found ${frame.kind === 'ignored' ? frame.type : frame.kind}`,
+          `expected a hello as the first frame, found ${frame.kind === 'ignored' ? printable(frame.type) : frame.kind}`,
         );
         return;
       }
       greeted = frame.hello;
       greeting.resolve();
-      heartbeatMs = Math.min(HEARTBEAT_MAX_MS, Math.max(HEARTBEAT_MIN_MS, frame.hello.heartbeat_ms));
       deps.opened(frame.hello);
       peer.opened(link, frame.hello);
       return;
@@ -176,38 +150,25 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
     }
   };
 
-  /** Wakes for the hello's deadline, then for every heartbeat, and often enough to notice that the machine slept. */
   const watch = async () => {
     await Promise.race([greeting.promise, clock.sleep(HELLO_DEADLINE_MS, over.signal)]);
-    if (greeted === null) breach(`expected a hello within ${HELLO_DEADLINE_MS} ms, found none`);
-    const jumped = createJumpWatch(clock, SILENCE_MS);
-    let beatMs = clock.monotonicMs();
-    while (decided === null) {
-      const waitMs = Math.max(1, Math.min(TICK_MS, beatMs + heartbeatMs - clock.monotonicMs()));
-      await clock.sleep(waitMs, over.signal);
-      const nowMs = clock.monotonicMs();
-      const found = unwell(nowMs, jumped(waitMs));
-      if (found !== null) end(CLOSE.silence, found.pace, found.message);
-      if (found !== null || nowMs - beatMs < heartbeatMs) continue;
-      beatMs = nowMs;
-      link.answer('edgeflows.heartbeat', {});
-      pingMs ??= nowMs;
-      socket.ping();
+    if (greeted === null) {
+      breach(`expected a hello within ${HELLO_DEADLINE_MS} ms, found none`);
+      return;
     }
+    const dead = await liveness.watch(heartbeatMs(greeted), beat, over.signal);
+    end(CLOSE.silence, dead.pace, dead.message);
   };
-  const unwell = (nowMs: number, jumped: boolean): { pace: Pace; message: string } | null => {
-    const sick = (message: string, pace: Pace = 'backoff') => ({ pace, message });
-    if (jumped) return sick('the clock jumped: this machine slept, or its time was set', 'at_once');
-    if (nowMs - heardMs >= SILENCE_MS) return sick(`expected a frame within ${SILENCE_MS} ms, found silence`);
-    if (pingMs === null || nowMs - pingMs < SILENCE_MS) return null;
-    return sick(`expected an answer to a ping within ${SILENCE_MS} ms, found none`);
+  const beat = () => {
+    link.answer('edgeflows.heartbeat', {});
+    socket.ping();
   };
 
   const stop = () => end(CLOSE.done, 'at_once', 'the agent closed it', { planned: true });
   let broken: string | null = null;
   socket.on('message', (data, isBinary) => {
     if (decided !== null) return;
-    heardMs = clock.monotonicMs();
+    liveness.heard();
     if (isBinary) {
       breach('expected text frames, found a binary one', CLOSE.binary);
       return;
@@ -220,11 +181,11 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
       take({ kind: 'invalid', message: 'expected a frame to work with' });
     }
   });
-  socket.on('pong', () => {
-    pingMs = null;
-  });
+  socket.on('pong', () => liveness.answered());
   socket.on('error', (error) => {
     broken = error.message;
+    // Too large, no UTF-8, no WebSocket: ws has closed it itself.
+    if ((error as NodeJS.ErrnoException).code?.startsWith('WS_ERR_') === true) healthy = false;
   });
   const closed = (code: number, reason: string) => {
     over.abort();
@@ -232,7 +193,7 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
     commands.close();
     link.close();
     if (greeted !== null) peer.closed();
-    resolve({ ...(decided ?? closedByConsole(code, reason, broken)), healthy });
+    resolve({ ...(decided ?? endedByConsole(code, reason, broken)), healthy });
   };
   socket.once('close', (code, reason) => closed(code, reason.toString('utf8')));
   if (socket.readyState === socket.CLOSED) {
@@ -249,28 +210,6 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   return promise;
 }
 
-function closedByConsole(code: number, reason: string, broken: string | null): Omit<SessionEnd, 'healthy'> {
-  const said = reason === '' ? '' : `: ${printable(reason)}`;
-  const ended = (pace: Pace, message: string) => ({ pace, message, askedMs: 0, planned: false });
-  switch (code) {
-    case CLOSE.replaced:
-      return ended(
-        'replaced',
-        `a newer connection of this agent took its place (${code}${said}); if no other was started, two machines have the same device key: enrol one of them again`,
-      );
-    case CLOSE.revoked:
-      return ended(
-        'slow',
-        `the console no longer takes this agent (${code}${said}); ask who runs it, or enrol again with edge-agent enroll`,
-      );
-    case 1006:
-      return ended('backoff', `the connection broke off${broken === null ? '' : `: ${broken}`}`);
-    default:
-      return ended('backoff', broken ?? `the console closed it (${code}${said})`);
-  }
-}
-
-/** Text of the other side, for one line of a log. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, ' ').slice(0, 200);
+function heartbeatMs({ heartbeat_ms: asked }: ConsoleHello): number {
+  return Math.min(HEARTBEAT_MAX_MS, Math.max(HEARTBEAT_MIN_MS, asked));
 }

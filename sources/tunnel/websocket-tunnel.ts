@@ -2,7 +2,8 @@ import type { Chance, Clock, EventSink, Tunnel, TunnelPeer } from '../../reconci
 import type { Log } from '../../system/log.ts';
 import { createJumpWatch } from './clock-jump.ts';
 import { type Pace, reconnectWaitMs } from './reconnect.ts';
-import { holdSession, type SessionEnd } from './session.ts';
+import { holdSession } from './session.ts';
+import type { SessionEnd } from './session-end.ts';
 import { createStanding } from './standing.ts';
 import { shownTunnelUrl } from './tunnel-url.ts';
 import { type UpgradeDeps, type UpgradeOptions, upgrade } from './upgrade.ts';
