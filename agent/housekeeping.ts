@@ -4,6 +4,7 @@ import type { AgentRecords } from '../reconciler/records.ts';
 import { pruneVersions } from '../reconciler/steps/prune.ts';
 import type { GcAnswer, VerifyAnswer } from './operations.ts';
 import type { RunFiles } from './run-files.ts';
+import type { Uploads } from './uploads.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -12,6 +13,7 @@ export interface HousekeepingParts {
   readonly runFiles: RunFiles;
   readonly records: AgentRecords;
   readonly runs: RunStore;
+  readonly uploads: Pick<Uploads, 'waitingRuns' | 'prune' | 'tidy'>;
   readonly clock: Clock;
   readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
   readonly verifyEvents: () => Promise<
@@ -47,8 +49,11 @@ export function createHousekeeping(parts: HousekeepingParts): {
         const unfinished = runs
           .list({ states: ['queued', 'running'], limit: 10_000 })
           .map((run) => run.run_id);
-        const folders = await runFiles.prune(before, new Set(unfinished), dryRun);
+        if (!dryRun) parts.uploads.prune(before);
+        const needed = new Set([...unfinished, ...parts.uploads.waitingRuns()]);
+        const folders = await runFiles.prune(before, needed, dryRun);
         if (!dryRun) {
+          await parts.uploads.tidy();
           runs.prune(before);
           parts.records.setLastCleanUp(now);
         }

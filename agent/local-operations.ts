@@ -13,6 +13,7 @@ import type {
   VerifyAnswer,
 } from './operations.ts';
 import { toSummary } from './run-summary.ts';
+import type { Uploads } from './uploads.ts';
 
 export interface LocalParts {
   readonly records: AgentRecords;
@@ -20,6 +21,9 @@ export interface LocalParts {
   readonly runs: RunStore;
   /** Parked reports become due again; how many. */
   readonly retryReports: () => number;
+  readonly uploads: Pick<Uploads, 'add' | 'states' | 'hasConsole'>;
+  /** Begins to send what is due, in a process that is no daemon; null in a daemon, which does so anyway. */
+  readonly sendUploads: (() => void) | null;
   readonly events: EventSink;
   readonly reports: ReportSink;
   readonly dispatcher: Dispatcher;
@@ -228,6 +232,15 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       if (flow === null) parts.retryReports();
       return answer(await parts.reconcile({ explicit: true, force: false }, signal));
     },
+
+    async upload({ paths, note, by }, signal) {
+      const uploads = await parts.uploads.add(paths, note, by, signal);
+      // The command looks on with `uploads` while this process sends.
+      parts.sendUploads?.();
+      return { uploads, console: parts.uploads.hasConsole() };
+    },
+
+    uploads: ({ uploads }) => Promise.resolve({ uploads: parts.uploads.states(uploads) }),
 
     gc: ({ dry_run }, signal) => parts.collectGarbage(dry_run, signal),
     verify: (_input, signal) => parts.verifyAll(signal),

@@ -28,6 +28,7 @@ import { createRunFiles, type OutputStream } from './run-files.ts';
 import { toSummary } from './run-summary.ts';
 import { statusDocument } from './status-document.ts';
 import { tenantDocuments } from './tenant-documents.ts';
+import { toWaitingReport, type WaitingReport } from './waiting-report.ts';
 
 const FOLLOW_EVERY_MS = 100;
 
@@ -38,6 +39,16 @@ export interface OutputChunk {
   readonly data: Uint8Array;
 }
 
+/** Where to begin with what a run printed; everything when nothing is said. */
+export interface OutputFrom {
+  /** The first attempt to show; later ones are shown whole. */
+  readonly attempt?: number;
+  /** That one alone. */
+  readonly stream?: OutputStream;
+  /** Bytes of each stream of the first attempt to leave out. */
+  readonly offset?: number;
+}
+
 /** Looks at an agent's state without changing it: no lock is taken, and a daemon goes on beside it. */
 export interface Observer {
   status(signal: AbortSignal): Promise<Status>;
@@ -45,11 +56,17 @@ export interface Observer {
   peer(signal: AbortSignal): Promise<ControlPeer | null>;
   events(last: number): Promise<Event[]>;
   followEvents(from: number, signal: AbortSignal): AsyncIterable<Event>;
+  /** What waits for the console, parked or not, oldest first. */
+  reports(filter: { parkedOnly: boolean; limit: number }): WaitingReport[];
   runs(flow: string | null, limit: number): RunSummary[];
   run(runId: string): RunRecord | null;
   output(runId: string, attempt: number): Promise<{ stdout: string; stderr: string }>;
   /** What a run prints, attempt by attempt; with `follow` until the run is finished. */
-  followOutput(runId: string, follow: boolean, signal: AbortSignal): AsyncIterable<OutputChunk>;
+  followOutput(
+    runId: string,
+    options: { readonly follow: boolean; readonly from?: OutputFrom },
+    signal: AbortSignal,
+  ): AsyncIterable<OutputChunk>;
   close(): void;
 }
 
@@ -74,16 +91,18 @@ export async function openObserver(configFile: string): Promise<Observer> {
 
   async function* followOutput(
     runId: string,
-    follow: boolean,
+    { follow, from = {} }: { readonly follow: boolean; readonly from?: OutputFrom },
     signal: AbortSignal,
   ): AsyncGenerator<OutputChunk> {
-    const offsets = new Map<string, number>();
+    const first = from.attempt ?? 1;
+    const streams = from.stream === undefined ? (['stdout', 'stderr'] as const) : [from.stream];
+    const offsets = new Map(streams.map((stream) => [`${first}/${stream}`, from.offset ?? 0]));
     for (;;) {
       const run = runs.get(runId);
       if (run === null) return;
       let got = false;
-      for (let attempt = 1; attempt <= run.attempt; attempt += 1) {
-        for (const stream of ['stdout', 'stderr'] as const) {
+      for (let attempt = first; attempt <= run.attempt; attempt += 1) {
+        for (const stream of streams) {
           const key = `${attempt}/${stream}`;
           for (;;) {
             const offset = offsets.get(key) ?? 0;
@@ -115,6 +134,9 @@ export async function openObserver(configFile: string): Promise<Observer> {
         runs,
         queue: createReportQueue(database),
         live: null,
+        // whoever keeps services and the tunnel would have answered above
+        tunnel: { state: config.tunnel.kind === 'none' ? 'none' : 'disconnected', since: null },
+        services: () => null,
         disk: await diskUsage(),
         clockOffsetMs: null,
         isolation: isolationLevel(settings.runs),
@@ -124,6 +146,7 @@ export async function openObserver(configFile: string): Promise<Observer> {
     peer: (signal) => controlPeer(paths.socket, signal),
     events: (last) => history.tail(last),
     followEvents: (from, signal) => history.follow(from, signal),
+    reports: (filter) => createReportQueue(database).overview(filter).map(toWaitingReport),
     runs: (flow, limit) => runs.list({ limit, ...(flow === null ? {} : { flow }) }).map(toSummary),
     run: (runId) => runs.get(runId),
     async output(runId, attempt) {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { FlowId, Id, Timestamp } from '../schemas/names.ts';
 import { RunReport, RunSummary } from '../schemas/run.ts';
 import { ReconcileReport, Status } from '../schemas/status.ts';
+import { UploadState } from '../schemas/upload.ts';
 
 /** What a reconcile answers to whoever asked: the report, and what the exit code of the command is. */
 export const ReconcileAnswer = z.object({
@@ -57,6 +58,8 @@ export const VerifyAnswer = z.object({
 });
 export type VerifyAnswer = z.infer<typeof VerifyAnswer>;
 
+const UploadStates = z.object({ uploads: z.array(UploadState) });
+
 const NoArguments = z.object({});
 const Who = z.string().min(1).max(256);
 const Why = z.string().min(1).max(1_024);
@@ -86,6 +89,18 @@ export const OPERATIONS = {
   resume: { input: z.object({ by: Who }), output: Status },
   rollback: { input: z.object({ flow: FlowId, by: Who, why: Why }), output: Status },
   retry: { input: z.object({ flow: FlowId.nullable() }), output: ReconcileAnswer },
+  /** Queues local documents, or says why not; absolute paths, of the machine the agent runs on. */
+  upload: {
+    input: z.object({
+      paths: z.array(z.string().min(1).max(4_096)).min(1).max(100),
+      note: z.string().max(1_000).nullable(),
+      by: Who,
+    }),
+    /** `console`: whether there is one to send to. */
+    output: UploadStates.extend({ console: z.boolean() }),
+  },
+  /** How it stands with what `upload` answered. */
+  uploads: { input: UploadStates, output: UploadStates },
   gc: { input: z.object({ dry_run: z.boolean() }), output: GcAnswer },
   verify: { input: NoArguments, output: VerifyAnswer },
 } as const;

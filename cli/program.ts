@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   resume: async () => (await import('./commands/suspend.ts')).addResume,
   rollback: async () => (await import('./commands/rollback.ts')).addRollback,
   retry: async () => (await import('./commands/retry.ts')).addRetry,
+  upload: async () => (await import('./commands/upload.ts')).addUpload,
   gc: async () => (await import('./commands/gc.ts')).addGc,
   verify: async () => (await import('./commands/verify.ts')).addVerify,
   validate: async () => (await import('./commands/validate.ts')).addValidate,

@@ -197,3 +197,22 @@ export const CommandRefusalCode = z.enum([
   'older_than_state',
 ]);
 export type CommandRefusalCode = z.infer<typeof CommandRefusalCode>;
+
+/** Why a file is kept back (docs/spec/file-upload.md): nothing of it is sent until something changes. */
+export const UploadRefusalCode = z.enum([
+  // consent
+  'uploads_disabled',
+  'path_not_allowed',
+  'file_too_large',
+  'place_not_allowed',
+  // the file
+  'request_invalid',
+  'file_missing',
+  'not_a_file',
+  'file_changed',
+  'output_unknown',
+  // the other side, and room
+  'refused_by_console',
+  'queue_full',
+]);
+export type UploadRefusalCode = z.infer<typeof UploadRefusalCode>;

@@ -12,7 +12,7 @@ export interface LaneOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
-  readonly onDelivered: () => void;
+  readonly onDelivered: (report: QueuedReport) => void;
   readonly onParked: (report: QueuedReport, message: string) => void;
 }
 
@@ -55,7 +55,7 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
         held.delete(group);
         if (failures > 0) log.info('The SaaS takes reports again', { kind: sender.kind });
         failures = 0;
-        options.onDelivered();
+        options.onDelivered(report);
         return;
       case 'parked':
         queue.park(report.id, delivery.message);

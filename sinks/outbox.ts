@@ -8,13 +8,17 @@ import type {
   ReportSink,
   StateDocuments,
 } from '../reconciler/ports.ts';
+import type { RunReport } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
+import { UPLOAD_REQUEST_FILE, type UploadJob } from '../schemas/upload.ts';
 import type { Log } from '../system/log.ts';
 import type { Post, ReportSender } from './delivery.ts';
 import { createDeliveryLane, type DeliveryLane } from './delivery-lane.ts';
 import { createEventsSender } from './events-report.ts';
 import { createNotifySender } from './notify.ts';
 import { createStatusReport } from './status-report.ts';
+import type { UploadCall } from './upload-call.ts';
+import { createUploadSender, type UploadConsent } from './upload-sender.ts';
 
 export interface OutboxOptions {
   readonly queue: ReportQueue;
@@ -25,9 +29,26 @@ export interface OutboxOptions {
   /** How to reach the SaaS (saas-client.ts), asked before every attempt; null keeps the reports and sends nothing. */
   readonly post: () => Post | null;
   readonly statusProvider: () => Status;
+  /** Files beside the reports; without it none are sent. */
+  readonly uploads?: UploadOptions;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
+}
+
+export interface UploadOptions {
+  readonly consent: UploadConsent & {
+    /** A report was taken, and this was the answer: places for its outputs, perhaps. Throws when the queue cannot be written. */
+    offered(report: RunReport, answer: string): void;
+    /** An upload is over and forgotten: its copy can go. Never throws. */
+    forget(job: UploadJob): void;
+    /** Says that a file is kept back. */
+    tellRefused(job: UploadJob, reason: string): void;
+  };
+  readonly target: () => { readonly call: UploadCall; readonly saasUrl: string } | null;
+  /** For tests. */
+  readonly pieceBytes?: number;
+  readonly stumbleMs?: number;
 }
 
 export interface Outbox extends ReportSink {
@@ -35,6 +56,12 @@ export interface Outbox extends ReportSink {
   statusTouched(): void;
   /** Events were written: give this to the event log's `onAppend`. */
   eventsWritten(): void;
+  /** Files were queued: they are sent soon, at once when a person asked. */
+  uploadsQueued(asked: boolean): void;
+  /** Begins to try each upload that is due once, in a process that is no daemon; `flushOnce` waits for it. */
+  sendUploads(): void;
+  /** Ends what `sendUploads` began; what was sent stays sent. */
+  stopUploads(): Promise<void>;
   /** What the event log's `keepFrom` asks: the lowest `seq` the SaaS has not taken. */
   eventsTakenBefore(): number;
   /** The daemon's part: delivers until the signal aborts, and reports the status when it is due. */
@@ -48,6 +75,8 @@ export interface Outbox extends ReportSink {
 }
 
 const FLUSH_DEADLINE_MS = 5_000;
+/** Files that wait, parked ones too. */
+export const UPLOADS_MAX = 1_000;
 
 /**
  * Reports to the SaaS from one durable queue (contract, section 7): at least once, for days, across restarts. Every kind has
@@ -65,7 +94,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
     queued: () => statusLane.wake(),
   });
 
-  const lane = (sender: ReportSender, onDelivered: () => void = () => {}): DeliveryLane =>
+  const { uploads } = options;
+  const lane = (
+    sender: ReportSender,
+    onDelivered: (report: QueuedReport) => void = () => {},
+    onParked: (report: QueuedReport, message: string) => void = (report, message) =>
+      tellParked(sender.describe(report), report, message),
+  ): DeliveryLane =>
     createDeliveryLane({
       sender,
       queue,
@@ -74,15 +109,16 @@ export function createOutbox(options: OutboxOptions): Outbox {
       chance,
       log,
       onDelivered,
-      onParked(report, message) {
-        events.emit({
-          severity: 'warning',
-          reason: 'ReportParked',
-          message: `The SaaS refused ${sender.describe(report)}, which is kept: ${message}; \`edge-agent retry\` sends it again.`,
-          ...(report.kind === 'notify' ? { run_id: runOf(report) } : {}),
-        });
-      },
+      onParked,
     });
+  const tellParked = (what: string, report: QueuedReport, message: string) => {
+    events.emit({
+      severity: 'warning',
+      reason: 'ReportParked',
+      message: `The SaaS refused ${what}, which is kept: ${message}; \`edge-agent retry\` sends it again.`,
+      ...(report.kind === 'notify' ? { run_id: runOf(report) } : {}),
+    });
+  };
 
   /** True while the queue is known to have its row for events: it has one exactly while the SaaS is behind. */
   let owed = false;
@@ -96,14 +132,28 @@ export function createOutbox(options: OutboxOptions): Outbox {
       log.error('Events wait for the next one: the outbox could not be written', { error });
     }
   };
-  const notifyLane = lane(createNotifySender());
+  const notifyLane = lane(createNotifySender((report, answer) => uploads?.consent.offered(report, answer)));
   const statusLane = lane(status.sender);
   const eventsLane = lane(eventsSender, () => {
     owed = false;
     // More may have been written while the last batch was on its way.
     owe();
   });
-  const lanes = [notifyLane, statusLane, eventsLane];
+  const uploadLane =
+    uploads === undefined
+      ? null
+      : lane(
+          createUploadSender({ ...uploads, events, clock }),
+          (report) => uploads.consent.forget(report.body as UploadJob),
+          (report, message) => uploads.consent.tellRefused(report.body as UploadJob, message),
+        );
+  const lanes = [notifyLane, statusLane, eventsLane, ...(uploadLane === null ? [] : [uploadLane])];
+  /** What `sendUploads` began. */
+  let sending: { readonly stop: AbortController; readonly done: Promise<void> } | null = null;
+  const stopUploads = async () => {
+    sending?.stop.abort(new Error('the command ends'));
+    await sending?.done;
+  };
   const resetAll = () => {
     for (const each of lanes) each.reset();
   };
@@ -113,10 +163,32 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const key = `${report.run_id}.${report.attempt}`;
       queue.add({ kind: 'notify', key, body: report, at: clock.now() });
       notifyLane.wake();
+      if (uploads === undefined || !report.outputs.some(({ name }) => name === UPLOAD_REQUEST_FILE)) return;
+      const { run_id, attempt, flow } = report;
+      const body: UploadJob = { kind: 'request', run_id, attempt, flow };
+      if (queue.overview({ kind: 'upload', limit: UPLOADS_MAX }).length >= UPLOADS_MAX) {
+        uploads.consent.tellRefused(body, `queue_full: expected fewer than ${UPLOADS_MAX} files to wait`);
+        return;
+      }
+      queue.add({ kind: 'upload', key: `request/${key}`, body, at: clock.now() });
+      uploadLane?.wake();
     },
     statusChanged: () => status.changed(),
     statusTouched: () => status.touched(),
     eventsWritten: owe,
+    uploadsQueued: (asked) => (asked ? uploadLane?.reset() : uploadLane?.wake()),
+    sendUploads() {
+      if (uploadLane === null || sending !== null) return;
+      const stop = new AbortController();
+      const done = uploadLane
+        .once(stop.signal)
+        .catch(() => {})
+        .finally(() => {
+          sending = null;
+        });
+      sending = { stop, done };
+    },
+    stopUploads,
     eventsTakenBefore: () => (post() === null ? Number.POSITIVE_INFINITY : eventsSender.nextSeq()),
     async deliver(signal) {
       owe();
@@ -132,7 +204,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
         () => stop.abort(new Error(`expected every report to be tried within ${deadlineMs} ms`)),
         () => {},
       );
-      await Promise.all(lanes.map((each) => each.once(stop.signal)));
+      const reports = lanes.filter((each) => each !== uploadLane);
+      await Promise.all(reports.map((each) => each.once(stop.signal)));
+      // The answers to the reports may have asked for files. What is cut short is taken up where it stands.
+      if (sending === null) await uploadLane?.once(stop.signal).catch(() => {});
+      else await Promise.race([sending.done, deadline]);
+      await stopUploads();
       stop.abort();
       await deadline;
       signal?.removeEventListener('abort', onAbort);

@@ -2,6 +2,7 @@ import type { Clock } from '../reconciler/ports.ts';
 import { type HttpClient, type HttpResponse } from '../system/http-client.ts';
 import { HttpError } from '../system/http-error.ts';
 import type { Post, PostAnswer } from './delivery.ts';
+import { retryAfterMs } from './retry-after.ts';
 
 /** Of an exchange, the upload included: reports of 16 MiB go over slow lines. */
 const SAAS_DEADLINE_MS = 30_000;
@@ -75,14 +76,6 @@ async function answerOf(response: HttpResponse, signal: AbortSignal, now: Date):
     body: Buffer.concat(chunks).subarray(0, ANSWER_MAX_BYTES).toString('utf8'),
     retryAfterMs: retryAfterMs(response.headers.get('retry-after'), now),
   };
-}
-
-/** Seconds or an HTTP date (RFC 9110, section 10.2.3); null for anything else. */
-function retryAfterMs(value: string | null, now: Date): number | null {
-  if (value === null) return null;
-  if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1_000;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? null : Math.max(0, at - now.getTime());
 }
 
 /** A `Location` may carry a secret in its query: only where it leads is shown. */

@@ -34,6 +34,11 @@ export function createReportQueue(database: Database): ReportQueue {
   );
   const hurry = sqlite.prepare('UPDATE reports SET next_ms = min(next_ms, ?) WHERE parked IS NULL');
   const selectAll = sqlite.prepare('SELECT * FROM reports ORDER BY id LIMIT ?');
+  const selectOne = sqlite.prepare('SELECT * FROM reports WHERE kind = ? AND key = ?');
+  const selectOverview = sqlite.prepare(
+    `SELECT id, kind, key, created_ms, attempts, next_ms, last_error, parked FROM reports
+     WHERE (:kind IS NULL OR kind = :kind) AND (:parked = 0 OR parked IS NOT NULL) ORDER BY id LIMIT :limit`,
+  );
   const selectTotals = sqlite.prepare(
     `SELECT count(*) FILTER (WHERE parked IS NULL) AS pending, count(parked) AS parked,
             min(created_ms) FILTER (WHERE parked IS NULL) AS oldest FROM reports`,
@@ -81,6 +86,13 @@ export function createReportQueue(database: Database): ReportQueue {
     list(limit) {
       return selectAll.all(limit).map(toReport);
     },
+    find(kind, key) {
+      const row = selectOne.get(kind, key);
+      return row === undefined ? null : toReport(row);
+    },
+    overview({ kind, parkedOnly = false, limit }) {
+      return selectOverview.all({ kind: kind ?? null, parked: parkedOnly ? 1 : 0, limit }).map(toOverview);
+    },
     totals() {
       const row = selectTotals.get();
       const oldest = row?.['oldest'] ?? null;
@@ -94,11 +106,14 @@ export function createReportQueue(database: Database): ReportQueue {
 }
 
 function toReport(row: Record<string, unknown>): QueuedReport {
+  return { ...toOverview(row), body: JSON.parse(String(row['body'])) };
+}
+
+function toOverview(row: Record<string, unknown>): Omit<QueuedReport, 'body'> {
   return {
     id: Number(row['id']),
     kind: String(row['kind']) as ReportKind,
     key: String(row['key']),
-    body: JSON.parse(String(row['body'])),
     created_at: new Date(Number(row['created_ms'])).toISOString(),
     attempts: Number(row['attempts']),
     next_attempt_at: new Date(Number(row['next_ms'])).toISOString(),

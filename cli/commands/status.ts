@@ -6,7 +6,11 @@ import { socketPath } from '../../agent/paths.ts';
 import type { Status } from '../../schemas/status.ts';
 import { withObserver } from '../agent-access.ts';
 import { type Globals, globalsOf } from '../globals.ts';
+import { renderParked } from '../render/reports.ts';
 import { renderStatus } from '../render/status.ts';
+
+/** Of what was refused, in a status for people. */
+const PARKED_SHOWN = 5;
 
 export function addStatus(program: Command): void {
   program
@@ -19,7 +23,15 @@ export function addStatus(program: Command): void {
       );
       globals.terminal.document(status);
       renderStatus(status, globals.terminal, new Date(), await agentLine(globals));
+      if (status.outbox.parked > 0)
+        renderParked(await parkedReports(globals), status.outbox.parked, globals.terminal);
     });
+}
+
+async function parkedReports(globals: Globals) {
+  return withObserver(globals, (observer) =>
+    observer.reports({ parkedOnly: true, limit: PARKED_SHOWN }),
+  ).catch(() => []);
 }
 
 /** Ready says how it was at the last reconcile; whether somebody keeps it so is another matter. */

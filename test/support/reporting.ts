@@ -3,7 +3,7 @@ import type { Chance, Clock } from '../../reconciler/ports.ts';
 import type { RunReport } from '../../schemas/run.ts';
 import type { Status } from '../../schemas/status.ts';
 import { openEventLog } from '../../sinks/event-log.ts';
-import { createOutbox } from '../../sinks/outbox.ts';
+import { createOutbox, type UploadOptions } from '../../sinks/outbox.ts';
 import { createSaasClient } from '../../sinks/saas-client.ts';
 import { openDatabase } from '../../store/database.ts';
 import { createStateDocuments } from '../../store/documents.ts';
@@ -18,6 +18,15 @@ export function openReporting(options: {
   origin: string | null;
   clock: Clock;
   chance?: Chance;
+  /** The files beside the reports; they need the queue and the outbox, so they are made in between. */
+  uploads?: (parts: {
+    queue: ReturnType<typeof createReportQueue>;
+    events: ReturnType<typeof openEventLog>;
+    client: ReturnType<typeof createHttpClient>;
+    log: ReturnType<typeof recordingLog>;
+    queued: (asked: boolean) => void;
+  }) => UploadOptions;
+  authorize?: (method: string, url: URL) => Promise<string>;
 }) {
   const { directory, clock, chance = createSystemChance() } = options;
   let { origin } = options;
@@ -26,7 +35,7 @@ export function openReporting(options: {
   const documents = createStateDocuments(database);
   const log = recordingLog();
   const client = createHttpClient({ userAgent: 'edge-agent/test', environment: {} });
-  const authorize = async () => 'Bearer test';
+  const authorize = options.authorize ?? (async () => 'Bearer test');
   const eventLog = openEventLog({
     directory,
     tenant: 'acme',
@@ -48,6 +57,17 @@ export function openReporting(options: {
       origin === null
         ? null
         : createSaasClient({ client, saasUrl: origin, authorize, clock, deadlineMs: 2_000 }).post,
+    ...(options.uploads === undefined
+      ? {}
+      : {
+          uploads: options.uploads({
+            queue,
+            events: eventLog,
+            client,
+            log,
+            queued: (asked) => outbox.uploadsQueued(asked),
+          }),
+        }),
     statusProvider: () => someStatus(clock.now(), status.changes),
     clock,
     chance,

@@ -1,0 +1,168 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { UPLOADS_PATH } from '../../schemas/upload.ts';
+import { parseUploadMetadata, UploadMetadata } from '../../schemas/upload-metadata.ts';
+import type { Agent } from '../agents.ts';
+import type { Callers } from '../callers.ts';
+import type { ConsoleLimits } from '../limits.ts';
+import { notFound, RequestRefused } from '../refusal.ts';
+import type { ConsoleState } from '../state.ts';
+import type { Upload } from '../uploads.ts';
+
+const VERSION = '1.0.0';
+const LISTED_MAX = 1_000;
+
+interface Params {
+  id: string;
+}
+
+/**
+ * `/edge/uploads` (docs/spec/file-upload.md): tus 1.0.0, core and creation, for agents. An agent sees its own uploads only;
+ * what is another's is not there. `/api/…/uploads` is the operator's side.
+ */
+export function uploadRoutes(parts: {
+  readonly state: ConsoleState;
+  readonly callers: Callers;
+  readonly limits: ConsoleLimits;
+}) {
+  const { state, callers, limits } = parts;
+  const now = () => state.clock.now();
+
+  const expectOwn = (request: FastifyRequest, agent: Agent): Upload => {
+    const upload = state.uploads.get((request.params as Params).id);
+    if (upload === null || upload.agent_id !== agent.agent_id)
+      throw notFound('expected the id of an upload of this agent, found no such upload');
+    return upload;
+  };
+
+  return async (app: FastifyInstance) => {
+    // Bodies are streamed by the routes themselves.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    app.addHook('onSend', async (request, reply) => {
+      if (request.url.startsWith(UPLOADS_PATH)) void reply.header('tus-resumable', VERSION);
+    });
+
+    app.options(UPLOADS_PATH, async (request, reply) => {
+      callers.stranger(request);
+      return reply.code(204).headers({
+        'tus-version': VERSION,
+        'tus-extension': 'creation',
+        'tus-max-size': String(limits.uploadBytes),
+      });
+    });
+
+    app.post(UPLOADS_PATH, async (request, reply) => {
+      const agent = await callers.device(request);
+      expectVersion(request);
+      const size = numberIn(request, 'upload-length');
+      const { upload, created } = await state.uploads.create(agent, metadataOf(request), size, limits, now());
+      const offset = created ? 0 : await state.uploads.offset(upload, now);
+      return reply
+        .code(created ? 201 : 200)
+        .headers({
+          location: `${state.publicUrl()}${UPLOADS_PATH}/${upload.upload_id}`,
+          ...standing(upload, offset),
+        })
+        .send();
+    });
+
+    app.head(`${UPLOADS_PATH}/:id`, async (request, reply) => {
+      const agent = await callers.device(request);
+      expectVersion(request);
+      const upload = expectOwn(request, agent);
+      return reply.headers(standing(upload, await state.uploads.offset(upload, now))).send();
+    });
+
+    app.patch(`${UPLOADS_PATH}/:id`, async (request, reply) => {
+      const agent = await callers.device(request);
+      expectVersion(request);
+      const type = request.headers['content-type'];
+      if (type !== 'application/offset+octet-stream') {
+        const message = `expected Content-Type: application/offset+octet-stream, found ${String(type).slice(0, 80)}`;
+        throw new RequestRefused(415, 'content_type_unknown', message);
+      }
+      const upload = expectOwn(request, agent);
+      const offset = await state.uploads.append(upload, numberIn(request, 'upload-offset'), request.raw, now);
+      return reply.code(204).headers(standing(upload, offset)).send();
+    });
+
+    app.get('/api/agents/:id/uploads', async (request) => {
+      callers.operator(request);
+      const { id } = request.params as Params;
+      if (state.agents.get(id) === null) throw notFound('expected the id of an agent, found no such agent');
+      return { uploads: state.uploads.list({ agent: id, limit: LISTED_MAX }) };
+    });
+
+    app.get('/api/uploads/:id', async (request, reply) => {
+      callers.operator(request);
+      return download(state, (request.params as Params).id, reply);
+    });
+
+    app.delete('/api/uploads/:id', async (request, reply) => {
+      callers.operator(request);
+      if (!(await state.uploads.remove((request.params as Params).id)))
+        throw notFound('expected the id of an upload, found no such upload');
+      return reply.code(204).send();
+    });
+  };
+}
+
+async function download(state: ConsoleState, id: string, reply: FastifyReply): Promise<FastifyReply> {
+  const upload = state.uploads.get(id);
+  const handle = upload === null ? null : await state.uploads.open(upload);
+  if (upload === null || handle === null)
+    throw notFound('expected the id of an upload that is whole, found no such upload');
+  // Whatever it is, a browser makes nothing of it: the other headers of every answer see to the rest.
+  return reply
+    .headers({
+      'content-type': 'application/octet-stream',
+      'content-length': String(upload.size),
+      'content-disposition': attachment(upload.name),
+    })
+    .send(handle.createReadStream({ highWaterMark: 256 * 1024 }));
+}
+
+/** RFC 6266: a plain name for old programs, the true one in RFC 8187's form. */
+function attachment(name: string): string {
+  const base = name.split(/[\\/]/).at(-1) || 'file';
+  const plain = base.replaceAll(/[^A-Za-z0-9._ -]/g, '_').slice(0, 200);
+  const exact = encodeURIComponent(base.toWellFormed()).replaceAll(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16)}`,
+  );
+  return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`;
+}
+
+function standing(upload: Upload, offset: number): Record<string, string> {
+  return { 'upload-offset': String(offset), 'upload-length': String(upload.size) };
+}
+
+function expectVersion(request: FastifyRequest): void {
+  const found = request.headers['tus-resumable'];
+  if (found === VERSION) return;
+  const message = `expected Tus-Resumable: ${VERSION}, found ${String(found).slice(0, 20)}`;
+  throw new RequestRefused(412, 'version_unknown', message, { 'tus-version': VERSION });
+}
+
+function numberIn(request: FastifyRequest, header: string): number {
+  const text = request.headers[header];
+  if (typeof text === 'string' && /^\d{1,15}$/.test(text)) return Number(text);
+  const message = `expected ${header} with a number of bytes, found ${text === undefined ? 'none' : String(text).slice(0, 40)}`;
+  throw new RequestRefused(400, 'header_malformed', message);
+}
+
+function metadataOf(request: FastifyRequest): UploadMetadata {
+  const header = request.headers['upload-metadata'];
+  const pairs = typeof header === 'string' ? parseUploadMetadata(header) : null;
+  if (pairs === null)
+    throw new RequestRefused(
+      400,
+      'header_malformed',
+      'expected Upload-Metadata with keys and values in base64, found none',
+    );
+  const parsed = UploadMetadata.safeParse(pairs);
+  if (parsed.success) return parsed.data;
+  const message = `expected Upload-Metadata with name, sha256 and kind, found: ${z.prettifyError(parsed.error).slice(0, 500)}`;
+  throw new RequestRefused(422, 'metadata_invalid', message);
+}

@@ -1,0 +1,310 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { UploadKind } from '../schemas/upload.ts';
+import type { UploadMetadata } from '../schemas/upload-metadata.ts';
+import { syncDirectory } from '../system/atomic-file.ts';
+import type { ConsoleDatabase } from './database.ts';
+import { RequestRefused } from './refusal.ts';
+
+/** A file an agent sends or has sent, as the operator sees it. */
+export interface Upload {
+  readonly upload_id: string;
+  readonly agent_id: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly kind: UploadKind;
+  readonly run_id: string | null;
+  readonly flow: string | null;
+  readonly purpose: string | null;
+  readonly created_at: string;
+  /** Null until every byte is here and hashes to `sha256`. */
+  readonly completed_at: string | null;
+}
+
+export interface UploadLimits {
+  readonly uploadBytes: number;
+  readonly uploadAgentBytes: number;
+  readonly uploadsOpen: number;
+  readonly uploadOpenDays: number;
+}
+
+/** Files of agents: rows in the database, bytes in `<data>/uploads/<upload_id>`. How far one is, is the length of its file. */
+export interface UploadStore {
+  /** The upload of these bytes under this name for this run: the one that is there, else a new one. Throws RequestRefused. */
+  create(
+    agent: { readonly agent_id: string; readonly tenant: string },
+    metadata: UploadMetadata,
+    size: number,
+    limits: UploadLimits,
+    at: Date,
+  ): Promise<{ readonly upload: Upload; readonly created: boolean }>;
+  get(uploadId: string): Upload | null;
+  has(agentId: string, about: { sha256: string; name: string; run_id: string }): boolean;
+  /** Bytes that are here. Whoever was writing is cut off first. Finishes an upload whose last answer was never given. */
+  offset(upload: Upload, at: () => Date): Promise<number>;
+  /** Adds to it from `offset`, as much as comes; durable when it resolves or throws. The new offset. */
+  append(upload: Upload, offset: number, body: Readable, at: () => Date): Promise<number>;
+  /** Newest first; `before` is the id of the last of the page before. */
+  list(filter: { agent: string; limit: number }): (Upload & { readonly received: number | null })[];
+  open(upload: Upload): Promise<FileHandle | null>;
+  remove(uploadId: string): Promise<boolean>;
+  outputsWanted(slug: string): boolean;
+  setOutputsWanted(slug: string, wanted: boolean): void;
+  /** Gives up what was not finished for `openDays`, and files without a row; how many. */
+  prune(now: Date, openDays: number): number;
+}
+
+const COLUMNS =
+  'upload_id, agent_id, slug AS tenant, name, size, sha256, kind, run_id, flow, purpose, created_at, completed_at';
+const DAY_MS = 86_400_000;
+const CHUNK_BYTES = 256 * 1_024;
+
+export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder: string): UploadStore {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  /** Who writes to an upload now: there is at most one, and the newest wins. */
+  const writers = new Map<string, { readonly cut: () => void; readonly gone: Promise<void> }>();
+  const fileOf = (uploadId: string) => join(folder, uploadId);
+  const get = (uploadId: string) =>
+    (sql.prepare(`SELECT ${COLUMNS} FROM uploads WHERE upload_id = ?`).get(uploadId) as Upload | undefined) ??
+    null;
+
+  const find = (agentId: string, sha256: string, name: string, runId: string | null): Upload | null =>
+    (sql
+      .prepare(
+        `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? AND sha256 = ? AND name = ? AND run_id IS ?`,
+      )
+      .get(agentId, sha256, name, runId) as Upload | undefined) ?? null;
+
+  const takeOver = async (uploadId: string) => {
+    for (let writer = writers.get(uploadId); writer !== undefined; writer = writers.get(uploadId)) {
+      writer.cut();
+      await writer.gone;
+    }
+  };
+
+  const remove = async (uploadId: string): Promise<boolean> => {
+    await takeOver(uploadId);
+    const { changes } = sql.prepare('DELETE FROM uploads WHERE upload_id = ?').run(uploadId);
+    await rm(fileOf(uploadId), { force: true });
+    return Number(changes) > 0;
+  };
+
+  /** Every byte is here: it is what it was said to be, or it goes. */
+  const finish = async (upload: Upload, at: Date): Promise<void> => {
+    const found = await digestOf(fileOf(upload.upload_id));
+    if (found !== upload.sha256) {
+      await remove(upload.upload_id);
+      const message = `expected bytes of SHA-256 ${upload.sha256}, found ${found}; send them again from the beginning`;
+      throw new RequestRefused(422, 'digest_mismatch', message);
+    }
+    sql
+      .prepare('UPDATE uploads SET completed_at = ? WHERE upload_id = ? AND completed_at IS NULL')
+      .run(at.toISOString(), upload.upload_id);
+  };
+
+  const lengthOf = async (uploadId: string) =>
+    (
+      await stat(fileOf(uploadId)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return { size: 0 };
+        throw error;
+      })
+    ).size;
+
+  const insert = (
+    agent: { agent_id: string; tenant: string },
+    metadata: UploadMetadata,
+    size: number,
+    limits: UploadLimits,
+    at: Date,
+  ) =>
+    transaction(() => {
+      const there = find(agent.agent_id, metadata.sha256, metadata.name, metadata.run_id);
+      if (there !== null) return { upload: there, created: false };
+      const kept = sql
+        .prepare(
+          'SELECT count(*) FILTER (WHERE completed_at IS NULL) AS open, coalesce(sum(size), 0) AS bytes FROM uploads WHERE agent_id = ?',
+        )
+        .get(agent.agent_id) as { open: number; bytes: number };
+      if (kept.open >= limits.uploadsOpen) {
+        const message = `expected fewer than ${limits.uploadsOpen} uploads that are not finished, found as many; finish those first`;
+        throw new RequestRefused(429, 'too_many_uploads', message, { 'retry-after': '60' });
+      }
+      if (kept.bytes + size > limits.uploadAgentBytes) {
+        const message = `expected at most ${limits.uploadAgentBytes} bytes of files of one agent, found ${kept.bytes} and ${size} more; an operator has to remove some`;
+        throw new RequestRefused(507, 'quota_used_up', message);
+      }
+      const upload: Upload = {
+        upload_id: randomUUID(),
+        agent_id: agent.agent_id,
+        tenant: agent.tenant,
+        size,
+        ...metadata,
+        created_at: at.toISOString(),
+        completed_at: null,
+      };
+      sql
+        .prepare(
+          `INSERT INTO uploads (upload_id, agent_id, slug, name, size, sha256, kind, run_id, flow, purpose, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        )
+        .run(
+          upload.upload_id,
+          upload.agent_id,
+          upload.tenant,
+          upload.name,
+          size,
+          upload.sha256,
+          upload.kind,
+          upload.run_id,
+          upload.flow,
+          upload.purpose,
+          upload.created_at,
+        );
+      return { upload, created: true };
+    });
+
+  return {
+    get,
+    remove,
+    async create(agent, metadata, size, limits, at) {
+      if (size > limits.uploadBytes) {
+        const message = `expected a file of at most ${limits.uploadBytes} bytes, found one of ${size}`;
+        throw new RequestRefused(413, 'too_large', message);
+      }
+      const made = insert(agent, metadata, size, limits, at);
+      if (made.upload.size !== size) {
+        const message = `expected ${made.upload.size} bytes, as said of this digest before, found ${size}`;
+        throw new RequestRefused(422, 'size_mismatch', message);
+      }
+      if (!made.created) return made;
+      await (await open(fileOf(made.upload.upload_id), 'a', 0o600)).close();
+      await syncDirectory(folder);
+      if (size === 0) await finish(made.upload, at);
+      return made;
+    },
+    has: (agentId, { sha256, name, run_id }) =>
+      (find(agentId, sha256, name, run_id)?.completed_at ?? null) !== null,
+    async offset(upload, at) {
+      await takeOver(upload.upload_id);
+      const length = await lengthOf(upload.upload_id);
+      if (length >= upload.size && upload.completed_at === null) await finish(upload, at());
+      return length;
+    },
+    async append(upload, offset, body, at) {
+      // Nothing may come between the look and the entry: two at once would write over each other.
+      for (let other = writers.get(upload.upload_id); other !== undefined; ) {
+        other.cut();
+        await other.gone;
+        other = writers.get(upload.upload_id);
+      }
+      const ended = Promise.withResolvers<void>();
+      const writer = {
+        cut: () => void body.destroy(new Error('a newer request goes on with this upload')),
+        gone: ended.promise,
+      };
+      writers.set(upload.upload_id, writer);
+      let reached = offset;
+      try {
+        const handle = await open(fileOf(upload.upload_id), constants.O_WRONLY | constants.O_CREAT, 0o600);
+        try {
+          const { size: length } = await handle.stat();
+          if (length !== offset) {
+            const message = `expected Upload-Offset ${length}, found ${offset}; ask with HEAD and go on from there`;
+            throw new RequestRefused(409, 'offset_mismatch', message, { 'upload-offset': String(length) });
+          }
+          reached = await receive(body, handle, offset, upload.size);
+        } finally {
+          try {
+            await handle.sync();
+          } finally {
+            await handle.close();
+          }
+        }
+      } finally {
+        writers.delete(upload.upload_id);
+        ended.resolve();
+      }
+      if (reached === upload.size && upload.completed_at === null) await finish(upload, at());
+      return reached;
+    },
+    list: ({ agent, limit }) =>
+      (
+        sql
+          .prepare(
+            `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? ORDER BY created_at DESC, upload_id DESC LIMIT ?`,
+          )
+          .all(agent, limit) as unknown as Upload[]
+      ).map((upload) => ({ ...upload, received: upload.completed_at === null ? null : upload.size })),
+    async open(upload) {
+      if (upload.completed_at === null) return null;
+      return open(fileOf(upload.upload_id), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code === 'ENOENT') return null;
+          throw error;
+        },
+      );
+    },
+    outputsWanted: (slug) =>
+      sql.prepare('SELECT 1 FROM settings WHERE name = ?').get(`outputs_unwanted/${slug}`) === undefined,
+    setOutputsWanted(slug, wanted) {
+      const name = `outputs_unwanted/${slug}`;
+      if (wanted) sql.prepare('DELETE FROM settings WHERE name = ?').run(name);
+      else
+        sql.prepare("INSERT INTO settings (name, value) VALUES (?, 'yes') ON CONFLICT DO NOTHING").run(name);
+    },
+    prune(now, openDays) {
+      const before = new Date(now.getTime() - openDays * DAY_MS).toISOString();
+      const { changes } = sql
+        .prepare('DELETE FROM uploads WHERE completed_at IS NULL AND created_at < ?')
+        .run(before);
+      for (const name of readdirSync(folder)) {
+        if (get(name) === null) rmSync(join(folder, name), { force: true });
+      }
+      return Number(changes);
+    },
+  };
+}
+
+/** As many bytes as come, up to `size`. What breaks off leaves what came. */
+async function receive(body: Readable, handle: FileHandle, from: number, size: number): Promise<number> {
+  let at = from;
+  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await chunks.next().catch((cause: Error) => {
+      const message = `expected the rest of the bytes, found that the request broke off: ${cause.message}`;
+      throw new RequestRefused(400, 'broken_off', message);
+    });
+    if (next.done === true) return at;
+    const chunk = next.value;
+    if (at + chunk.byteLength > size) {
+      const message = `expected ${size} bytes in all (Upload-Length), found more`;
+      throw new RequestRefused(413, 'too_large', message);
+    }
+    let done = 0;
+    while (done < chunk.byteLength) {
+      const { bytesWritten } = await handle.write(chunk, done, chunk.byteLength - done, at + done);
+      done += bytesWritten;
+    }
+    at += chunk.byteLength;
+  }
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  const handle = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
+}
