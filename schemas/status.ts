@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Held } from './current.ts';
 import { FlowId, Id, Sha256, Slug, Timestamp } from './names.ts';
 import { RunSummary } from './run.ts';
+import { ServiceStatus } from './service.ts';
 
 export const ConditionType = z.enum(['Ready', 'Reconciling', 'Stalled']);
 export const Condition = z.object({
@@ -52,7 +53,8 @@ export const FlowStatus = z.object({
   since: Timestamp,
   held: Held.nullable(),
   quarantined: z.object({ sha256: Sha256, reason: z.string() }).nullable(),
-  service: z.json().nullable(),
+  /** Of runtime `service` only. */
+  service: ServiceStatus.nullable(),
 });
 export type FlowStatus = z.infer<typeof FlowStatus>;
 
