@@ -44,11 +44,17 @@ export interface ConsoleAdmin {
   events(filter?: { agent?: string; tenant?: string; limit?: number }): StoredEvent[];
   /** The newest status document the agent has sent. */
   status(agentId: string): { readonly received_at: string; readonly status: unknown } | null;
+  /** Whether agents are asked for the files their runs leave, where they consent; true at first. */
+  setOutputsWanted(slug: string, wanted: boolean): void;
   /** Where the tenant's bare repository and its artifacts lie on disk. */
   paths(slug: string): { readonly repository: string; readonly artifacts: string };
 }
 
-export function createAdmin(state: ConsoleState): ConsoleAdmin {
+/** `onRevoked` hears of it at once; a console in another process finds out within a second. */
+export function createAdmin(
+  state: ConsoleState,
+  onRevoked: (agentId: string) => void = () => {},
+): ConsoleAdmin {
   const known = (slug: string): Tenant => {
     const tenant = state.tenants.get(slug);
     if (tenant !== null) return tenant;
@@ -88,7 +94,12 @@ export function createAdmin(state: ConsoleState): ConsoleAdmin {
       );
     },
     newApiKey: (label) => state.apiKeys.create(label),
-    revokeAgent: (agentId) => state.agents.revoke(agentId, state.clock.now()),
+    setOutputsWanted: (slug, wanted) => state.uploads.setOutputsWanted(known(slug).slug, wanted),
+    revokeAgent(agentId) {
+      const known = state.agents.revoke(agentId, state.clock.now());
+      if (known) onRevoked(agentId);
+      return known;
+    },
     tenants: () => state.tenants.list(),
     agents: (tenant) => state.agents.list(tenant),
     runs: ({ limit = 100, ...filter } = {}) => state.reports.runs({ ...filter, limit }),

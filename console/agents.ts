@@ -25,11 +25,13 @@ export interface AgentStore {
   save(agent: Omit<Agent, 'last_seen_at' | 'revoked_at'>, gitToken: string): void;
   setGitToken(agentId: string, gitToken: string): void;
   seen(agentId: string, at: Date): void;
+  seenAll(agentIds: readonly string[], at: Date): void;
   /** From now on nothing the agent signs or holds is taken. False when there is no such agent. */
   revoke(agentId: string, at: Date): boolean;
+  revokedIds(): string[];
 }
 
-export function createAgentStore({ sql }: ConsoleDatabase): AgentStore {
+export function createAgentStore({ sql, transaction }: ConsoleDatabase): AgentStore {
   const select = `SELECT agent_id, slug AS tenant, thumbprint, device_jwk, hostname, os, arch, agent_version,
     enrolled_at, last_seen_at, revoked_at FROM agents`;
   const find = (where: string, value: string) => one(sql.prepare(`${select} WHERE ${where} = ?`).get(value));
@@ -71,6 +73,18 @@ export function createAgentStore({ sql }: ConsoleDatabase): AgentStore {
     seen(agentId, at) {
       sql.prepare('UPDATE agents SET last_seen_at = ? WHERE agent_id = ?').run(at.toISOString(), agentId);
     },
+    seenAll(agentIds, at) {
+      const update = sql.prepare('UPDATE agents SET last_seen_at = ? WHERE agent_id = ?');
+      transaction(() => {
+        for (const agentId of agentIds) update.run(at.toISOString(), agentId);
+      });
+    },
+    revokedIds: () =>
+      (
+        sql.prepare('SELECT agent_id FROM agents WHERE revoked_at IS NOT NULL').all() as {
+          agent_id: string;
+        }[]
+      ).map(({ agent_id }) => agent_id),
     revoke(agentId, at) {
       const done = sql
         .prepare('UPDATE agents SET revoked_at = coalesce(revoked_at, ?) WHERE agent_id = ?')

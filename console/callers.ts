@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { PublicJwk } from '../schemas/jws.ts';
 import { verifyRequestToken } from '../trust/request-token.ts';
 import { thumbprint } from '../trust/thumbprint.ts';
@@ -8,6 +8,16 @@ import { createRateLimit } from './rate-limit.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleState } from './state.ts';
 import type { Tenant } from './tenants.ts';
+import { webSocketOrigin } from './tunnel/address.ts';
+
+/** What tells who calls: a request of Fastify's, or one that asks for an upgrade. */
+export interface IncomingCall {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly ip: string;
+  readonly headers: IncomingHttpHeaders;
+}
 
 /**
  * Who calls, and whether they may. Every function throws `RequestRefused`: 401 when the credentials are missing or not
@@ -15,17 +25,19 @@ import type { Tenant } from './tenants.ts';
  */
 export interface Callers {
   /** No credentials asked; calls are limited by address. */
-  stranger(request: FastifyRequest): void;
+  stranger(request: IncomingCall): void;
   /** git over HTTP. Returns what git may call the caller. */
-  git(request: FastifyRequest, slug: string, right: 'read' | 'publish'): string;
-  publisher(request: FastifyRequest, slug: string): void;
+  git(request: IncomingCall, slug: string, right: 'read' | 'publish'): string;
+  publisher(request: IncomingCall, slug: string): void;
   /** Reads the tenant's branch over HTTP: a git token, the publisher's, or a device JWT. */
-  reader(request: FastifyRequest, slug: string): Promise<void>;
+  reader(request: IncomingCall, slug: string): Promise<void>;
   /** The agent whose device key signed this very request. */
-  device(request: FastifyRequest): Promise<Agent>;
+  device(request: IncomingCall): Promise<Agent>;
+  /** The same for an upgrade to a WebSocket, whose URL the token may spell ws(s) or http(s). */
+  tunnel(request: IncomingCall): Promise<Agent>;
   /** This very request was signed by `jwk`, as its own issuer (enrolment). */
-  possession(request: FastifyRequest, jwk: PublicJwk): Promise<void>;
-  operator(request: FastifyRequest): void;
+  possession(request: IncomingCall, jwk: PublicJwk): Promise<void>;
+  operator(request: IncomingCall): void;
 }
 
 type TokenHolder =
@@ -48,12 +60,12 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
   const agents = createRateLimit({ burst: limits.agentBurst, perSecond: limits.agentPerSecond, nowMs });
 
   /** Guessing is limited by address; those whose credentials are right never notice. */
-  const disbelieve = (request: FastifyRequest, refusal: RequestRefused): never => {
+  const disbelieve = (request: IncomingCall, refusal: RequestRefused): never => {
     strangers.take(request.ip);
     throw refusal;
   };
 
-  const holder = (request: FastifyRequest): TokenHolder => {
+  const holder = (request: IncomingCall): TokenHolder => {
     const token = gitTokenOf(request);
     if (token === null) {
       throw new RequestRefused(
@@ -72,7 +84,7 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
     return disbelieve(request, new RequestRefused(401, 'credentials_refused', message, ASK_BASIC));
   };
 
-  const git = (request: FastifyRequest, slug: string, right: 'read' | 'publish'): string => {
+  const git = (request: IncomingCall, slug: string, right: 'read' | 'publish'): string => {
     const found = holder(request);
     expectTenant(found.kind === 'reader' ? found.agent.tenant : found.tenant.slug, slug);
     if (right === 'publish' && found.kind === 'reader') {
@@ -83,9 +95,10 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
   };
 
   const verify = async (
-    request: FastifyRequest,
+    request: IncomingCall,
     findKey: (issuer: string) => PublicJwk | null,
     onVerified: (issuer: string) => void,
+    origins: readonly [string, ...string[]] = [state.publicUrl()],
   ): Promise<string> => {
     const token = bearerOf(request);
     if (token === null) {
@@ -93,24 +106,31 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
       throw new RequestRefused(401, 'credentials_missing', message, ASK_BEARER);
     }
     const now = state.clock.now();
-    const verdict = await verifyRequestToken({
-      token,
-      method: request.method,
-      url: state.publicUrl() + request.url,
-      now,
-      findKey,
-      takeOnce: (issuer, jti, expires) => {
-        onVerified(issuer);
-        return state.replays.takeOnce(issuer, jti, Math.ceil(expires.getTime() / 1_000));
-      },
-    });
+    const verifyAt = async (origin: string) =>
+      verifyRequestToken({
+        token,
+        method: request.method,
+        url: origin + request.url,
+        now,
+        findKey,
+        takeOnce: (issuer, jti, expires) => {
+          onVerified(issuer);
+          return state.replays.takeOnce(issuer, jti, Math.ceil(expires.getTime() / 1_000));
+        },
+      });
+    const [first, ...others] = origins;
+    let verdict = await verifyAt(first);
+    for (const origin of others) {
+      if (verdict.kind === 'verified' || verdict.code !== 'audience_mismatch') break;
+      verdict = await verifyAt(origin);
+    }
     if (verdict.kind === 'refused') {
       return disbelieve(request, new RequestRefused(401, verdict.code, verdict.message, ASK_BEARER));
     }
     return verdict.issuer;
   };
 
-  const device = async (request: FastifyRequest): Promise<Agent> => {
+  const device = async (request: IncomingCall, origins?: readonly [string, ...string[]]): Promise<Agent> => {
     let agent: Agent | null = null;
     await verify(
       request,
@@ -119,6 +139,7 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
         return agent?.device_jwk ?? null;
       },
       (issuer) => agents.take(issuer),
+      origins,
     );
     const found = agent as Agent | null;
     if (found === null) throw new Error('expected a verified token to have an agent');
@@ -136,7 +157,8 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
   return {
     stranger: (request) => strangers.take(request.ip),
     git,
-    device,
+    device: async (request) => device(request),
+    tunnel: async (request) => device(request, [state.publicUrl(), webSocketOrigin(state.publicUrl())]),
     publisher: (request, slug) => void git(request, slug, 'publish'),
     async reader(request, slug) {
       // A JWT has two dots, a git token none.
@@ -173,7 +195,7 @@ function expectTenant(own: string, asked: string): void {
 }
 
 /** The token is the password; or the user name, when there is no password (git clients differ); or a bearer token. */
-function gitTokenOf(request: FastifyRequest): string | null {
+function gitTokenOf(request: IncomingCall): string | null {
   const basic = /^Basic +([A-Za-z0-9+/=_-]{1,2048})$/i.exec(request.headers.authorization ?? '')?.[1];
   if (basic === undefined) return bearerOf(request);
   const pair = Buffer.from(basic, 'base64').toString('utf8');
@@ -183,6 +205,6 @@ function gitTokenOf(request: FastifyRequest): string | null {
   return password === '' || password === 'x-oauth-basic' ? pair.slice(0, colon) : password;
 }
 
-function bearerOf(request: FastifyRequest): string | null {
+function bearerOf(request: IncomingCall): string | null {
   return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
 }

@@ -93,6 +93,70 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX events_by_agent ON events (agent_id, id);
   `,
+  `
+  CREATE TABLE commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    command_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    run_id TEXT,
+    jws TEXT NOT NULL,
+    state TEXT NOT NULL,
+    code TEXT,
+    message TEXT,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    sent_at TEXT,
+    settled_at TEXT,
+    UNIQUE (agent_id, command_id)
+  ) STRICT;
+  CREATE INDEX commands_waiting ON commands (agent_id, id) WHERE state IN ('queued', 'sent');
+  CREATE TABLE run_progress (
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    run_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    flow TEXT NOT NULL,
+    version TEXT,
+    state TEXT NOT NULL,
+    exit_code INTEGER,
+    started_at TEXT,
+    finished_at TEXT,
+    updated_at TEXT NOT NULL,
+    PRIMARY KEY (agent_id, run_id, attempt)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE run_logs (
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    run_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    updated_at TEXT NOT NULL,
+    PRIMARY KEY (agent_id, run_id, attempt, stream)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE tenant_hooks (
+    slug TEXT PRIMARY KEY REFERENCES tenants ON DELETE CASCADE,
+    generation INTEGER NOT NULL,
+    created_at TEXT NOT NULL
+  ) WITHOUT ROWID, STRICT;
+  `,
+  `
+  CREATE TABLE uploads (
+    upload_id TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    run_id TEXT,
+    flow TEXT,
+    purpose TEXT,
+    created_at TEXT NOT NULL,
+    completed_at TEXT
+  ) STRICT;
+  CREATE UNIQUE INDEX uploads_once ON uploads (agent_id, sha256, name, coalesce(run_id, ''));
+  CREATE INDEX uploads_by_agent ON uploads (agent_id, created_at);
+  `,
 ];
 
 export interface ConsoleDatabase {

@@ -4,6 +4,7 @@ import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleSecrets } from './secrets.ts';
 import type { TenantStore } from './tenants.ts';
+import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';
 
 export interface Enrolment {
   /**
@@ -43,7 +44,7 @@ export function createEnrolment(parts: {
       tenant: tenant.slug,
       git: { url: `${url}/git/${tenant.slug}.git`, token: secrets.gitToken(agentId, token.jti) },
       root,
-      tunnel_url: null,
+      tunnel_url: `${webSocketOrigin(url)}${TUNNEL_PATH}`,
       artifacts: { allow: [`${url}/artifacts/${tenant.slug}/`, ...allow], endpoint, access_key, secret_key },
     };
   };

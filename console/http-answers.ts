@@ -59,7 +59,8 @@ export function answerMalformed(error: FastifyError, request: FastifyRequest, re
   void refuse(reply.headers(plainHeaders(request.id)), refusal);
 }
 
-function plainHeaders(requestId: string): Record<string, string> {
+/** On every answer, refused upgrades included. */
+export function plainHeaders(requestId: string): Record<string, string> {
   return {
     'x-request-id': requestId,
     'x-content-type-options': 'nosniff',

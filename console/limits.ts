@@ -9,6 +9,13 @@ export interface ConsoleLimits {
   /** Report bodies being received at one time, over all agents; more is answered 503. */
   readonly bodiesInFlightBytes: number;
   readonly artifactBytes: number;
+  /** A file an agent sends. */
+  readonly uploadBytes: number;
+  /** All files of one agent, those that are not finished as large as they will be. */
+  readonly uploadAgentBytes: number;
+  /** Of one agent, not finished. */
+  readonly uploadsOpen: number;
+  readonly uploadOpenDays: number;
   /** A file of the tenant branch read through /raw. */
   readonly branchFileBytes: number;
   /** What a fetching client sends: wants and haves, inflated. */
@@ -32,6 +39,35 @@ export interface ConsoleLimits {
   readonly keepRunBytes: number;
   readonly keepEvents: number;
   readonly keepEventLogs: number;
+  /** Agents connected at one time. */
+  readonly tunnelSessions: number;
+  readonly tunnelHelloMs: number;
+  readonly tunnelHeartbeatMs: number;
+  /** A session that says nothing, or takes nothing of what was sent to it, for so long is ended. */
+  readonly tunnelSilenceMs: number;
+  /** Waiting to be sent to one agent; more waits in the database, or is told once there is room. */
+  readonly tunnelBufferBytes: number;
+  /** Token bucket of what one agent sends: beyond it, the console stops reading for a while. */
+  readonly tunnelBurst: number;
+  readonly tunnelPerSecond: number;
+  readonly commandsInFlight: number;
+  readonly commandResendMs: number;
+  readonly commandsWaiting: number;
+  readonly keepCommands: number;
+  readonly keepRunProgress: number;
+  readonly logAckMs: number;
+  readonly logAckBytes: number;
+  /** Kept of one stream of one attempt; the rest is taken and dropped. */
+  readonly logStreamBytes: number;
+  readonly keepAgentLogBytes: number;
+  readonly keepAgentLogStreams: number;
+  readonly keepLogBytes: number;
+  /** Operators that follow a log at one time. */
+  readonly logFollowers: number;
+  /** A forge's webhook. */
+  readonly hookBytes: number;
+  readonly hookBurst: number;
+  readonly hookPerSecond: number;
 }
 
 const MIB = 1024 ** 2;
@@ -44,6 +80,10 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   eventsBytes: 8 * MIB,
   bodiesInFlightBytes: 320 * MIB,
   artifactBytes: 2_048 * MIB,
+  uploadBytes: 2_048 * MIB,
+  uploadAgentBytes: 10_240 * MIB,
+  uploadsOpen: 1_000,
+  uploadOpenDays: 7,
   branchFileBytes: 8 * MIB,
   gitFetchRequestBytes: 16 * MIB,
   gitPushRequestBytes: 512 * MIB,
@@ -60,4 +100,26 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keepRunBytes: 1_024 * MIB,
   keepEvents: 100_000,
   keepEventLogs: 64,
+  tunnelSessions: 20_000,
+  tunnelHelloMs: 10_000,
+  tunnelHeartbeatMs: 30_000,
+  tunnelSilenceMs: 45_000,
+  tunnelBufferBytes: 64 * 1024,
+  tunnelBurst: 200,
+  tunnelPerSecond: 20,
+  commandsInFlight: 64,
+  commandResendMs: 15_000,
+  commandsWaiting: 10_000,
+  keepCommands: 1_000,
+  keepRunProgress: 5_000,
+  logAckMs: 100,
+  logAckBytes: 256 * 1024,
+  logStreamBytes: 64 * MIB,
+  keepAgentLogBytes: 512 * MIB,
+  keepAgentLogStreams: 4_000,
+  keepLogBytes: 8_192 * MIB,
+  logFollowers: 100,
+  hookBytes: 8 * MIB,
+  hookBurst: 30,
+  hookPerSecond: 1,
 };

@@ -2,6 +2,7 @@ import type { EnrolAnswer } from '../schemas/enrolment.ts';
 import type { Event } from '../schemas/event.ts';
 import type { RunReport } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
+import type { CommandState } from './commands.ts';
 
 export interface Topic<T> {
   /** Returns what ends the subscription. */
@@ -24,6 +25,37 @@ export interface Notices {
     readonly agent_id: string;
     readonly events: readonly Event[];
   }>;
+  /** An agent has come, or has gone. */
+  readonly tunnel: Topic<{
+    readonly tenant: string;
+    readonly agent_id: string;
+    readonly session: string;
+    readonly state: 'connected' | 'disconnected';
+  }>;
+  /** A signed command was stored, or its state has changed. */
+  readonly command: Topic<{
+    readonly tenant: string;
+    readonly agent_id: string;
+    readonly command_id: string;
+    readonly state: CommandState;
+  }>;
+  /** Told through the tunnel: a run has begun, or has ended. */
+  readonly run: Topic<{
+    readonly tenant: string;
+    readonly agent_id: string;
+    readonly run_id: string;
+    readonly attempt: number;
+    readonly state: string;
+  }>;
+  /** There is more of a log; `next` is its length now. */
+  readonly log: Topic<{
+    readonly tenant: string;
+    readonly agent_id: string;
+    readonly run_id: string;
+    readonly attempt: number;
+    readonly stream: 'stdout' | 'stderr';
+    readonly next: number;
+  }>;
 }
 
 /** `onFault` hears what a listener throws; the others hear the notice all the same. */
@@ -34,6 +66,10 @@ export function createNotices(onFault: (error: unknown) => void): Notices {
     notify: topic(onFault),
     status: topic(onFault),
     events: topic(onFault),
+    tunnel: topic(onFault),
+    command: topic(onFault),
+    run: topic(onFault),
+    log: topic(onFault),
   };
 }
 

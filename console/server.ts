@@ -12,12 +12,18 @@ import { createNotices, type Notices } from './notices.ts';
 import { RequestRefused } from './refusal.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { branchRoutes } from './routes/branch-files.ts';
+import { commandRoutes } from './routes/commands.ts';
 import { enrolRoute } from './routes/enrol.ts';
 import { frontRoutes } from './routes/front.ts';
 import { gitRoutes } from './routes/git.ts';
 import { readRoutes } from './routes/read-api.ts';
 import { reportRoutes } from './routes/reports.ts';
+import { runLogRoutes } from './routes/run-logs.ts';
+import { tunnelRoute } from './routes/tunnel.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { type ConsoleClock, openState } from './state.ts';
+import { createTunnelGateway } from './tunnel/gateway.ts';
+import { acceptTunnelUpgrades, isTunnelUpgrade } from './tunnel/upgrade.ts';
 
 const PRUNE_EVERY_MS = 60 * 60_000;
 
@@ -40,6 +46,8 @@ export interface Console {
   readonly url: string;
   readonly admin: ConsoleAdmin;
   readonly notices: Notices;
+  /** How many agents of a tenant have a tunnel now. */
+  connected(tenant: string): number;
   listen(): Promise<string>;
   /**
    * Takes no more requests, lets those at work finish for a short while, then ends them, git and every connection. Nothing is
@@ -53,9 +61,12 @@ export function createConsole(options: ConsoleOptions): Console {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   if (options.publicUrl !== undefined) expectOrigin(options.publicUrl);
   const state = openState(options.dataDirectory, options.clock);
-  const admin = createAdmin(state);
   const notices = createNotices((err) => options.log.error({ err }, 'a listener failed'));
+  const gateway = createTunnelGateway({ state, limits, notices, log: options.log });
+  const admin = createAdmin(state, (agentId) => gateway.revoked(new Set([agentId])));
+  notices.push.subscribe(({ tenant, commit }) => gateway.nudge(tenant, commit));
   const closing = new AbortController();
+  const leaving = new AbortController();
   const backend = createGitBackend(state.repositories.root, limits);
   const callers = createCallers(state, limits);
   const folder = createArtifactFolder(state.artifacts);
@@ -72,7 +83,9 @@ export function createConsole(options: ConsoleOptions): Console {
     requestTimeout: limits.requestDeadlineMs,
     keepAliveTimeout: 5_000,
     routerOptions: { maxParamLength: 2_048 },
-    https: options.tls ?? null,
+    ...(options.tls === undefined
+      ? { http: { shouldUpgradeCallback: isTunnelUpgrade } }
+      : { https: { ...options.tls, shouldUpgradeCallback: isTunnelUpgrade } }),
   }) as unknown as FastifyInstance;
 
   const background = new Set<Promise<void>>();
@@ -104,12 +117,26 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(artifactRoutes({ state, callers, folder, limits }));
   void app.register(enrolRoute({ state, callers, limits, notices }));
   void app.register(reportRoutes({ state, callers, limits, notices, budget }));
-  void app.register(readRoutes({ state, callers }));
+  void app.register(uploadRoutes({ state, callers, limits }));
+  void app.register(readRoutes({ state, callers, gateway }));
+  void app.register(commandRoutes({ state, callers, limits, notices, gateway }));
+  void app.register(runLogRoutes({ state, callers, limits, notices, leaving: leaving.signal }));
+  void app.register(tunnelRoute());
+
+  const upgrades = acceptTunnelUpgrades(app.server, {
+    callers,
+    gateway,
+    log: options.log,
+    now: () => options.clock.now(),
+  });
 
   let upkeep: NodeJS.Timeout | undefined;
   const close = async () => {
     draining = true;
+    leaving.abort(new Error('the console is closing'));
     clearInterval(upkeep);
+    upgrades.close();
+    await gateway.leave(limits.closeGraceMs);
     const until = performance.now() + limits.closeGraceMs;
     while (working.size > 0 && performance.now() < until) await new Promise((wake) => setTimeout(wake, 10));
     closing.abort(new Error('the console is closing'));
@@ -123,6 +150,7 @@ export function createConsole(options: ConsoleOptions): Console {
   return {
     admin,
     notices,
+    connected: (tenant) => gateway.connected(tenant),
     get url() {
       return state.publicUrl();
     },
@@ -138,6 +166,7 @@ export function createConsole(options: ConsoleOptions): Console {
         options.publicUrl ?? new URL(`${scheme}://${hostInUrl(options.host)}:${port}`).origin,
       );
       state.prune(limits);
+      gateway.start();
       upkeep = setInterval(() => state.prune(limits), PRUNE_EVERY_MS).unref();
       return state.publicUrl();
     },

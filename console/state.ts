@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createSystemChance } from '../system/clock.ts';
 import { type AgentStore, createAgentStore } from './agents.ts';
 import { type ApiKeyStore, createApiKeyStore } from './api-keys.ts';
+import { type CommandQueue, createCommandQueue } from './commands.ts';
 import { type ConsoleDatabase, openDatabase } from './database.ts';
 import { createEnrolment, type Enrolment } from './enrolment.ts';
 import { createEventHistory, type EventHistory } from './event-history.ts';
@@ -10,8 +11,11 @@ import { createGitRepositories, type GitRepositories } from './git-repositories.
 import type { ConsoleLimits } from './limits.ts';
 import { createReplayGuard, type ReplayGuard } from './replay-guard.ts';
 import { createReportStore, type ReportStore } from './reports.ts';
+import { createRunLogStore, type RunLogStore } from './run-logs.ts';
+import { createRunProgressStore, type RunProgressStore } from './run-progress.ts';
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
+import { createUploadStore, type UploadStore } from './uploads.ts';
 
 /** The part of a clock the console needs; `system/clock.ts` has more of it. */
 export interface ConsoleClock {
@@ -30,7 +34,11 @@ export interface ConsoleState {
   readonly reports: ReportStore;
   readonly events: EventHistory;
   readonly replays: ReplayGuard;
+  readonly commands: CommandQueue;
+  readonly progress: RunProgressStore;
+  readonly logs: RunLogStore;
   readonly repositories: GitRepositories;
+  readonly uploads: UploadStore;
   /** Folder of the tenants' artifact folders. */
   readonly artifacts: string;
   readonly clock: ConsoleClock;
@@ -62,6 +70,10 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
   const reports = createReportStore(database);
   const events = createEventHistory(database);
   const replays = createReplayGuard(database);
+  const uploads = createUploadStore(database, join(dataDirectory, 'uploads'));
+  const commands = createCommandQueue(database);
+  const progress = createRunProgressStore(database);
+  const logs = createRunLogStore(database, join(dataDirectory, 'logs'));
   // A server goes by its own address, even when another one has started on the same directory since.
   let ownUrl: string | null = null;
   const publicUrl = () => {
@@ -81,7 +93,11 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
     reports,
     events,
     replays,
+    commands,
+    progress,
+    logs,
     repositories: createGitRepositories(join(dataDirectory, 'git')),
+    uploads,
     artifacts,
     clock,
     newId,
@@ -97,8 +113,12 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
     prune: (limits) =>
       replays.prune(now()) +
       enrolment.prune(now()) +
+      uploads.prune(now(), limits.uploadOpenDays) +
       reports.prune(limits.keepRuns, limits.keepRunBytes) +
-      events.prune(limits.keepEvents, limits.keepEventLogs),
+      events.prune(limits.keepEvents, limits.keepEventLogs) +
+      commands.prune(limits.keepCommands) +
+      progress.prune(limits.keepRunProgress) +
+      logs.settle(limits),
     close: () => database.close(),
   };
 }

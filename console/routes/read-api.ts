@@ -5,6 +5,7 @@ import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
+import type { TunnelGateway } from '../tunnel/gateway.ts';
 
 const Count = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Query = z.object({
@@ -16,8 +17,16 @@ const Query = z.object({
 });
 
 /** What the operator reads, with an `X-Api-Key`: tenants, agents, their status, events and runs. Lists are pages. */
-export function readRoutes(parts: { readonly state: ConsoleState; readonly callers: Callers }) {
-  const { state, callers } = parts;
+export function readRoutes(parts: {
+  readonly state: ConsoleState;
+  readonly callers: Callers;
+  readonly gateway: TunnelGateway;
+}) {
+  const { state, callers, gateway } = parts;
+  const shown = ({ device_jwk: _key, ...agent }: Agent) => ({
+    ...agent,
+    tunnel: gateway.presence(agent.agent_id),
+  });
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => callers.operator(request));
 
@@ -79,8 +88,4 @@ function query(found: unknown): z.infer<typeof Query> {
   const parsed = Query.safeParse(found);
   if (parsed.success) return parsed.data;
   throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
-}
-
-function shown({ device_jwk: _key, ...agent }: Agent): Omit<Agent, 'device_jwk'> {
-  return agent;
 }

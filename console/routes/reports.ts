@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Event } from '../../schemas/event.ts';
 import { RunReport } from '../../schemas/run.ts';
-import { Status } from '../../schemas/status.ts';
 import type { Agent } from '../agents.ts';
 import type { BodyBudget } from '../body-budget.ts';
 import type { Callers } from '../callers.ts';
@@ -11,6 +10,8 @@ import type { Notices } from '../notices.ts';
 import { RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
+import { expectOwn, takeStatus } from '../status-intake.ts';
+import { placesFor } from '../upload-places.ts';
 
 /** `POST /edge/notify`, `/edge/status`, `/edge/events` (contract, section 7). Unknown fields are kept: stored is what was sent. */
 export function reportRoutes(parts: {
@@ -47,17 +48,16 @@ export function reportRoutes(parts: {
         const message = `expected the same report under ${key} as the first time, found another; a new attempt needs its own number`;
         throw new RequestRefused(422, 'idempotency_key_reused', message);
       }
-      if (outcome === 'replayed') return { stored: false };
+      const places = placesFor(state, limits, agent, report);
+      if (outcome === 'replayed') return { stored: false, ...places };
+      state.progress.completed(agent.agent_id, report, state.clock.now());
       notices.notify.publish({ tenant: agent.tenant, agent_id: agent.agent_id, report });
-      return reply.code(201).send({ stored: true });
+      return reply.code(201).send({ stored: true, ...places });
     });
 
     app.post('/edge/status', received(limits.statusBytes), async (request) => {
       const agent = senderOf(request);
-      const status = parseBody(Status, request.body);
-      expectOwn(agent, status);
-      state.reports.setStatus(agent.agent_id, request.body, state.clock.now());
-      notices.status.publish({ tenant: agent.tenant, agent_id: agent.agent_id, status });
+      takeStatus({ state, notices }, agent, request.body);
       return { stored: true };
     });
 
@@ -82,12 +82,4 @@ export function reportRoutes(parts: {
       return { next_seq: result.nextSeq };
     });
   };
-}
-
-/** An agent speaks for itself only. What it wrote before it was enrolled has no agent_id. */
-function expectOwn(agent: Agent, said: { readonly agent_id: string | null; readonly tenant: string }): void {
-  if (said.tenant === agent.tenant && (said.agent_id === null || said.agent_id === agent.agent_id)) return;
-  const found = `${said.agent_id ?? 'no agent'} of ${said.tenant}`;
-  const message = `expected a report of ${agent.agent_id} of ${agent.tenant} about itself, found one of ${found}`;
-  throw new RequestRefused(422, 'not_yours', message);
 }

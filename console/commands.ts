@@ -1,0 +1,161 @@
+import type { Agent } from './agents.ts';
+import { readCommand } from './command-envelope.ts';
+import type { ConsoleDatabase } from './database.ts';
+import { RequestRefused } from './refusal.ts';
+
+/** `sent`: through the tunnel at least once, and not yet answered. The last three are final. */
+export type CommandState = 'queued' | 'sent' | 'acknowledged' | 'refused' | 'expired';
+
+export interface CommandRow {
+  readonly id: number;
+  readonly agent_id: string;
+  readonly command_id: string;
+  readonly action: string;
+  readonly run_id: string | null;
+  readonly state: CommandState;
+  /** Why the agent refused it: its code (schemas/reasons.ts) and sentence. */
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly sent_at: string | null;
+  readonly settled_at: string | null;
+}
+
+export interface WaitingCommand {
+  readonly id: number;
+  readonly command_id: string;
+  readonly jws: string;
+}
+
+export interface CommandQueue {
+  /**
+   * Durable when it returns. The same command again is answered as it stands now; another one under its `command_id` is a
+   * conflict (409), and what no agent would take is refused (422). At most `maxWaiting` wait for one agent (429).
+   */
+  add(agent: Agent, jws: string, at: Date, maxWaiting: number): { row: CommandRow; added: boolean };
+  /** Not settled and not expired, in order of arrival, with `id` greater than `after`. */
+  waiting(agentId: string, after: number, limit: number, now: Date): WaitingCommand[];
+  sent(ids: readonly number[], at: Date): void;
+  /** The agent's answer. Null when there is no such command, or it was settled before. */
+  settle(
+    agentId: string,
+    commandId: string,
+    answer: { readonly state: 'acknowledged' } | { readonly state: 'refused'; code: string; message: string },
+    at: Date,
+  ): CommandRow | null;
+  /** Those whose time is over, now `expired`. */
+  expire(now: Date): CommandRow[];
+  /** Newest first; `before` is an `id` of a row. */
+  list(agentId: string, page: { before?: number; limit: number }): CommandRow[];
+  /** Agents for which something waits. */
+  agentsWaiting(): string[];
+  /** Forgets the oldest settled ones of every agent beyond `keep`; how many. */
+  prune(keep: number): number;
+}
+
+const COLUMNS = `id, agent_id, command_id, action, run_id, state, code, message, created_at, expires_at, sent_at, settled_at`;
+const UNSETTLED = `state IN ('queued', 'sent')`;
+
+/** Signed commands on their way to agents: kept until the agent has answered or their time is over. */
+export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
+  const { sql } = database;
+  const find = (agentId: string, commandId: string) =>
+    sql
+      .prepare(`SELECT ${COLUMNS}, jws FROM commands WHERE agent_id = ? AND command_id = ?`)
+      .get(agentId, commandId) as unknown as (CommandRow & { jws: string }) | undefined;
+  const shown = ({ jws: _jws, ...row }: CommandRow & { jws: string }): CommandRow => row;
+
+  return {
+    add(agent, jws, at, maxWaiting) {
+      const command = readCommand(jws, agent, at);
+      return database.transaction(() => {
+        const there = find(agent.agent_id, command.command_id);
+        if (there !== undefined) {
+          if (there.jws === jws) return { row: shown(there), added: false };
+          const message = `expected a command_id of its own for every command, found ${command.command_id} used before`;
+          throw new RequestRefused(409, 'command_id_used', message);
+        }
+        const { n } = sql
+          .prepare(`SELECT count(*) AS n FROM commands WHERE agent_id = ? AND ${UNSETTLED}`)
+          .get(agent.agent_id) as { n: number };
+        if (n >= maxWaiting) {
+          const message = `expected at most ${maxWaiting} commands waiting for one agent, found ${n}; let it take them first`;
+          throw new RequestRefused(429, 'too_many_commands', message, { 'retry-after': '60' });
+        }
+        sql
+          .prepare(
+            `INSERT INTO commands (agent_id, command_id, action, run_id, jws, state, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)`,
+          )
+          .run(
+            agent.agent_id,
+            command.command_id,
+            command.action,
+            command.action === 'run' || command.action === 'cancel' ? command.run_id : null,
+            jws,
+            at.toISOString(),
+            new Date(command.expires).toISOString(),
+          );
+        const row = find(agent.agent_id, command.command_id);
+        if (row === undefined) throw new Error('expected the command that was just stored');
+        return { row: shown(row), added: true };
+      });
+    },
+    waiting: (agentId, after, limit, now) =>
+      sql
+        .prepare(
+          `SELECT id, command_id, jws FROM commands
+           WHERE agent_id = ? AND id > ? AND ${UNSETTLED} AND expires_at > ? ORDER BY id LIMIT ?`,
+        )
+        .all(agentId, after, now.toISOString(), limit) as unknown as WaitingCommand[],
+    sent(ids, at) {
+      const mark = sql.prepare(
+        `UPDATE commands SET state = 'sent', sent_at = coalesce(sent_at, ?) WHERE id = ? AND state = 'queued'`,
+      );
+      database.transaction(() => {
+        for (const id of ids) mark.run(at.toISOString(), id);
+      });
+    },
+    settle(agentId, commandId, answer, at) {
+      const { code, message } = answer.state === 'refused' ? answer : { code: null, message: null };
+      const row = sql
+        .prepare(
+          `UPDATE commands SET state = ?, code = ?, message = ?, settled_at = ?
+           WHERE agent_id = ? AND command_id = ? AND ${UNSETTLED} RETURNING ${COLUMNS}`,
+        )
+        .get(answer.state, code, message, at.toISOString(), agentId, commandId);
+      return (row as unknown as CommandRow | undefined) ?? null;
+    },
+    expire: (now) =>
+      sql
+        .prepare(
+          `UPDATE commands SET state = 'expired', settled_at = :now WHERE ${UNSETTLED} AND expires_at <= :now
+           RETURNING ${COLUMNS}`,
+        )
+        .all({ now: now.toISOString() }) as unknown as CommandRow[],
+    list: (agentId, { before, limit }) =>
+      sql
+        .prepare(
+          `SELECT ${COLUMNS} FROM commands WHERE agent_id = :agent AND (:before IS NULL OR id < :before)
+           ORDER BY id DESC LIMIT :limit`,
+        )
+        .all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[],
+    agentsWaiting: () =>
+      (
+        sql.prepare(`SELECT DISTINCT agent_id FROM commands WHERE ${UNSETTLED}`).all() as {
+          agent_id: string;
+        }[]
+      ).map(({ agent_id }) => agent_id),
+    prune(keep) {
+      const done = sql
+        .prepare(
+          `DELETE FROM commands WHERE id IN (SELECT id FROM (SELECT id,
+             row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place FROM commands WHERE NOT ${UNSETTLED})
+           WHERE place > ?)`,
+        )
+        .run(keep);
+      return Number(done.changes);
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Notices } from './notices.ts';
+import type { LogStream } from './run-logs.ts';
+import type { ConsoleState } from './state.ts';
+
+const CHUNK_BYTES = 64 * 1024;
+/** Proxies and this server's own idle limit end a connection on which nothing moves. */
+const COMMENT_EVERY_MS = 20_000;
+/** The last output may come after the word that the run has ended. */
+const LAST_WORDS_MS = 2_000;
+
+/**
+ * Sends a log as server-sent events until the run has ended, the reader has gone or the console closes. `event: log` has
+ * `{offset, data}` (base64) and as its id the offset after it, with which a reader goes on; `event: end` has `{state}`.
+ * One chunk is in memory however slow the reader is.
+ */
+export async function followLog(
+  parts: {
+    readonly state: ConsoleState;
+    readonly notices: Notices;
+    readonly leaving: AbortSignal;
+    readonly answer: ServerResponse;
+  },
+  stream: LogStream,
+  from: number,
+): Promise<void> {
+  const { state, notices, leaving, answer } = parts;
+  const gone = new AbortController();
+  const over = AbortSignal.any([leaving, gone.signal]);
+  answer.once('close', () => gone.abort(new Error('the reader has gone')));
+
+  let wake = () => {};
+  /** True when something has happened since the file was looked at. */
+  let news = false;
+  const tell = () => {
+    news = true;
+    wake();
+  };
+  const isOurs = (agentId: string, runId: string) => agentId === stream.agent_id && runId === stream.run_id;
+  const stops = [
+    notices.log.subscribe(({ agent_id, run_id }) => {
+      if (isOurs(agent_id, run_id)) tell();
+    }),
+    notices.run.subscribe(({ agent_id, run_id }) => {
+      if (isOurs(agent_id, run_id)) tell();
+    }),
+    notices.notify.subscribe(({ agent_id, report }) => {
+      if (isOurs(agent_id, report.run_id)) tell();
+    }),
+  ];
+  over.addEventListener('abort', tell, { once: true });
+
+  const write = async (text: string) => {
+    if (answer.write(text) || over.aborted) return;
+    await once(answer, 'drain', { signal: over }).catch(() => {});
+  };
+  /** False when nothing has happened for so long. */
+  const sleep = async (ms: number): Promise<boolean> => {
+    if (news) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wake = resolve;
+    const timer = setTimeout(resolve, ms);
+    await promise;
+    clearTimeout(timer);
+    wake = () => {};
+    return news;
+  };
+  const ending = () =>
+    state.progress
+      .get(stream.agent_id, stream.run_id)
+      .find((run) => run.attempt === stream.attempt && run.state !== 'running')?.state;
+
+  let offset = from;
+  const sendWhatIsThere = async (): Promise<boolean> => {
+    const handle = await state.logs.open(stream);
+    if (handle === null) return false;
+    const before = offset;
+    try {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      while (!over.aborted) {
+        const { bytesRead } = await handle.read(chunk, 0, CHUNK_BYTES, offset);
+        if (bytesRead === 0) break;
+        const data = JSON.stringify({ offset, data: chunk.toString('base64', 0, bytesRead) });
+        offset += bytesRead;
+        await write(`event: log\nid: ${offset}\ndata: ${data}\n\n`);
+      }
+    } finally {
+      await handle.close();
+    }
+    return offset > before;
+  };
+
+  try {
+    let endedAt: number | null = null;
+    while (!over.aborted) {
+      news = false;
+      const ended = ending();
+      if (await sendWhatIsThere()) continue;
+      if (ended === undefined) {
+        if (!(await sleep(COMMENT_EVERY_MS))) await write(': still here\n\n');
+        continue;
+      }
+      endedAt ??= performance.now();
+      const left = LAST_WORDS_MS - (performance.now() - endedAt);
+      if (left > 0) {
+        await sleep(left);
+        continue;
+      }
+      await write(`event: end\ndata: ${JSON.stringify({ state: ended, offset })}\n\n`);
+      return;
+    }
+  } finally {
+    over.removeEventListener('abort', tell);
+    for (const stop of stops) stop();
+  }
+}

@@ -1,0 +1,85 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Slug } from '../../schemas/names.ts';
+import type { Agent } from '../agents.ts';
+import type { Callers } from '../callers.ts';
+import { COMMAND_MAX_BYTES } from '../command-envelope.ts';
+import type { ConsoleLimits } from '../limits.ts';
+import type { Notices } from '../notices.ts';
+import { notFound, RequestRefused } from '../refusal.ts';
+import { parseBody } from '../request-body.ts';
+import type { ConsoleState } from '../state.ts';
+import type { TunnelGateway } from '../tunnel/gateway.ts';
+
+const Body = z.strictObject({ jws: z.string().min(1).max(COMMAND_MAX_BYTES) });
+const Query = z.object({
+  tenant: Slug.optional(),
+  before: z.coerce.number().int().min(0).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+});
+
+/** Signed commands for an agent: `POST` and `GET /api/agents/<id>/commands`, with an `X-Api-Key`. */
+export function commandRoutes(parts: {
+  readonly state: ConsoleState;
+  readonly callers: Callers;
+  readonly limits: ConsoleLimits;
+  readonly notices: Notices;
+  readonly gateway: TunnelGateway;
+}) {
+  const { state, callers, limits, notices, gateway } = parts;
+
+  return async (app: FastifyInstance) => {
+    app.addHook('onRequest', async (request) => callers.operator(request));
+    for (const type of ['text/plain', 'application/jose']) {
+      app.addContentTypeParser(type, { parseAs: 'string' }, (_request, body, done) => done(null, body));
+    }
+
+    app.post('/api/agents/:id/commands', { bodyLimit: COMMAND_MAX_BYTES + 1_024 }, async (request, reply) => {
+      const agent = agentOf(state, request);
+      if (agent.revoked_at !== null) {
+        const message = `expected an agent in good standing, found ${agent.agent_id}, revoked at ${agent.revoked_at}`;
+        throw new RequestRefused(409, 'agent_revoked', message);
+      }
+      const jws = typeof request.body === 'string' ? request.body.trim() : parseBody(Body, request.body).jws;
+      const { row, added } = state.commands.add(agent, jws, state.clock.now(), limits.commandsWaiting);
+      const { command_id } = row;
+      if (added) {
+        notices.command.publish({
+          tenant: agent.tenant,
+          agent_id: agent.agent_id,
+          command_id,
+          state: 'queued',
+        });
+        gateway.commandAdded(agent.agent_id);
+      }
+      return reply
+        .code(202)
+        .send({ command_id, state: row.state, connected: gateway.presence(agent.agent_id).connected });
+    });
+
+    // Newest first; `before=<id>` for the page after.
+    app.get('/api/agents/:id/commands', async (request) => {
+      const agent = agentOf(state, request);
+      const { before, limit } = query(request);
+      const commands = state.commands.list(agent.agent_id, { before, limit });
+      return { commands, next_before: commands.length === limit ? (commands.at(-1)?.id ?? null) : null };
+    });
+  };
+}
+
+function query(request: FastifyRequest): z.infer<typeof Query> {
+  const parsed = Query.safeParse(request.query);
+  if (parsed.success) return parsed.data;
+  throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
+}
+
+/** The agent the path names; with `?tenant=` only when it is that tenant's. */
+export function agentOf(state: ConsoleState, request: FastifyRequest): Agent {
+  const { id } = request.params as { id: string };
+  const { tenant } = request.query as { tenant?: unknown };
+  const agent = state.agents.get(id);
+  if (agent === null || (tenant !== undefined && agent.tenant !== tenant)) {
+    throw notFound('expected the id of an agent, found no such agent');
+  }
+  return agent;
+}

@@ -1,0 +1,125 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Id } from '../../schemas/names.ts';
+import type { Callers } from '../callers.ts';
+import type { ConsoleLimits } from '../limits.ts';
+import { followLog } from '../log-follower.ts';
+import type { Notices } from '../notices.ts';
+import { notFound, RequestRefused } from '../refusal.ts';
+import type { LogStream } from '../run-logs.ts';
+import type { ConsoleState } from '../state.ts';
+import { agentOf } from './commands.ts';
+
+const Query = z.object({
+  stream: z.enum(['stdout', 'stderr']).default('stdout'),
+  attempt: z.coerce.number().int().min(1).max(1_000_000).optional(),
+  offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(8 * 1024 * 1024)
+    .default(1024 * 1024),
+  follow: z.stringbool().default(false),
+});
+
+/**
+ * What a run prints, while it goes on and after: `GET /api/agents/<id>/runs/<run_id>/log`, with an `X-Api-Key`. Bytes from
+ * `offset`, where the next call goes on in `X-Next-Offset`; or, with `follow`, server-sent events until the run has ended.
+ */
+export function runLogRoutes(parts: {
+  readonly state: ConsoleState;
+  readonly callers: Callers;
+  readonly limits: ConsoleLimits;
+  readonly notices: Notices;
+  /** Aborts as soon as the console begins to close. */
+  readonly leaving: AbortSignal;
+}) {
+  const { state, callers, limits, notices, leaving } = parts;
+  let followers = 0;
+
+  const streamOf = (request: FastifyRequest): { stream: LogStream; query: z.infer<typeof Query> } => {
+    const { run_id } = request.params as { run_id: string };
+    const { agent_id } = agentOf(state, request);
+    const parsed = Query.safeParse(request.query);
+    if (!parsed.success) throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
+    if (!Id.safeParse(run_id).success) throw notFound('expected the id of a run');
+    const query = parsed.data;
+    const attempt =
+      query.attempt ??
+      Math.max(
+        1,
+        ...state.logs.list(agent_id, run_id).map((row) => row.attempt),
+        ...state.progress.get(agent_id, run_id).map((row) => row.attempt),
+      );
+    return { stream: { agent_id, run_id, attempt, stream: query.stream }, query };
+  };
+
+  return async (app: FastifyInstance) => {
+    app.addHook('onRequest', async (request) => callers.operator(request));
+
+    app.get('/api/agents/:id/runs', async (request) => {
+      const { agent_id } = agentOf(state, request);
+      const running = (request.query as { running?: unknown }).running !== undefined;
+      return { runs: state.progress.list(agent_id, { running, limit: 200 }) };
+    });
+
+    app.get('/api/agents/:id/runs/:run_id/logs', async (request) => {
+      const { run_id } = request.params as { run_id: string };
+      const { agent_id } = agentOf(state, request);
+      return { logs: state.logs.list(agent_id, run_id) };
+    });
+
+    app.get('/api/agents/:id/runs/:run_id/log', async (request, reply) => {
+      const { stream, query } = streamOf(request);
+      if (query.follow) return follow(request, reply, stream, query.offset);
+      const handle = await state.logs.open(stream);
+      if (handle === null) throw notFound('expected the log of a run, found nothing of it');
+      try {
+        const bytes = Buffer.alloc(query.limit);
+        const { bytesRead } = await handle.read(bytes, 0, bytes.length, query.offset);
+        return await reply
+          .header('x-next-offset', String(query.offset + bytesRead))
+          .header('x-attempt', String(stream.attempt))
+          .type('application/octet-stream')
+          .send(bytes.subarray(0, bytesRead));
+      } finally {
+        await handle.close();
+      }
+    });
+
+    const follow = async (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      stream: LogStream,
+      offset: number,
+    ): Promise<FastifyReply> => {
+      if (followers >= limits.logFollowers) {
+        const message = `expected at most ${limits.logFollowers} followers of logs at one time; try again later`;
+        throw new RequestRefused(503, 'busy', message, { 'retry-after': '10' });
+      }
+      followers += 1;
+      const last = Number(request.headers['last-event-id']);
+      const from =
+        Number.isSafeInteger(last) && last >= 0 && request.headers['last-event-id'] !== undefined
+          ? last
+          : offset;
+      reply.hijack();
+      reply.raw.writeHead(200, {
+        ...(reply.getHeaders() as Record<string, string>),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-attempt': String(stream.attempt),
+      });
+      try {
+        await followLog({ state, notices, leaving, answer: reply.raw }, stream, from);
+      } catch (err) {
+        request.log.info({ err }, 'a follower of a log was lost');
+      } finally {
+        followers -= 1;
+        reply.raw.end();
+      }
+      return reply;
+    };
+  };
+}

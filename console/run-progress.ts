@@ -1,0 +1,95 @@
+import type { RunReport } from '../schemas/run.ts';
+import type { RunStarted } from '../schemas/tunnel-frame.ts';
+import type { ConsoleDatabase } from './database.ts';
+
+/** A run as agents tell of it while it goes on; the report with its output comes by `POST /edge/notify`. */
+export interface RunProgress {
+  readonly agent_id: string;
+  readonly run_id: string;
+  readonly attempt: number;
+  readonly flow: string;
+  readonly version: string | null;
+  /** `running`, or how it ended. */
+  readonly state: string;
+  readonly exit_code: number | null;
+  readonly started_at: string | null;
+  readonly finished_at: string | null;
+  readonly updated_at: string;
+}
+
+export type RunCompleted = Pick<
+  RunReport,
+  'run_id' | 'attempt' | 'flow' | 'version' | 'status' | 'exit_code' | 'started_at' | 'finished_at'
+>;
+
+export interface RunProgressStore {
+  /** Idempotent, and of no effect on a run that has ended. */
+  started(agentId: string, run: RunStarted, at: Date): void;
+  completed(agentId: string, run: RunCompleted, at: Date): void;
+  /** Newest first. */
+  list(agentId: string, filter: { running?: boolean; limit: number }): RunProgress[];
+  get(agentId: string, runId: string): RunProgress[];
+  prune(keep: number): number;
+}
+
+export function createRunProgressStore({ sql }: ConsoleDatabase): RunProgressStore {
+  return {
+    started(agentId, run, at) {
+      sql
+        .prepare(
+          `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, started_at, updated_at)
+           VALUES (?, ?, ?, ?, ?, 'running', ?, ?) ON CONFLICT DO NOTHING`,
+        )
+        .run(agentId, run.run_id, run.attempt, run.flow, run.version, run.at, at.toISOString());
+    },
+    completed(agentId, run, at) {
+      sql
+        .prepare(
+          `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, exit_code, started_at, finished_at, updated_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET state = excluded.state, exit_code = excluded.exit_code,
+             finished_at = excluded.finished_at, updated_at = excluded.updated_at`,
+        )
+        .run(
+          agentId,
+          run.run_id,
+          run.attempt,
+          run.flow,
+          run.version,
+          run.status,
+          run.exit_code,
+          run.started_at,
+          run.finished_at,
+          at.toISOString(),
+        );
+      // An attempt before the last never gets a word of its own.
+      sql
+        .prepare(
+          `UPDATE run_progress SET state = 'retried', updated_at = ?
+           WHERE agent_id = ? AND run_id = ? AND attempt < ? AND state = 'running'`,
+        )
+        .run(at.toISOString(), agentId, run.run_id, run.attempt);
+    },
+    list: (agentId, { running = false, limit }) =>
+      sql
+        .prepare(
+          `SELECT * FROM run_progress WHERE agent_id = ? AND (? = 0 OR state = 'running')
+           ORDER BY updated_at DESC, run_id DESC LIMIT ?`,
+        )
+        .all(agentId, Number(running), limit) as unknown as RunProgress[],
+    get: (agentId, runId) =>
+      sql
+        .prepare('SELECT * FROM run_progress WHERE agent_id = ? AND run_id = ? ORDER BY attempt')
+        .all(agentId, runId) as unknown as RunProgress[],
+    prune(keep) {
+      const done = sql
+        .prepare(
+          `DELETE FROM run_progress WHERE (agent_id, run_id, attempt) IN (SELECT agent_id, run_id, attempt FROM (
+             SELECT agent_id, run_id, attempt, row_number() OVER (PARTITION BY agent_id ORDER BY updated_at DESC) AS place
+             FROM run_progress) WHERE place > ?)`,
+        )
+        .run(keep);
+      return Number(done.changes);
+    },
+  };
+}
