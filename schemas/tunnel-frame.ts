@@ -27,7 +27,7 @@ export const TunnelFrame = z.looseObject({
   source: z.string().min(1).max(256),
   time: Timestamp.optional(),
   datacontenttype: z.string().max(128).optional(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
 });
 export type TunnelFrame = z.infer<typeof TunnelFrame>;
 
