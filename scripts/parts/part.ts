@@ -24,7 +24,11 @@ export type PartBuild =
       readonly features: readonly string[];
       /** Packages of its lock file that this compiler no longer takes, and the versions that it does. */
       readonly updates: Readonly<Record<string, string>>;
-    };
+    }
+  /** Comes as a wheel; `program` is where it lies in it, a pattern. */
+  | { readonly kind: 'pip-program'; readonly package: string; readonly program: string }
+  /** Not a program: a folder of wheels. */
+  | { readonly kind: 'wheels'; readonly packages: readonly string[] };
 
 const ROOT = new URL('../../', import.meta.url);
 const SUFFIX = process.platform === 'win32' ? '.exe' : '';
