@@ -1,26 +1,16 @@
 import type { RunReport, TriggerKind } from '../schemas/run.ts';
-import type {
-  Chance,
-  Clock,
-  EventSink,
-  ReportSink,
-  RunListener,
-  RunRecord,
-  RunResult,
-  RunStore,
-  VersionStore,
-} from './ports.ts';
+import type { Chance, Clock, EventSink, ReportSink, RunRecord, RunStore, VersionStore } from './ports.ts';
 import type { AgentRecords } from './records.ts';
-import { type RollBackDeps, rollBack } from './roll-back.ts';
-import { type AttemptParts, beginAttempt, retryDelayMs, retryWaitMs } from './run-attempt.ts';
 import { createRunEnds } from './run-end.ts';
 import { runEvent, unstarted } from './run-outcome.ts';
 import { createRunQueue } from './run-queue.ts';
+import { endLost, type RecoveryDeps, takeUpQueued } from './run-recovery.ts';
+import { createRunRollBacks, type RunRollBack } from './run-roll-back.ts';
 import { createRunStreaks } from './run-streak.ts';
 import { heldLease, leaseOf, type RunLease, type RunVersion, runVersion } from './run-version.ts';
-import { traceparent } from './traceparent.ts';
+import { createRunWork, type RunWorkDeps } from './run-work.ts';
 
-export interface DispatcherDeps extends AttemptParts {
+export interface DispatcherDeps extends RunWorkDeps, RecoveryDeps {
   readonly runs: RunStore;
   readonly store: Pick<VersionStore, 'current' | 'absolute'>;
   readonly records: AgentRecords;
@@ -28,29 +18,9 @@ export interface DispatcherDeps extends AttemptParts {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly chance: Chance;
-  /** Told of every attempt that starts and of every end. */
-  readonly listener?: RunListener;
   /** `runs.rollback_on: runs`; without it runs never roll anything back. */
   readonly rollBack?: RunRollBack;
-  /** Ends what an earlier life of the agent left running of a run; how many processes it found. */
-  readonly endOrphans: (run: {
-    runId: string;
-    process: RunRecord['process'];
-  }) => Promise<{ ended: number; left: number } | void>;
-  /** A run whose end could not be written; it stays as it is until the next start takes it up. */
-  readonly onFault: (error: unknown) => void;
-  /** Output that an unfinished attempt left on disk, kept and redacted already. */
-  readonly salvage: (runId: string, attempt: number) => Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
-}
-
-export interface RunRollBack {
-  /** Asked when a version has failed too often. */
-  readonly isOn: () => boolean;
-  readonly store: RollBackDeps['store'];
-  /** Never beside a reconcile. */
-  readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
-  /** A version was rolled back: the next reconcile says what follows. */
-  readonly onDone: () => void;
+  readonly salvage: RunWorkDeps['salvage'];
 }
 
 export interface RunRequestByName {
@@ -95,23 +65,21 @@ export interface Dispatcher {
 /** Queued runs at most: past it a trigger is refused, not forgotten. */
 const QUEUE_MAX = 10_000;
 
-interface Live {
-  /** Why it is cancelled, when it is. */
-  cancelled: string | null;
-  handle: { cancel(): void } | null;
-}
-
-/** Runs what triggers ask for: the queue, the attempts, the ends. What may begin when is decided in run-queue.ts. */
+/**
+ * Runs what triggers ask for. What may begin when is decided in run-queue.ts, attempts and retries are in run-work.ts, ends
+ * in run-end.ts, what a crash left in run-recovery.ts.
+ */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const { runs, clock, chance, events } = deps;
   const queue = createRunQueue();
-  const live = new Map<string, Live>();
-  /** Runs between two attempts. */
-  const retries = new Map<string, AbortController>();
   const streaks = createRunStreaks(deps.records, deps.store);
-  const ends = createRunEnds({ ...deps, streaks, onBadVersion: rollBackBad });
-  /** Work that a drain waits for beside the runs. */
-  const background = new Set<Promise<unknown>>();
+  const rollBacks = createRunRollBacks(deps, streaks);
+  const ends = createRunEnds({
+    ...deps,
+    streaks,
+    onTurn: (flow, turn) => (turn === 'bad' ? rollBacks.consider(flow) : rollBacks.turnedWell(flow)),
+  });
+  const work = createRunWork(deps, { queue, ends, next: soon });
   let pumping = false;
   let draining = false;
 
@@ -189,7 +157,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   }
 
   function pump(): void {
-    while (!draining && live.size < deps.settings().concurrency) {
+    while (!draining && work.counts().running < deps.settings().concurrency) {
       const next = queue.next();
       if (next === null) return;
       const run = runs.get(next.runId);
@@ -202,7 +170,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
         queue.relock(next, lease.spec.lock);
         continue;
       }
-      begin(run, lease);
+      work.begin(run, lease);
     }
   }
 
@@ -213,123 +181,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     return typeof chosen === 'string' ? chosen : leaseOf(chosen);
   }
 
-  function begin(run: RunRecord, lease: RunLease | string): void {
-    const { run_id } = run;
-    const entry: Live = { cancelled: null, handle: null };
-    live.set(run_id, entry);
-    const work = async () => {
-      try {
-        const result = await attempt(run, lease, entry).catch((error: unknown) => {
-          const found = error instanceof Error ? error.message : String(error);
-          return { final: unstarted(`the agent could not carry out the run: ${found}`, clock.now()) };
-        });
-        if ('again' in result) park(run_id, result.again);
-        else conclude(run_id, result.final, entry.cancelled);
-      } catch (error) {
-        ends.give(run_id, error);
-        deps.onFault(error);
-        queue.release(run_id);
-      }
-      live.delete(run_id);
-      soon();
-    };
-    track(work());
-  }
-
-  /** One attempt: how the run ended by it, or that another one follows. */
-  async function attempt(
-    before: RunRecord,
-    lease: RunLease | string,
-    entry: Live,
-  ): Promise<{ final: RunResult } | { again: RunResult }> {
-    if (typeof lease === 'string') return { final: unstarted(lease, clock.now()) };
-    const change = {
-      ...lease,
-      state: 'running',
-      attempt: before.attempt + 1,
-      started_at: before.started_at ?? clock.now().toISOString(),
-      traceparent: before.traceparent ?? traceparent(chance),
-      reason: null,
-      exit_code: null,
-      next_attempt_at: null,
-    } as const;
-    runs.update(before.run_id, change);
-    const run = { ...before, ...change };
-    const handle = await beginAttempt(deps, run);
-    if (typeof handle === 'string') return { final: unstarted(handle, clock.now()) };
-    entry.handle = handle;
-    if (entry.cancelled !== null) handle.cancel();
-    runs.update(run.run_id, { process: handle.process });
-    events.emit(runEvent('RunStarted', run, `attempt ${run.attempt} is started`));
-    deps.listener?.started({
-      run_id: run.run_id,
-      attempt: run.attempt,
-      flow: run.flow,
-      version: run.version,
-      at: clock.now().toISOString(),
-    });
-    const result = await handle.done;
-    entry.handle = null;
-    const failed = result.status === 'failed' || result.status === 'timed_out';
-    const again = failed && run.attempt <= run.spec.retries && entry.cancelled === null;
-    return again ? { again: result } : { final: result };
-  }
-
-  function conclude(runId: string, result: RunResult, cancelled: string | null): void {
-    const replaced = result.status === 'cancelled' && cancelled !== null && cancelled !== '';
-    const reason = replaced ? `${cancelled}: ${result.reason ?? 'cancelled'}` : result.reason;
-    ends.finish(runId, { ...result, reason });
-    queue.release(runId);
-  }
-
-  /** Waits for the next attempt: queued again, in its old place. Others have the slot and the lock meanwhile. */
-  function park(runId: string, result: RunResult): void {
-    const run = runs.get(runId) as RunRecord;
-    const waitMs = retryDelayMs(run.attempt, chance.uniform());
-    const next_attempt_at = new Date(clock.now().getTime() + waitMs).toISOString();
-    const how = result.reason ?? result.status;
-    const reason = `attempt ${run.attempt} of ${(run.spec?.retries ?? 0) + 1} ${result.status} (${how}); the next one is due at ${next_attempt_at}`;
-    runs.update(runId, {
-      state: 'queued',
-      exit_code: result.exitCode,
-      reason,
-      process: null,
-      next_attempt_at,
-    });
-    queue.park(runId);
-    events.emit(runEvent('RunRetrying', run, reason));
-    retryIn(runId, waitMs);
-  }
-
-  function retryIn(runId: string, waitMs: number): void {
-    const stop = new AbortController();
-    retries.set(runId, stop);
-    if (draining) return;
-    const due = () => {
-      if (retries.get(runId) !== stop || draining) return;
-      retries.delete(runId);
-      queue.unpark(runId);
-      soon();
-    };
-    clock.sleep(waitMs, stop.signal).then(due, () => {});
-  }
-
   /** Ends a run wherever it is; false when it is nowhere. `why` is empty for a cancel by hand. */
   function end(runId: string, why: string): boolean {
-    const entry = live.get(runId);
-    if (entry !== undefined) {
-      entry.cancelled ??= why;
-      entry.handle?.cancel();
-      return true;
-    }
-    const stop = retries.get(runId);
-    if (stop !== undefined) {
-      retries.delete(runId);
-      stop.abort(new Error('the run is cancelled'));
-      track(endParked(runId, why));
-      return true;
-    }
-    if (!queue.remove(runId)) return false;
+    if (work.end(runId, why)) return true;
+    if (!queue.waits(runId)) return false;
     const reason = why === '' ? 'cancelled before it started' : why;
     ends.finish(
       runId,
@@ -338,79 +193,6 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     );
     soon();
     return true;
-  }
-
-  /** Its report shows what the last attempt printed. */
-  async function endParked(runId: string, why: string): Promise<void> {
-    const attempts = runs.get(runId)?.attempt ?? 1;
-    const reason = `${why === '' ? 'cancelled' : why} while it waited for attempt ${attempts + 1}`;
-    try {
-      const output = await deps.salvage(runId, attempts);
-      ends.finish(runId, { ...unstarted(reason, clock.now(), 'cancelled'), ...output });
-    } catch (error) {
-      ends.give(runId, error);
-      deps.onFault(error);
-    }
-    queue.release(runId);
-    soon();
-  }
-
-  function rollBackBad(flow: string): void {
-    const { rollBack: how } = deps;
-    if (how?.isOn() !== true) return;
-    const work = how.exclusive(async () => {
-      const bad = streaks.bad(flow);
-      if (bad === null || !how.isOn()) return;
-      const { records, reports } = deps;
-      const now = clock.now();
-      const { seq } = how.store.current();
-      const options = { now, seq, withoutPrevious: 'keep' } as const;
-      const result = await rollBack({ store: how.store, records, events, reports }, bad, options);
-      if (result.kind === 'rolled_back') how.onDone();
-    });
-    track(work.catch(deps.onFault));
-  }
-
-  function track(work: Promise<unknown>): void {
-    background.add(work);
-    void work.finally(() => background.delete(work));
-  }
-
-  async function takeUpLost(): Promise<string[]> {
-    const lost: string[] = [];
-    for (const run of runs.list({ states: ['running'], limit: QUEUE_MAX })) {
-      const found = await deps.endOrphans({ runId: run.run_id, process: run.process });
-      if (found !== undefined && found.ended + found.left > 0) events.emit(orphansEvent(run, found));
-      const output = await deps.salvage(run.run_id, Math.max(1, run.attempt));
-      const reason = 'the agent ended while the run was under way; whether it finished its work is not known';
-      ends.finish(run.run_id, { ...unstarted(reason, clock.now()), ...output, status: 'lost' });
-      lost.push(run.run_id);
-    }
-    return lost;
-  }
-
-  function takeUpQueued(): void {
-    const queued = runs.list({ states: ['queued'], limit: QUEUE_MAX });
-    const locks = new Map<string, string | null>();
-    const lockOf = (run: RunRecord) => {
-      if (run.spec !== null) return run.spec.lock;
-      const known = locks.get(run.flow);
-      if (known !== undefined) return known;
-      const lock = deps.records.flow(run.flow)?.active?.spec.lock ?? null;
-      locks.set(run.flow, lock);
-      return lock;
-    };
-    for (const run of queued.toReversed()) {
-      const entry = { runId: run.run_id, flow: run.flow, lock: lockOf(run) };
-      const waitMs = retryWaitMs(run.next_attempt_at, clock.now());
-      if (waitMs > 0 && queue.standing(run.flow) === null) {
-        queue.addParked(entry);
-        retryIn(run.run_id, waitMs);
-      } else {
-        queue.add(entry);
-      }
-    }
-    soon();
   }
 
   return {
@@ -424,37 +206,24 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     cancel: (runId) => end(runId, ''),
     wait: (runId) => ends.wait(runId),
     async recover({ resume }) {
-      const lost = await takeUpLost();
-      if (resume) takeUpQueued();
-      for (const flow of Object.keys(deps.store.current().flows)) {
-        if (resume && streaks.bad(flow) !== null) rollBackBad(flow);
-      }
+      const lost = await endLost(deps, ends);
+      if (!resume) return lost;
+      takeUpQueued(deps, queue, work.retryIn);
+      soon();
+      for (const flow of Object.keys(deps.store.current().flows)) rollBacks.consider(flow);
       return lost;
     },
     settingsChanged: soon,
-    cancelRunning() {
-      for (const entry of live.values()) {
-        entry.cancelled ??= '';
-        entry.handle?.cancel();
-      }
-    },
+    cancelRunning: () => work.endAll(),
     async drain() {
       draining = true;
-      for (const stop of retries.values()) stop.abort(new Error('the agent ends'));
-      while (background.size > 0) await Promise.allSettled(background);
+      work.stop();
+      await work.idle();
+      await rollBacks.idle();
     },
-    counts: () => ({ running: live.size, queued: queue.size + retries.size }),
+    counts() {
+      const { running, waiting } = work.counts();
+      return { running, queued: queue.size + waiting };
+    },
   };
-}
-
-function orphansEvent(run: RunRecord, found: { ended: number; left: number }) {
-  const rest = found.left > 0 ? `; ${found.left} could not be ended` : '';
-  return {
-    severity: 'warning',
-    reason: 'OrphansEnded',
-    message: `run ${run.run_id} of flow ${run.flow}: ${found.ended} processes of an earlier life of the agent are ended${rest}`,
-    because: 'the agent had ended while the run was under way',
-    flow: run.flow,
-    run_id: run.run_id,
-  } as const;
 }

@@ -16,8 +16,8 @@ export interface RunEndParts {
   readonly events: EventSink;
   readonly listener?: RunListener;
   readonly streaks: RunStreaks;
-  /** A version turned out to be bad by how its runs ended. */
-  readonly onBadVersion: (flow: string) => void;
+  /** The active version of a flow has turned bad by how its runs ended, or well again. */
+  readonly onTurn: (flow: string, turn: 'bad' | 'well') => void;
 }
 
 /** The end of a run, in one place: exactly one transaction with its report, one event, and an answer to whoever waits. */
@@ -47,18 +47,18 @@ export function createRunEnds(parts: RunEndParts): RunEnds {
   function end(run: RunRecord, result: RunEndResult, event: RunEventReason, write: () => void): void {
     const report = reportOf(run, result);
     const what = result.reason ?? `exit code ${result.exitCode}`;
-    let bad = false;
+    let turn: 'bad' | 'well' | null = null;
     parts.records.transaction(() => {
       write();
       parts.reports.run(report);
-      bad = parts.streaks.note(run, result.status, what);
+      turn = parts.streaks.note(run, result.status, what);
     });
     parts.events.emit(runEvent(event, run, what));
     parts.listener?.completed(report);
     remembered.set(run.run_id, report);
     if (remembered.size > REMEMBERED) remembered.delete(remembered.keys().next().value as string);
     for (const waiter of takeWaiters(run.run_id)) waiter.resolve(report);
-    if (bad) parts.onBadVersion(run.flow);
+    if (turn !== null) parts.onTurn(run.flow, turn);
   }
 
   return {

@@ -25,8 +25,10 @@ export interface RunQueue {
   unpark(runId: string): boolean;
   /** It has ended. */
   release(runId: string): void;
-  /** Takes out one that has not begun. False when it is not waiting. */
-  remove(runId: string): boolean;
+  /** True for one that has not begun. */
+  waits(runId: string): boolean;
+  /** Takes out one that has not begun. */
+  remove(runId: string): void;
   /** Ids of a flow that wait, oldest first, and then the one that has begun (running or parked). */
   ofFlow(flow: string): readonly string[];
   /** The one that has begun, else the one that waits longest, of a flow. */
@@ -135,16 +137,19 @@ export function createRunQueue(): RunQueue {
       found.lane.begun = null;
       tidy(found.entry.flow, found.lane);
     },
-    remove(runId) {
+    waits(runId) {
       const flow = flowOf.get(runId);
-      const lane = flow === undefined ? undefined : lanes.get(flow);
+      return flow !== undefined && lanes.get(flow)?.begun?.runId !== runId;
+    },
+    remove(runId) {
+      const flow = flowOf.get(runId) ?? '';
+      const lane = lanes.get(flow);
       const at = lane?.waiting.findIndex((entry) => entry.runId === runId) ?? -1;
-      if (flow === undefined || lane === undefined || at < 0) return false;
+      if (lane === undefined || at < 0) return;
       lane.waiting.splice(at, 1);
       size -= 1;
       flowOf.delete(runId);
       tidy(flow, lane);
-      return true;
     },
     ofFlow(flow) {
       const lane = lanes.get(flow);

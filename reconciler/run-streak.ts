@@ -10,8 +10,8 @@ export const FAILING_RUNS = 3;
 
 /** `runs.rollback_on: runs`: how fresh versions fare. Kept on disk, so that it counts across restarts. */
 export interface RunStreaks {
-  /** Counts the end of a run, in the transaction of that end. True when it makes its version a bad one. */
-  note(run: RunRecord, status: RunStatus, reason: string): boolean;
+  /** Counts the end of a run, in the transaction of that end: its version has turned bad by it, or well again, or neither. */
+  note(run: RunRecord, status: RunStatus, reason: string): 'bad' | 'well' | null;
   /** The active version of a flow when it is a bad one. */
   bad(flow: string): BadVersion | null;
 }
@@ -28,17 +28,18 @@ export function createRunStreaks(
   return {
     note(run, status, reason) {
       // what ended for reasons of the agent or of a person says nothing about the version
-      if (status === 'lost' || status === 'cancelled' || run.attempt === 0) return false;
+      if (status === 'lost' || status === 'cancelled' || run.attempt === 0) return null;
       const active = store.current().flows[run.flow];
-      if (active === undefined || active.sha256 !== run.sha256) return false;
-      if (run.started_at === null || run.started_at < active.activated_at) return false;
+      if (active === undefined || active.sha256 !== run.sha256) return null;
+      if (run.started_at === null || run.started_at < active.activated_at) return null;
       const before = streakOf(run.flow, active);
-      if (before?.succeeded === true) return false;
+      if (before?.succeeded === true) return null;
       const { sha256, activated_at } = active;
       const succeeded = status === 'succeeded';
       const failures = succeeded ? 0 : (before?.failures ?? 0) + 1;
       records.saveRunStreak(run.flow, { sha256, activated_at, succeeded, failures, why: reason });
-      return failures >= FAILING_RUNS;
+      if (failures >= FAILING_RUNS) return 'bad';
+      return succeeded && (before?.failures ?? 0) >= FAILING_RUNS ? 'well' : null;
     },
     bad(flow) {
       const active = store.current().flows[flow];

@@ -26,6 +26,9 @@ export function runVersion(
     const others = names.length === 0 ? 'no flow is active' : `active are: ${names.slice(0, 20).join(', ')}`;
     return `expected the id of an active flow, found "${flow}" (${others})`;
   }
+  if (state.active.spec.runtime === 'service') {
+    return `flow ${flow} is a service: a running agent keeps it, and nothing triggers it; "edge-agent status" says where it answers`;
+  }
   const { version, sha256, path, revision, previous } = active;
   if (named === undefined || named === version) {
     return { version, sha256, path, revision, settings: state.active };

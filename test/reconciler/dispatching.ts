@@ -9,7 +9,7 @@ import type { Current } from '../../schemas/current.ts';
 import type { EventDraft } from '../../schemas/event.ts';
 import type { FlowSpec } from '../../schemas/flow-spec.ts';
 import type { RunReport } from '../../schemas/run.ts';
-import { type Database, openDatabase } from '../../store/database.ts';
+import { type Database, IN_MEMORY, openDatabase } from '../../store/database.ts';
 import { createStateDocuments } from '../../store/documents.ts';
 import { createReportQueue } from '../../store/report-queue.ts';
 import { createRunStore } from '../../store/run-store.ts';
@@ -46,13 +46,13 @@ export interface DispatcherBench {
 }
 
 /** A dispatcher over the real SQLite stores; attempts end when the test says so, time passes when the test says so. */
-export function createDispatcherBench(start: Date = NOW): DispatcherBench {
+export function createDispatcherBench({ onDisk = false } = {}): DispatcherBench {
   const folder = mkdtempSync(join(tmpdir(), 'dispatcher-'));
-  const database = openDatabase(join(folder, 'agent.db'));
+  const database = openDatabase(onDisk ? join(folder, 'agent.db') : IN_MEMORY);
   const records = createAgentRecords(createStateDocuments(database));
   const runs = createRunStore(database);
   const queue = createReportQueue(database);
-  const clock = createManualClock(start);
+  const clock = createManualClock(NOW);
   const running = new Map<string, RunningAttempt>();
   const settings = { concurrency: 2 };
   const events: EventDraft[] = [];

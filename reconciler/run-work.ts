@@ -1,0 +1,198 @@
+import type { Chance, Clock, EventSink, RunListener, RunRecord, RunResult, RunStore } from './ports.ts';
+import { type AttemptParts, beginAttempt, retryDelayMs } from './run-attempt.ts';
+import type { RunEnds } from './run-end.ts';
+import { runEvent, unstarted } from './run-outcome.ts';
+import type { RunQueue } from './run-queue.ts';
+import type { RunLease } from './run-version.ts';
+import { traceparent } from './traceparent.ts';
+
+export interface RunWorkDeps extends AttemptParts {
+  readonly runs: RunStore;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** Told of every attempt that starts and of every end. */
+  readonly listener?: RunListener;
+  /** Output that an unfinished attempt left on disk, kept and redacted already. */
+  readonly salvage: (runId: string, attempt: number) => Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
+  /** A run whose end could not be written; it stays as it is until the next start takes it up. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Runs that have begun: under way, or between two attempts. */
+export interface RunWork {
+  /** One attempt; then the end, or the wait for another one. A text says why the run cannot be made. */
+  begin(run: RunRecord, lease: RunLease | string): void;
+  /** A run that the queue has parked gets its next attempt after `waitMs`. */
+  retryIn(runId: string, waitMs: number): void;
+  /** Ends a run that has begun; false when it has not. `why` is empty for a cancel by hand. */
+  end(runId: string, why: string): boolean;
+  /** Ends all that is under way, and nothing that waits. */
+  endAll(): void;
+  /** Nothing begins any more, and nobody waits for another attempt: they stay queued on disk. */
+  stop(): void;
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void>;
+  counts(): { readonly running: number; readonly waiting: number };
+}
+
+interface Live {
+  /** Why it is cancelled, when it is. */
+  cancelled: string | null;
+  handle: { cancel(): void } | null;
+}
+
+/** `next` is called when others may begin. */
+export function createRunWork(
+  deps: RunWorkDeps,
+  { queue, ends, next }: { queue: RunQueue; ends: RunEnds; next: () => void },
+): RunWork {
+  const { runs, clock, chance, events } = deps;
+  const live = new Map<string, Live>();
+  /** Between two attempts. */
+  const retries = new Map<string, AbortController>();
+  const working = new Set<Promise<void>>();
+  let stopped = false;
+
+  /** Does not reject. Whatever becomes of a run, its place is free afterwards. */
+  function track(runId: string, work: () => Promise<void>): void {
+    const done = work()
+      .catch((error: unknown) => {
+        queue.release(runId);
+        ends.give(runId, error);
+        deps.onFault(error);
+      })
+      .finally(() => {
+        live.delete(runId);
+        working.delete(done);
+        next();
+      });
+    working.add(done);
+  }
+
+  async function carryOut(run: RunRecord, lease: RunLease | string, entry: Live): Promise<void> {
+    const outcome = await attempt(run, lease, entry).catch((error: unknown) => {
+      const found = error instanceof Error ? error.message : String(error);
+      const message = `the agent could not carry out the run: ${found}`;
+      return { result: unstarted(message, clock.now()), again: false };
+    });
+    if (outcome.again) park(run.run_id, outcome.result);
+    else conclude(run.run_id, outcome.result, entry.cancelled);
+  }
+
+  /** One attempt: its result, and whether another one follows. */
+  async function attempt(
+    before: RunRecord,
+    lease: RunLease | string,
+    entry: Live,
+  ): Promise<{ result: RunResult; again: boolean }> {
+    if (typeof lease === 'string') return { result: unstarted(lease, clock.now()), again: false };
+    const change = {
+      ...lease,
+      state: 'running',
+      attempt: before.attempt + 1,
+      started_at: before.started_at ?? clock.now().toISOString(),
+      traceparent: before.traceparent ?? traceparent(chance),
+      reason: null,
+      exit_code: null,
+      next_attempt_at: null,
+    } as const;
+    runs.update(before.run_id, change);
+    const run = { ...before, ...change };
+    const handle = await beginAttempt(deps, run);
+    if (typeof handle === 'string') return { result: unstarted(handle, clock.now()), again: false };
+    entry.handle = handle;
+    if (entry.cancelled !== null) handle.cancel();
+    runs.update(run.run_id, { process: handle.process });
+    events.emit(runEvent('RunStarted', run, `attempt ${run.attempt} is started`));
+    const { run_id, flow, version } = run;
+    const at = clock.now().toISOString();
+    deps.listener?.started({ run_id, attempt: run.attempt, flow, version, at });
+    const result = await handle.done;
+    entry.handle = null;
+    const failed = result.status === 'failed' || result.status === 'timed_out';
+    return { result, again: failed && run.attempt <= run.spec.retries && entry.cancelled === null };
+  }
+
+  function conclude(runId: string, result: RunResult, cancelled: string | null): void {
+    const replaced = result.status === 'cancelled' && cancelled !== null && cancelled !== '';
+    const reason = replaced ? `${cancelled}: ${result.reason ?? 'cancelled'}` : result.reason;
+    ends.finish(runId, { ...result, reason });
+    queue.release(runId);
+  }
+
+  /** Waits for the next attempt: queued again, in its old place. Others have the slot and the lock meanwhile. */
+  function park(runId: string, result: RunResult): void {
+    const run = runs.get(runId) as RunRecord;
+    const waitMs = retryDelayMs(run.attempt, chance.uniform());
+    const next_attempt_at = new Date(clock.now().getTime() + waitMs).toISOString();
+    const how = result.reason ?? result.status;
+    const all = (run.spec?.retries ?? 0) + 1;
+    const reason = `attempt ${run.attempt} of ${all} ${result.status} (${how}); the next one is due at ${next_attempt_at}`;
+    const { exitCode: exit_code } = result;
+    runs.update(runId, { state: 'queued', exit_code, reason, process: null, next_attempt_at });
+    queue.park(runId);
+    events.emit(runEvent('RunRetrying', run, reason));
+    retryIn(runId, waitMs);
+  }
+
+  function retryIn(runId: string, waitMs: number): void {
+    if (stopped) return;
+    const stop = new AbortController();
+    retries.set(runId, stop);
+    const due = () => {
+      if (retries.get(runId) !== stop) return;
+      retries.delete(runId);
+      queue.unpark(runId);
+      next();
+    };
+    clock.sleep(waitMs, stop.signal).then(due, () => {});
+  }
+
+  /** Its report shows what the last attempt printed. */
+  async function endParked(runId: string, why: string): Promise<void> {
+    const attempts = runs.get(runId)?.attempt ?? 1;
+    const reason = `${why === '' ? 'cancelled' : why} while it waited for attempt ${attempts + 1}`;
+    const output = await deps.salvage(runId, attempts);
+    ends.finish(runId, { ...unstarted(reason, clock.now(), 'cancelled'), ...output });
+    queue.release(runId);
+  }
+
+  return {
+    begin(run, lease) {
+      const entry: Live = { cancelled: null, handle: null };
+      live.set(run.run_id, entry);
+      track(run.run_id, () => carryOut(run, lease, entry));
+    },
+    retryIn,
+    end(runId, why) {
+      const entry = live.get(runId);
+      if (entry !== undefined) {
+        entry.cancelled ??= why;
+        entry.handle?.cancel();
+        return true;
+      }
+      const stop = retries.get(runId);
+      if (stop === undefined) return false;
+      retries.delete(runId);
+      stop.abort(new Error('the run is cancelled'));
+      track(runId, () => endParked(runId, why));
+      return true;
+    },
+    endAll() {
+      for (const entry of live.values()) {
+        entry.cancelled ??= '';
+        entry.handle?.cancel();
+      }
+    },
+    stop() {
+      stopped = true;
+      for (const stop of retries.values()) stop.abort(new Error('the agent ends'));
+      retries.clear();
+    },
+    async idle() {
+      while (working.size > 0) await Promise.allSettled(working);
+    },
+    counts: () => ({ running: live.size, waiting: retries.size }),
+  };
+}
