@@ -85,13 +85,22 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
     reason: 'AgentStarted',
     message: `edge-agent ${agent.settings().agentVersion} is running`,
   });
-  const work = [loop.run(signal), agent.outbox.deliver(signal), upkeep(agent, loop, clock, log, signal)];
-  await Promise.allSettled(work);
+  // without the network too: what is active runs
+  agent.applyServices();
+  agent.inbox.start();
+  await Promise.allSettled([
+    loop.run(signal),
+    agent.outbox.deliver(signal),
+    agent.tunnel.run(signal),
+    agent.schedules.run(signal),
+    upkeep(agent, loop, clock, log, signal),
+  ]);
   const { running } = agent.dispatcher.counts();
   if (running > 0) log.info(`waiting for ${running} runs; a second signal ends them`, about);
   if (options.hurry.aborted) agent.dispatcher.cancelRunning();
   options.hurry.addEventListener('abort', () => agent.dispatcher.cancelRunning(), { once: true });
-  await agent.dispatcher.drain();
+  await agent.inbox.close();
+  await Promise.all([agent.dispatcher.drain(), agent.services.close()]);
   deps.events.emit({ severity: 'info', reason: 'AgentStopped', message: 'edge-agent has stopped' });
   await agent.outbox.flushOnce({ deadlineMs: 2_000 }).catch((error: unknown) => {
     log.warn('the last reports wait for the next start', { error });

@@ -1,9 +1,11 @@
-import type { ReportQueue, RunStore } from '../reconciler/ports.ts';
+import type { ReportQueue, RunStore, Tunnel } from '../reconciler/ports.ts';
 import type { AgentRecords } from '../reconciler/records.ts';
+import { unkeptStatus } from '../reconciler/services.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import type { FlowState } from '../schemas/agent-state.ts';
 import type { Current } from '../schemas/current.ts';
-import type { FlowStatus, Status } from '../schemas/status.ts';
+import type { ServiceStatus } from '../schemas/service.ts';
+import type { FlowHealth, FlowStatus, Status } from '../schemas/status.ts';
 import type { LiveStatus } from './live-status.ts';
 import { toSummary } from './run-summary.ts';
 import { AGENT_VERSION, osName } from './version.ts';
@@ -17,6 +19,9 @@ export interface StatusInputs {
   readonly runs: RunStore;
   readonly queue: ReportQueue;
   readonly live: LiveStatus | null;
+  readonly tunnel: Pick<ReturnType<Tunnel['state']>, 'state' | 'since'>;
+  /** What the daemon says of a service it keeps; null where nobody keeps it. */
+  readonly services: (flow: string) => ServiceStatus | null;
   readonly disk: { used: number; free: number };
   readonly clockOffsetMs: number | null;
   readonly isolation: string;
@@ -40,7 +45,7 @@ export function statusDocument(inputs: StatusInputs): Status {
     suspended: records.suspension(now),
     config: { digest: inputs.configDigest, error: inputs.configError },
     source: { kind: config.source.kind, ...source },
-    tunnel: { state: config.tunnel.kind === 'none' ? 'none' : 'disconnected', since: null },
+    tunnel: { state: inputs.tunnel.state, since: inputs.tunnel.since },
     flows: flowStatuses(inputs, current),
     conditions: conditionsOf(inputs),
     runs: {
@@ -81,18 +86,39 @@ function flowStatuses(inputs: StatusInputs, current: Current): FlowStatus[] {
     const live = inputs.live?.phaseOf(id) ?? null;
     const digest = state?.desired_sha256 ?? active?.sha256;
     const quarantine = digest === undefined || digest === null ? undefined : quarantines.get(digest);
+    const service =
+      active !== undefined && state?.active?.spec.runtime === 'service'
+        ? (inputs.services(id) ?? unkeptStatus(active.version, new Date(state.since)))
+        : null;
+    const health = active === undefined ? 'unknown' : (state?.health ?? 'unknown');
     return {
       id,
       runtime: state?.active?.spec.runtime ?? state?.runtime ?? null,
       desired_version: state?.desired_version ?? active?.version ?? null,
       active_version: active?.version ?? null,
       previous_version: active?.previous?.version ?? null,
-      health: active === undefined ? 'unknown' : (state?.health ?? 'unknown'),
+      health: service?.version === active?.version ? serviceHealth(service, health) : health,
       phase: live?.phase ?? state?.phase ?? (active === undefined ? 'pending' : 'active'),
       since: live?.since.toISOString() ?? state?.since ?? active?.activated_at ?? inputs.now.toISOString(),
       held: active?.held ?? null,
       quarantined: quarantine === undefined ? null : { sha256: digest as string, reason: quarantine.message },
-      service: null,
+      service,
     };
   });
+}
+
+/** A service that is kept says itself how it is. */
+function serviceHealth(service: ServiceStatus | null, noted: FlowHealth): FlowHealth {
+  switch (service?.state) {
+    case 'ready':
+      return 'healthy';
+    case 'broken':
+    case 'restarting':
+      return 'unhealthy';
+    case 'starting':
+    case 'stopped':
+      return noted === 'healthy' ? 'unknown' : noted;
+    case undefined:
+      return noted;
+  }
 }

@@ -2,27 +2,38 @@ import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isolationLevel } from '../executors/isolation.ts';
 import { endOrphans } from '../executors/orphans.ts';
+import { type CommandInboxControl, createCommandInbox } from '../reconciler/command-inbox.ts';
 import type { ReconcileDeps } from '../reconciler/context.ts';
 import { createDispatcher, type Dispatcher } from '../reconciler/dispatcher.ts';
-import type { ProgressSink } from '../reconciler/ports.ts';
+import type { ProgressSink, ReportSink, ServiceKeeper } from '../reconciler/ports.ts';
 import { type ReconcileOptions, type ReconcileResult, reconcile } from '../reconciler/reconcile.ts';
 import { type AgentRecords, createAgentRecords } from '../reconciler/records.ts';
+import { createServiceRecords } from '../reconciler/service-records.ts';
+import { createServiceKeeper, desiredServices } from '../reconciler/services.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import type { AgentPolicy } from '../schemas/agent-policy.ts';
 import type { Status } from '../schemas/status.ts';
 import { openEventLog } from '../sinks/event-log.ts';
 import { createOutbox, type Outbox } from '../sinks/outbox.ts';
 import { createSaasClient } from '../sinks/saas-client.ts';
+import { createTunnelFeed } from '../sinks/tunnel-feed.ts';
+import { createUploadCall } from '../sinks/upload-call.ts';
+import { createSchedules, type Schedules } from '../sources/schedule.ts';
+import { scheduledRunId } from '../sources/schedule-run-id.ts';
 import { createVersionStore } from '../store/cache.ts';
+import { createCommandStore } from '../store/command-store.ts';
 import { openDatabase } from '../store/database.ts';
 import { createStateDocuments } from '../store/documents.ts';
 import { createReportQueue } from '../store/report-queue.ts';
 import { createRunStore } from '../store/run-store.ts';
+import { stateSince } from '../store/state-since.ts';
 import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { scrubText } from '../system/redaction.ts';
 import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
 import { createChildSpawner, type Executable } from './child-process.ts';
+import { createCommandActions } from './command-actions.ts';
+import { type ConfiguredTunnel, createConfiguredTunnel } from './configured-tunnel.ts';
 import { createCredentials } from './credentials.ts';
 import { createDeviceIdentity } from './device-identity.ts';
 import { createDocumentParser } from './document-parser.ts';
@@ -38,11 +49,15 @@ import { createLocalOperations } from './local-operations.ts';
 import type { AgentOperations } from './operations.ts';
 import type { AgentPaths } from './paths.ts';
 import { createReleaseCheck, pinnedRootVersion } from './release-check.ts';
-import { createRunFiles } from './run-files.ts';
+import { createRunFiles, createRunOutputReader } from './run-files.ts';
+import { scheduledFlows } from './scheduled-flows.ts';
 import { createSources } from './sources.ts';
 import { statusDocument } from './status-document.ts';
 import { tenantDocuments } from './tenant-documents.ts';
 import { createTrustMemory } from './trust-memory.ts';
+import { createTunnel, tunnelKey } from './tunnel.ts';
+import { createUploads } from './uploads.ts';
+import { AGENT_VERSION } from './version.ts';
 
 export interface WireOptions {
   readonly loaded: LoadedConfig;
@@ -65,6 +80,13 @@ export interface WiredAgent {
   /** One reconcile at a time, and never beside a garbage collection. */
   readonly reconcile: (options: Omit<ReconcileOptions, 'intervalMs'>) => Promise<ReconcileResult>;
   readonly housekeeping: ReturnType<typeof createHousekeeping>;
+  /** Signed commands; the daemon starts carrying them out. */
+  readonly inbox: CommandInboxControl;
+  readonly schedules: Schedules;
+  readonly tunnel: ConfiguredTunnel;
+  readonly services: ServiceKeeper;
+  /** Services as the active versions want them; also at the end of every reconcile. */
+  readonly applyServices: () => void;
   /** How the operations reach a loop; set by the daemon before it serves. */
   readonly attachLoop: (loop: {
     reconcileNow: (options: { explicit: boolean; force: boolean }) => Promise<ReconcileResult>;
@@ -97,8 +119,11 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   releases.verifier(config(), paths);
   const clock = createSystemClock();
   const chance = createSystemChance();
+  const bootId = chance.uuidv7();
   const database = openDatabase(paths.database);
   const documents = createStateDocuments(database);
+  const began = stateSince(documents, clock.now());
+  const commands = createCommandStore(database);
   const runs = createRunStore(database);
   const queue = createReportQueue(database);
   const ofTenant = tenantDocuments(documents, config().tenant);
@@ -148,6 +173,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       runs,
       queue,
       live,
+      tunnel: tunnel.state(),
+      services: (flow) => services.status(flow),
       disk,
       clockOffsetMs: saasOffsetMs ?? otherOffsetMs,
       isolation: isolationLevel(settings().runs),
@@ -173,6 +200,20 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       },
     });
   let sources = makeSources();
+  const authorize = async (method: string, url: URL) => {
+    const header = await identity.authorize(method, url);
+    if (header === null)
+      throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
+    return header;
+  };
+  const uploads = createUploads({
+    settings: () => ({ config: config(), paths }),
+    queue,
+    events,
+    clock,
+    log,
+    queued: (asked) => outbox.uploadsQueued(asked),
+  });
   const outbox: Outbox = createOutbox({
     queue,
     history: events,
@@ -185,13 +226,15 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     post: () => {
       const { saas_url: saasUrl, agent_id: agentId } = config();
       if (saasUrl === undefined || agentId === undefined) return null;
-      const authorize = async (method: 'POST', url: URL) => {
-        const header = await identity.authorize(method, url);
-        if (header === null)
-          throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
-        return header;
-      };
       return createSaasClient({ client: sources.saas, saasUrl, authorize, clock }).post;
+    },
+    uploads: {
+      consent: uploads.consent,
+      target: () => {
+        const { saas_url: saasUrl, agent_id: agentId } = config();
+        if (saasUrl === undefined || agentId === undefined) return null;
+        return { call: createUploadCall({ client: sources.saas, authorize, clock }), saasUrl };
+      },
     },
   });
 
@@ -208,15 +251,32 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     createCredentialsTrustFile(paths.credentials),
     () => store.current().seq,
   );
-  const executors = createExecutors(clock);
+  const { executors, launcher } = createExecutors(clock);
   const runFiles = createRunFiles(paths.runs, () => settings().runs.maxOutput);
   const secrets = () => credentials.secrets();
+  const feed = createTunnelFeed({
+    output: createRunOutputReader(runFiles),
+    clock,
+    chance,
+    onFault: (error) => log.error('what a run printed could not be sent through the tunnel', { error }),
+  });
+  /** Whoever changes the status tells both ways out: the outbox, and the tunnel while there is one. */
+  const reports: ReportSink = {
+    run: (report) => outbox.run(report),
+    statusChanged() {
+      outbox.statusChanged();
+      feed.statusChanged(statusNow);
+    },
+  };
+  const exclusive = createExclusive();
+  let loop: Parameters<WiredAgent['attachLoop']>[0] | null = null;
   const dispatcher = createDispatcher({
     runs,
     store,
     records,
     executors,
-    reports: outbox,
+    reports,
+    listener: feed,
     events,
     clock,
     chance,
@@ -224,14 +284,48 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     settings: () => settings().runs,
     secrets,
     runDirectory: runFiles.directory,
-    endOrphans: async (run) => {
-      await endOrphans(run);
+    endOrphans,
+    rollBack: {
+      isOn: () => settings().rollbackOn === 'runs',
+      store,
+      exclusive,
+      onDone: () => loop?.nudge(),
     },
     salvage: runFiles.output,
     onFault: (error) =>
       log.error('the end of a run could not be written; it will be reported as lost', { error }),
   });
   await dispatcher.recover({ resume: options.daemon });
+  await uploads.tidy();
+  const services = createServiceKeeper({
+    keeps: options.daemon,
+    launcher,
+    processes: createServiceRecords(ofTenant),
+    events,
+    clock,
+    chance,
+    tenant: config().tenant,
+    settings: () => settings().runs,
+    secrets,
+    runDirectory: runFiles.directory,
+    endOrphans,
+    onChange(flow, well) {
+      const state = records.flow(flow);
+      const health = well ? 'healthy' : 'unhealthy';
+      // one that is starting is neither yet, and `unknown` is a check that the reconcile still owes
+      const settled = services.status(flow)?.state !== 'starting';
+      if (settled && state !== null && state.health !== 'unknown' && state.health !== health) {
+        records.saveFlow(flow, { ...state, health });
+        loop?.nudge();
+      }
+      reports.statusChanged();
+    },
+    onFault: (error) => log.error('a service could not be looked after; it is tried again', { error }),
+  });
+  await services.recover();
+  const applyServices = () => services.apply(desiredServices(store.current(), records, store));
+
+  feed.statusChanged(statusNow);
 
   const deps = (): ReconcileDeps => ({
     source: sources.source,
@@ -244,8 +338,9 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     records,
     runs,
     executors,
+    services,
     events,
-    reports: outbox,
+    reports,
     progress: live,
     clock,
     chance,
@@ -256,10 +351,10 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     explain: explainError,
     onPolicy: (believed) => {
       policy = believed;
+      dispatcher.settingsChanged();
     },
   });
 
-  const exclusive = createExclusive();
   const reconcileOnce = (given: Omit<ReconcileOptions, 'intervalMs'>) =>
     exclusive(async () => {
       const { intervalMs } = settings();
@@ -269,10 +364,12 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
         return await reconcile(deps(), { ...given, intervalMs });
       } finally {
         live.clear();
-        if (given.dryRun !== true) disk = await store.disk();
+        if (given.dryRun !== true) {
+          applyServices();
+          disk = await store.disk();
+        }
       }
     });
-  let loop: Parameters<WiredAgent['attachLoop']>[0] | null = null;
   const housekeeping = createHousekeeping({
     deps,
     runFiles,
@@ -280,19 +377,23 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     runs,
     clock,
     exclusive,
+    uploads,
     verifyEvents: () => events.verify(),
   });
   const status = async () => {
     disk = await store.disk();
     return statusNow();
   };
-  const operations = createLocalOperations({
+  const local = createLocalOperations({
     records,
     store,
     runs,
     retryReports: () => outbox.retryParked(),
+    uploads,
+    // without a daemon nobody else drives the lane: the file is sent while the command waits
+    sendUploads: options.daemon ? null : () => outbox.sendUploads(),
     events,
-    reports: outbox,
+    reports,
     dispatcher,
     now: () => clock.now(),
     status,
@@ -306,12 +407,79 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     collectGarbage: housekeeping.collectGarbage,
     verifyAll: housekeeping.verifyAll,
   });
+  const operations: AgentOperations = {
+    ...local,
+    async rollback(input, signal) {
+      const answer = await local.rollback(input, signal);
+      applyServices();
+      return answer;
+    },
+    retry(input, signal) {
+      services.retry(input.flow);
+      return local.retry(input, signal);
+    },
+  };
+
+  const schedules = createSchedules({
+    clock,
+    events,
+    documents: ofTenant,
+    flows: () => scheduledFlows(records, store),
+    timezone: () => settings().timezone,
+    trigger({ flow, at, because }) {
+      const { tenant, agent_id: agentId } = config();
+      const runId = scheduledRunId(`${tenant}/${agentId ?? ''}`, flow, at);
+      const submitted = dispatcher.submit({ flow, runId, input: {}, trigger: 'schedule', because });
+      return submitted.kind === 'not_runnable' ? submitted.message : null;
+    },
+    onFault: (error) =>
+      log.error('scheduled runs could not be queued; they are looked at again in a minute', { error }),
+  });
+  const inbox = createCommandInbox({
+    verifier: () => releases.commandVerifier(config(), paths),
+    trustMemory: () => trustMemory.load(),
+    store: commands,
+    actions: createCommandActions({ dispatcher, operations }),
+    transaction: documents.transaction,
+    agentId: () => config().agent_id ?? null,
+    stateSince: began,
+    events,
+    clock,
+    onFault: (error) => log.error('a command could not be carried out', { error }),
+  });
+  const tunnel = createConfiguredTunnel(
+    () => tunnelKey(config(), paths),
+    () =>
+      createTunnel({
+        config: config(),
+        paths,
+        inbox,
+        feed,
+        hello: () => ({
+          agent_id: config().agent_id ?? '',
+          agent_version: AGENT_VERSION,
+          boot_id: bootId,
+          log_id: events.logId,
+          next_seq: events.nextSeq(),
+          active_revision: store.current().revision,
+        }),
+        authorize,
+        route: (url) => sources.saas.upgradeRoute(url),
+        onNudge: () => loop?.nudge(),
+        onState: () => outbox.statusTouched(),
+        onOpen: () => outbox.hurry(),
+        events,
+        log,
+        clock,
+        chance,
+      }),
+  );
 
   const configFailed = (text: string) => {
     configError = text;
     const because = 'the last good configuration stays in force';
     events.emit({ severity: 'error', reason: 'ConfigRejected', message: text, because });
-    outbox.statusChanged();
+    reports.statusChanged();
   };
 
   return {
@@ -323,6 +491,11 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     settings,
     reconcile: reconcileOnce,
     housekeeping,
+    inbox,
+    schedules,
+    tunnel,
+    services,
+    applyServices,
     attachLoop: (attached) => {
       loop = attached;
     },
@@ -342,13 +515,16 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       loaded = next;
       paths = nextPaths;
       configError = null;
+      dispatcher.settingsChanged();
       sources.close();
       sources = makeSources();
       forgetFailures(records);
+      tunnel.renew();
+      applyServices();
       const message = `${paths.config} is in force (SHA-256 ${next.digest.slice(0, 12)})`;
       events.emit({ severity: 'info', reason: 'ConfigApplied', message });
       outbox.hurry();
-      outbox.statusChanged();
+      reports.statusChanged();
       return true;
     },
     configFailed,
@@ -357,6 +533,9 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     },
     status,
     async close() {
+      await outbox.stopUploads();
+      await inbox.close();
+      await Promise.all([dispatcher.drain(), services.close()]);
       sources.close();
       await store.close();
       events.close();

@@ -144,9 +144,9 @@ describe('a program of the bundle', () => {
     expect(await trigger('report')).toMatchObject({ status: 'succeeded', stdout: 'report daily in work\n' });
   });
 
-  it('is refused for a runtime this version cannot run, and the others proceed', async () => {
-    const service = flowV2(world, 'b', 'v1', helloBundle('b'), { runtime: 'service' });
-    await world.release(v2(flowV2(world, 'a', 'v1', helloBundle('a')), service));
+  it('is refused for a runtime this machine cannot run, and the others proceed', async () => {
+    const ahk = flowV2(world, 'b', 'v1', helloBundle('b'), { runtime: 'ahk' });
+    await world.release(v2(flowV2(world, 'a', 'v1', helloBundle('a')), ahk));
     const result = await world.reconcile();
     expect({ code: result.code, error: result.document.error?.code }).toEqual({
       code: 4,
