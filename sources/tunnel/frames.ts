@@ -16,7 +16,7 @@ export type Incoming =
   | { readonly kind: 'heartbeat' }
   | { readonly kind: 'command'; readonly id: string; readonly jws: string }
   | { readonly kind: 'reconcile'; readonly revision: string | null }
-  | { readonly kind: 'echo'; readonly data: unknown }
+  | { readonly kind: 'echo'; readonly id: string; readonly data: unknown }
   | { readonly kind: 'ack'; readonly ids: readonly string[]; readonly refused: readonly string[] }
   | { readonly kind: 'log_ack'; readonly position: RunLogAck }
   | { readonly kind: 'goaway'; readonly afterMs: number; readonly reason: string }
@@ -55,7 +55,7 @@ export function readFrame(text: string): Incoming {
         revision,
       }));
     case 'edgeflows.echo.request':
-      return { kind: 'echo', data };
+      return { kind: 'echo', id, data };
     case 'edgeflows.ack':
       return reading(type, Ack, data, ({ ids, refused = [] }) => ({
         kind: 'ack',

@@ -18,7 +18,7 @@ export interface LinkDeps {
 
 export interface SessionLink extends TunnelLink {
   /** What the protocol itself needs (hello, heartbeats, acknowledgements, echoes): taken whatever waits. */
-  answer(type: string, data: unknown): void;
+  answer(type: string, data: unknown, id?: string): void;
   close(): void;
 }
 
@@ -58,9 +58,9 @@ export function createLink(deps: LinkDeps): SessionLink {
       write(type, data, id);
       return true;
     },
-    answer(type, data) {
+    answer(type, data, id) {
       if (!open) return;
-      write(type, data, undefined);
+      write(type, data, id);
       if (full || socket.bufferedAmount <= OUTGOING_HOLD_BYTES) return;
       full = true;
       deps.onFull(true);

@@ -31,23 +31,26 @@ export function endedByConsole(
   broken: string | null,
 ): Omit<SessionEnd, 'healthy'> {
   const said = reason === '' ? '' : `: ${printable(reason)}`;
-  const ended = (pace: Pace, message: string) => ({ pace, message, askedMs: 0, planned: false });
   switch (code) {
     case CLOSE.replaced:
-      return ended(
+      return unplanned(
         'replaced',
         `a newer connection of this agent took its place (${code}${said}); if no other was started, two machines have the same device key: enrol one of them again`,
       );
     case CLOSE.revoked:
-      return ended(
+      return unplanned(
         'slow',
         `the console no longer takes this agent (${code}${said}); ask who runs it, or enrol again with edge-agent enroll`,
       );
     case CLOSE.broken:
-      return ended('backoff', `the connection broke off${broken === null ? '' : `: ${broken}`}`);
+      return unplanned('backoff', `the connection broke off${broken === null ? '' : `: ${broken}`}`);
     default:
-      return ended('backoff', broken ?? `the console closed it (${code}${said})`);
+      return unplanned('backoff', broken ?? `the console closed it (${code}${said})`);
   }
+}
+
+export function unplanned(pace: Pace, message: string): Omit<SessionEnd, 'healthy'> {
+  return { pace, message, askedMs: 0, planned: false };
 }
 
 /** Text of the other side, for one line of a log. */

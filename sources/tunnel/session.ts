@@ -7,8 +7,7 @@ import { type Incoming, readFrame } from './frames.ts';
 import { createLink } from './link.ts';
 import { createLiveness } from './liveness.ts';
 import { createNudges } from './nudges.ts';
-import type { Pace } from './reconnect.ts';
-import { CLOSE, closeReason, endedByConsole, printable, type SessionEnd } from './session-end.ts';
+import { CLOSE, closeReason, endedByConsole, printable, type SessionEnd, unplanned } from './session-end.ts';
 import {
   CLOSE_DEADLINE_MS,
   HEARTBEAT_MAX_MS,
@@ -43,7 +42,8 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   const liveness = createLiveness(clock);
   let healthy = false;
   let invalid = 0;
-  let leaving = false;
+  /** Set by a goaway. */
+  let leaving: Omit<SessionEnd, 'healthy'> | null = null;
   let decided: Omit<SessionEnd, 'healthy'> | null = null;
 
   const holds = new Set<string>();
@@ -71,13 +71,13 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   const nudge = createNudges(clock, NUDGE_EVERY_MS, peer.reconcileRequested, over.signal);
 
   /** Decides how it ends, once, and closes; a console that does not answer the close is cut off. */
-  const end = (code: number, pace: Pace, message: string, more?: { askedMs?: number; planned?: boolean }) => {
+  const end = (code: number, how: Omit<SessionEnd, 'healthy'>) => {
     if (decided !== null) return;
-    decided = { pace, message, askedMs: more?.askedMs ?? 0, planned: more?.planned ?? false };
+    decided = how;
     commands.close();
     link.close();
     socket.resume();
-    socket.close(code, closeReason(message));
+    socket.close(code, closeReason(how.message));
     clock.sleep(CLOSE_DEADLINE_MS, over.signal).then(
       () => socket.terminate(),
       () => {},
@@ -85,14 +85,15 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   };
   const breach = (message: string, code: number = CLOSE.rules) => {
     healthy = false;
-    end(code, 'backoff', message);
+    end(code, unplanned('backoff', message));
   };
 
+  /** What waits is persisted and acknowledged; a console in a hurry may close before. */
   const leave = async (afterMs: number, reason: string) => {
-    leaving = true;
-    await Promise.race([commands.idle(), clock.sleep(LEAVE_DEADLINE_MS, over.signal)]);
     const message = `the console asked to come again in ${afterMs} ms: ${printable(reason)}`;
-    end(CLOSE.done, 'backoff', message, { askedMs: afterMs, planned: true });
+    leaving = { pace: 'backoff', askedMs: afterMs, message, planned: true };
+    await Promise.race([commands.idle(), clock.sleep(LEAVE_DEADLINE_MS, over.signal)]);
+    end(CLOSE.done, leaving);
   };
 
   const take = (frame: Incoming) => {
@@ -123,13 +124,13 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
         take({ kind: 'invalid', message: 'expected one hello, found another' });
         return;
       case 'command':
-        if (!leaving) commands.push(frame.id, frame.jws);
+        if (leaving === null) commands.push(frame.id, frame.jws);
         return;
       case 'reconcile':
         nudge(frame.revision);
         return;
       case 'echo':
-        link.answer('edgeflows.echo.reply', frame.data);
+        link.answer('edgeflows.echo.reply', frame.data, frame.id);
         return;
       case 'ack':
         for (const id of frame.refused) log.warn('The console refused a frame; it is not sent again', { id });
@@ -139,7 +140,7 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
         peer.logAcknowledged(frame.position);
         return;
       case 'goaway':
-        if (!leaving) leave(frame.afterMs, frame.reason).catch(() => {});
+        if (leaving === null) leave(frame.afterMs, frame.reason).catch(() => {});
         return;
       case 'heartbeat':
         return;
@@ -157,14 +158,15 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
       return;
     }
     const dead = await liveness.watch(heartbeatMs(greeted), beat, over.signal);
-    end(CLOSE.silence, dead.pace, dead.message);
+    end(CLOSE.silence, unplanned(dead.pace, dead.message));
   };
   const beat = () => {
     link.answer('edgeflows.heartbeat', {});
     socket.ping();
   };
 
-  const stop = () => end(CLOSE.done, 'at_once', 'the agent closed it', { planned: true });
+  const stop = () =>
+    end(CLOSE.done, { pace: 'at_once', askedMs: 0, message: 'the agent closed it', planned: true });
   let broken: string | null = null;
   socket.on('message', (data, isBinary) => {
     if (decided !== null) return;
@@ -193,7 +195,7 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
     commands.close();
     link.close();
     if (greeted !== null) peer.closed();
-    resolve({ ...(decided ?? endedByConsole(code, reason, broken)), healthy });
+    resolve({ ...(decided ?? leaving ?? endedByConsole(code, reason, broken)), healthy });
   };
   socket.once('close', (code, reason) => closed(code, reason.toString('utf8')));
   if (socket.readyState === socket.CLOSED) {

@@ -13,7 +13,11 @@ describe('a frame', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (data) => {
         const text = writeFrame({ type: 'edgeflows.echo.request', id: 'i', agentId: 'a', at: AT, data });
-        expect(readFrame(text as string)).toEqual({ kind: 'echo', data: JSON.parse(JSON.stringify(data)) });
+        expect(readFrame(text as string)).toEqual({
+          kind: 'echo',
+          id: 'i',
+          data: JSON.parse(JSON.stringify(data)),
+        });
       }),
     );
   });

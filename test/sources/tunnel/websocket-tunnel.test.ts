@@ -327,9 +327,11 @@ describe('an open connection', () => {
       { a: { b: [1, 'x', null] }, é: true },
       'x'.repeat(100_000),
     ];
-    for (const data of sent) to.send('edgeflows.echo.request', data);
+    for (const [n, data] of sent.entries()) to.send('edgeflows.echo.request', data, `echo-${n}`);
     await until(() => to.of('edgeflows.echo.reply').length === sent.length);
-    expect(to.of('edgeflows.echo.reply').map(({ data }) => data)).toEqual(sent);
+    expect(to.of('edgeflows.echo.reply').map(({ id, data }) => [id, data])).toEqual(
+      sent.map((data, n) => [`echo-${n}`, data]),
+    );
   });
 
   test('passes over types it does not know, and members it does not know', async () => {
@@ -651,6 +653,21 @@ describe('after a connection', () => {
     const waited = await advanceUntil(clock, 500, () => server.connections.length > 1);
     expect(waited).toBeGreaterThanOrEqual(20_000);
     expect(waited).toBeLessThanOrEqual(22_000);
+  });
+
+  test('that said goaway and hung up, the wait is kept too', async () => {
+    const clock = createManualClock(START);
+    const agent = start({ clock });
+    const to = await connected(agent);
+    agent.receive(() => new Promise(() => {}));
+    to.send('edgeflows.command', 'jws', 'c-1');
+    to.send('edgeflows.goaway', { after_ms: 20_000, reason: 'the console is closing' });
+    to.socket.close(1001, 'the console is closing');
+    await until(() => agent.tunnel.state().state === 'disconnected');
+    expect(agent.events.at(-1)).toMatchObject({ severity: 'info', reason: 'TunnelDisconnected' });
+    expect(await advanceUntil(clock, 500, () => server.connections.length > 1)).toBeGreaterThanOrEqual(
+      20_000,
+    );
   });
 
   test('that said goaway for a year, the wait is a quarter of an hour', async () => {
