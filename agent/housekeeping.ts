@@ -50,7 +50,8 @@ export function createHousekeeping(parts: HousekeepingParts): {
           .list({ states: ['queued', 'running'], limit: 10_000 })
           .map((run) => run.run_id);
         if (!dryRun) parts.uploads.prune(before);
-        const needed = new Set([...unfinished, ...parts.uploads.waitingRuns()]);
+        const services = Object.keys(context.store.current().flows).map((flow) => `service-${flow}`);
+        const needed = new Set([...unfinished, ...services, ...parts.uploads.waitingRuns()]);
         const folders = await runFiles.prune(before, needed, dryRun);
         if (!dryRun) {
           await parts.uploads.tidy();
