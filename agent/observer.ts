@@ -8,6 +8,7 @@ import { createAgentRecords } from '../reconciler/records.ts';
 import { Current, EMPTY_CURRENT } from '../schemas/current.ts';
 import type { Event } from '../schemas/event.ts';
 import type { RunSummary } from '../schemas/run.ts';
+import type { RunTimeline } from '../schemas/run-timeline.ts';
 import type { Status } from '../schemas/status.ts';
 import { openEventHistory } from '../sinks/event-history.ts';
 import { type Database, IN_MEMORY, openDatabase } from '../store/database.ts';
@@ -26,6 +27,7 @@ import { expectOwnFolder } from './own-folder.ts';
 import { agentPaths } from './paths.ts';
 import { createRunFiles, type OutputStream } from './run-files.ts';
 import { toSummary } from './run-summary.ts';
+import { runTimeline } from './run-timeline.ts';
 import { statusDocument } from './status-document.ts';
 import { tenantDocuments } from './tenant-documents.ts';
 import { toWaitingReport, type WaitingReport } from './waiting-report.ts';
@@ -60,6 +62,8 @@ export interface Observer {
   reports(filter: { parkedOnly: boolean; limit: number }): WaitingReport[];
   runs(flow: string | null, limit: number): RunSummary[];
   run(runId: string): RunRecord | null;
+  /** One run from its trigger to its commit; null when there is none of this id. */
+  timeline(runId: string): RunTimeline | null;
   output(runId: string, attempt: number): Promise<{ stdout: string; stderr: string }>;
   /** What a run prints, attempt by attempt; with `follow` until the run is finished. */
   followOutput(
@@ -149,6 +153,10 @@ export async function openObserver(configFile: string): Promise<Observer> {
     reports: (filter) => createReportQueue(database).overview(filter).map(toWaitingReport),
     runs: (flow, limit) => runs.list({ limit, ...(flow === null ? {} : { flow }) }).map(toSummary),
     run: (runId) => runs.get(runId),
+    timeline(runId) {
+      const run = runs.get(runId);
+      return run === null ? null : runTimeline(run, history.all());
+    },
     async output(runId, attempt) {
       const { stdout, stderr } = await files.output(runId, Math.max(1, attempt));
       const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -337,6 +337,8 @@ export interface RunRecord extends RunSummary {
   readonly process: { readonly pid: number; readonly started: string } | null;
   /** Relative to the version; known with `spec`. */
   readonly entrypoint?: string | null;
+  /** Of `revision`, where it is known. */
+  readonly commit?: CommitInfo | null;
   /** What asked for it, as its events say: `command 0199…`, `schedule "0 6 * * *" of 2026-11-20T05:00:00.000Z`. */
   readonly because?: string | null;
   /** While it waits for another attempt (`queued`, `attempt` ≥ 1): not before then. */

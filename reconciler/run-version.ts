@@ -1,5 +1,6 @@
 import type { VersionSettings } from '../schemas/agent-state.ts';
 import type { FlowSpec } from '../schemas/flow-spec.ts';
+import type { CommitInfo } from '../schemas/status.ts';
 import type { RunRecord, VersionStore } from './ports.ts';
 import type { AgentRecords } from './records.ts';
 
@@ -48,16 +49,18 @@ export interface RunLease {
   readonly revision: string;
   readonly spec: FlowSpec;
   readonly entrypoint: string;
+  readonly commit: CommitInfo | null;
 }
 
 export function leaseOf({ settings, version, sha256, path, revision }: RunVersion): RunLease {
-  return { version, sha256, path, revision, spec: settings.spec, entrypoint: settings.entrypoint };
+  const { spec, entrypoint, commit = null } = settings;
+  return { version, sha256, path, revision, spec, entrypoint, commit };
 }
 
 /** The lease that a run has already, because it named its version or an attempt of it has begun; else null. */
 export function heldLease(run: RunRecord): RunLease | null {
-  const { version, sha256, path, revision, spec, entrypoint } = run;
+  const { version, sha256, path, revision, spec, entrypoint, commit = null } = run;
   if (version === null || sha256 === null || path === null || revision === null) return null;
   if (spec === null || entrypoint == null) return null;
-  return { version, sha256, path, revision, spec, entrypoint };
+  return { version, sha256, path, revision, spec, entrypoint, commit };
 }

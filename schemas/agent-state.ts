@@ -40,8 +40,9 @@ export const EMPTY_SOURCE_STATE: SourceState = {
 export const VersionSettings = z.object({
   spec: FlowSpec,
   entrypoint: z.string(),
-  /** The revision the version was activated for. */
+  /** The revision the version was activated for, and its commit where that is known. */
   revision: z.string(),
+  commit: CommitInfo.nullish(),
 });
 export type VersionSettings = z.infer<typeof VersionSettings>;
 

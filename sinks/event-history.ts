@@ -13,6 +13,8 @@ const BATCH = 500;
 export interface ReadOnlyEventHistory {
   /** The last `count` events of the log in force, oldest first. */
   tail(count: number): Promise<Event[]>;
+  /** All events of the log in force that are still there, oldest first. */
+  all(): Iterable<Event>;
   /** Events with seq ≥ from, as they are written, until the signal aborts or the log is removed; then it ends. */
   follow(from: number, signal: AbortSignal): AsyncIterable<Event>;
 }
@@ -31,6 +33,15 @@ export function openEventHistory(directory: string): ReadOnlyEventHistory {
       if (last === undefined) return [];
       const end = lastSeq(last.file, last.first.seq);
       return reader.read(Math.max(1, end - count + 1), count);
+    },
+    *all() {
+      let next = files()[0]?.first.seq ?? 1;
+      for (;;) {
+        const events = reader.read(next, BATCH);
+        yield* events;
+        if (events.length < BATCH) return;
+        next = (events.at(-1)?.seq ?? next) + 1;
+      }
     },
     async *follow(from, signal) {
       let next = from;

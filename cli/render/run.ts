@@ -1,7 +1,7 @@
 import type { RunReport, RunSummary } from '../../schemas/run.ts';
 import { ago, bytes, type Terminal, table } from '../terminal.ts';
 
-const COLOURS = {
+export const RUN_COLOURS = {
   succeeded: 'green',
   running: 'cyan',
   queued: 'cyan',
@@ -20,7 +20,7 @@ export function renderRunReport(report: RunReport, terminal: Terminal): void {
     report.started_at === null
       ? ''
       : ` in ${Date.parse(report.finished_at) - Date.parse(report.started_at)} ms`;
-  const state = paint(COLOURS[report.status], report.status);
+  const state = paint(RUN_COLOURS[report.status], report.status);
   terminal.line(`${report.flow} ${report.version ?? ''}: ${state}${took}  (run ${report.run_id})`);
   for (const output of report.outputs) terminal.line(`  output ${output.name}  ${bytes(output.size)}`);
   const { stdout, stderr } = report.truncated;
@@ -34,7 +34,7 @@ export function renderRuns(runs: readonly RunSummary[], terminal: Terminal, now:
     run.run_id,
     run.flow,
     run.version ?? '-',
-    terminal.paint(COLOURS[run.state], run.state),
+    terminal.paint(RUN_COLOURS[run.state], run.state),
     run.trigger,
     run.exit_code === null ? '-' : String(run.exit_code),
     ago(now.getTime() - Date.parse(run.started_at ?? run.queued_at)),

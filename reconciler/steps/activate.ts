@@ -68,7 +68,9 @@ function activeState(context: ReconcileContext, work: FlowWork): FlowState {
   const revision = work.repair
     ? (context.store.current().flows[work.spec.id]?.revision ?? work.revision)
     : work.revision;
-  const active = { spec: work.spec, entrypoint: work.entrypoint as string, revision };
+  const commit =
+    revision === work.revision ? context.records.source().commit : (before?.active?.commit ?? null);
+  const active = { spec: work.spec, entrypoint: work.entrypoint as string, revision, commit };
   return {
     active,
     previous: work.repair ? (before?.previous ?? null) : (before?.active ?? null),
