@@ -96,13 +96,21 @@ export function createSupervisedTunnel(deps: SupervisedTunnelDeps, options: Supe
     return ended.ready;
   };
 
+  const endEarlierClients = async (signal: AbortSignal): Promise<void> => {
+    try {
+      const count = await endOrphanClients(folder, deps.marked, clock, signal);
+      if (count > 0) log.warn('Tunnel clients of an earlier life were ended', { count });
+    } catch (error) {
+      if (!signal.aborted) log.warn('Tunnel clients of an earlier life could not be looked for', { error });
+    }
+  };
+
   return {
     state: standing.state,
     async run(signal) {
       standing.connecting();
       try {
-        const orphans = await endOrphanClients(folder, deps.marked, clock, signal);
-        if (orphans > 0) log.warn('Tunnel clients of an earlier life were ended', { count: orphans });
+        await endEarlierClients(signal);
         for (let retry = 0; !signal.aborted; retry += 1) {
           if (await attempt(signal)) retry = 0;
           if (signal.aborted) break;
