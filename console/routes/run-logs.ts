@@ -111,6 +111,7 @@ export function runLogRoutes(parts: {
         'cache-control': 'no-store',
         'x-attempt': String(stream.attempt),
       });
+      reply.raw.flushHeaders();
       try {
         await followLog({ state, notices, leaving, answer: reply.raw }, stream, from);
       } catch (err) {
