@@ -1,15 +1,25 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { withObserver } from '../agent-access.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { globalsOf } from '../globals.ts';
+
+interface LogsOptions {
+  readonly follow?: boolean;
+  readonly stream?: 'stdout' | 'stderr';
+  readonly attempt?: number;
+  readonly offset?: number;
+}
 
 export function addLogs(program: Command): void {
   program
     .command('logs <run_id>')
     .description('show what a run printed')
     .option('-f, --follow', 'go on until the run ends')
-    .action(async (runId: string, options: { follow?: boolean }, command: Command) => {
+    .addOption(new Option('--stream <name>', 'only one of the streams').choices(['stdout', 'stderr']))
+    .option('--attempt <n>', 'begin with this attempt', wholeNumber(1))
+    .option('--offset <bytes>', 'begin after so many bytes of it', wholeNumber(0))
+    .action(async (runId: string, options: LogsOptions, command: Command) => {
       const globals = globalsOf(command);
       const { terminal, signal } = globals;
       await withObserver(globals, async (observer) => {
@@ -18,15 +28,15 @@ export function addLogs(program: Command): void {
           const message = `expected the id of a run, found "${runId}"; "edge-agent runs" lists them`;
           throw new CommandFailure('run_unknown', message, EXIT.usage);
         }
-        if (terminal.json && options.follow !== true) {
+        const { follow = false, ...from } = options;
+        if (terminal.json && !follow && Object.keys(from).length === 0) {
           const { stdout, stderr } = await observer.output(runId, run.attempt);
           return terminal.document({ run_id: runId, attempt: run.attempt, state: run.state, stdout, stderr });
         }
-        for await (const { stream, attempt, offset, data } of observer.followOutput(
-          runId,
-          options.follow === true,
-          signal,
-        )) {
+        // An offset is of one attempt: of the one under way, or the last, unless another one is named.
+        const first = from.offset === undefined || run.attempt === 0 ? {} : { attempt: run.attempt };
+        const shown = observer.followOutput(runId, { follow, from: { ...first, ...from } }, signal);
+        for await (const { stream, attempt, offset, data } of shown) {
           if (terminal.json) {
             const line = {
               run_id: runId,
@@ -40,4 +50,12 @@ export function addLogs(program: Command): void {
         }
       });
     });
+}
+
+function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d{1,15}$/.test(text) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a whole number of ${least} or more.`);
+  };
 }
