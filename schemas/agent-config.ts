@@ -4,6 +4,7 @@ import { Cron } from './cron.ts';
 import { Duration, PositiveDuration } from './duration.ts';
 import { Id, Slug } from './names.ts';
 import { PositiveSize } from './size.ts';
+import { FrpTunnel, RatholeTunnel } from './tunnel-client.ts';
 import { ArtifactPrefix, isLoopback, SecureUrl, TunnelUrl } from './urls.ts';
 
 const Path = z.string().min(1).max(4_096);
@@ -27,18 +28,8 @@ export const Source = z.strictObject({
 export const Tunnel = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
   z.strictObject({ kind: z.literal('websocket'), url: TunnelUrl.optional() }),
-  ...(['rathole', 'frp'] as const).map((kind) =>
-    z.strictObject({
-      kind: z.literal(kind),
-      server: z.string().min(1),
-      service: z.string().min(1),
-      token_file: Path,
-      transport: z.enum(['tcp', 'tls', 'noise', 'websocket']).default('tls'),
-      remote_public_key: z.string().optional(),
-      ca_file: Path.optional(),
-      binary: Path.optional(),
-    }),
-  ),
+  RatholeTunnel,
+  FrpTunnel,
 ]);
 
 const AgentKeys = z.strictObject({
@@ -144,6 +135,8 @@ const AgentKeys = z.strictObject({
  * Durations come out in milliseconds, sizes in bytes; paths are still as written.
  */
 export const AgentConfig = AgentKeys.superRefine(({ tunnel, saas_url: saasUrl }, context) => {
+  // A key that is misspelt has been said already.
+  if (context.issues.length > 0) return;
   if (tunnel.kind !== 'websocket' || tunnel.url !== undefined || saasUrl !== undefined) return;
   const message = 'expected saas_url (the tunnel is at <saas_url>/edge/tunnel) or tunnel.url, found neither';
   context.addIssue({ code: 'custom', path: ['tunnel'], message });

@@ -15,6 +15,17 @@ import { ReleaseStatement } from '../../schemas/release.ts';
 import { RunReport } from '../../schemas/run.ts';
 import { parseSize } from '../../schemas/size.ts';
 import { ConditionType, FlowPhase, Status } from '../../schemas/status.ts';
+import {
+  Ack,
+  AgentHello,
+  ConsoleHello,
+  Goaway,
+  ReconcileRequest,
+  RunLog,
+  RunLogAck,
+  RunStarted,
+  TunnelFrameType,
+} from '../../schemas/tunnel-frame.ts';
 import { codeIn, page, pagesBelow, ROOT, rowsIn } from './markdown.ts';
 import { type Field, fieldsOf } from './schema-fields.ts';
 
@@ -113,6 +124,14 @@ describe('status.md', () => {
     expect(
       absent('docs/spec/status.md', [...leaves, ...ConditionType.options, ...FlowPhase.options]),
     ).toEqual([]);
+  });
+});
+
+describe('tunnel.md', () => {
+  it('has every type of a frame, and every member of its data', () => {
+    const data = [AgentHello, ConsoleHello, ReconcileRequest, Ack, Goaway, RunStarted, RunLog, RunLogAck];
+    const members = data.flatMap((schema) => Object.keys(schema.shape));
+    expect(absent('docs/spec/tunnel.md', [...TunnelFrameType.options, ...members])).toEqual([]);
   });
 });
 
