@@ -85,7 +85,8 @@ export interface ServiceFlow {
   /** From now on; null stops it, and `done` resolves. */
   want(desired: DesiredService | null): void;
   replace(desired: DesiredService, again: boolean, signal: AbortSignal): Promise<ServiceReplacement>;
-  retry(): void;
+  /** Resolves when what had failed is ready, or has failed again. */
+  retry(): Promise<void>;
   status(): ServiceStatus;
   leases(): string[];
   /** True once nothing is wanted any more and nothing is left. */
@@ -113,6 +114,7 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
   let candidate: Instance | null = null;
   const leaving = new Map<Instance, Promise<void>>();
   let waiters: Waiter[] = [];
+  const tried: (() => void)[] = [];
   let wake = new AbortController();
   /** Nobody is waited for any more. */
   const ending = new AbortController();
@@ -143,8 +145,13 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
     deps.onChange(flow, well);
   }
 
+  function settled(): void {
+    for (const tell of tried.splice(0)) tell();
+  }
+
   function set(next: Track | null): void {
     if (next === wanted) return;
+    settled();
     if (next === null) stopped = { at: clock.now(), version: wanted?.desired.version ?? null };
     wanted = next;
     for (const { track: given, answer } of waiters) {
@@ -271,6 +278,7 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
       const before = serving;
       serving = begun;
       step(on, { kind: 'ready' });
+      settled();
       const { port, process } = begun.service;
       emit(on, 'ServiceReady', `${on.desired.version} answers on port ${port} (process ${process?.pid})`);
       if (before !== null) void retire(before, timing.drainMs);
@@ -287,6 +295,7 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
   function fail(on: Track, why: string, started: boolean): void {
     const sentence = `${on.desired.version} ${why}`;
     step(on, { kind: 'failed', message: sentence });
+    settled();
     const { failures, state } = on.machine;
     const waiting = waiters.filter((waiter) => waiter.track === on);
     // the port was given away between our look and its bind: that says nothing about the version
@@ -412,9 +421,13 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
       }
     },
     retry() {
-      if (wanted === null) return;
+      if (wanted === null) return Promise.resolve();
       step(wanted, { kind: 'retry' });
-      if (wanted.machine.state === 'restarting') wake.abort();
+      if (wanted.machine.state !== 'restarting') return Promise.resolve();
+      wake.abort();
+      return new Promise((resolve) => {
+        tried.push(resolve);
+      });
     },
     status: () => statusOf({ wanted, serving, candidate, stopped }),
     leases: () =>

@@ -58,8 +58,9 @@ export function createServiceKeeper(deps: ServiceKeeperDeps): ServiceKeeper {
       if (!deps.keeps || closed) return { kind: 'unkept' };
       return of(desired.spec.id).replace(desired, again, signal);
     },
-    retry(flow) {
-      for (const [id, service] of flows) if (flow === null || flow === id) service.retry();
+    async retry(flow) {
+      const asked = [...flows].filter(([id]) => flow === null || flow === id);
+      await Promise.all(asked.map(([, service]) => service.retry()));
     },
     status: (flow) => flows.get(flow)?.status() ?? null,
     leases: () => [...flows.values()].flatMap((service) => service.leases()),

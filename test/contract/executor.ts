@@ -15,6 +15,8 @@ export interface ExecutorUnderTest {
   readonly create: (deps: ProcessDependencies) => Executor;
   /** Puts a flow written in Python into the bundle; its entrypoint. */
   readonly install: (bundle: string, source: string) => Promise<string>;
+  /** Variables that this executor gives beside those of every run. */
+  readonly adds?: readonly string[];
 }
 
 export interface Bench {
@@ -67,7 +69,8 @@ export const SETTINGS: RunSettings = {
   timezone: null,
   proxy: null,
   caFile: null,
-  python: { interpreter: 'auto', minVersion: '3.8' },
+  python: { interpreter: 'auto', minVersion: '3.8', installer: 'auto' },
+  playwright: { browser: 'auto' },
 };
 
 let count = 0;
@@ -196,6 +199,10 @@ export function executorContract(
       // Python itself sets LC_CTYPE where no locale is set (PEP 538); bash as /bin/sh sets `_`.
       delete found['LC_CTYPE'];
       delete found['_'];
+      for (const name of subject.adds ?? []) {
+        expect(Object.keys(found)).toContain(name);
+        delete found[name];
+      }
       const runDirectory = bench.runDirectory;
       expect(found).toEqual({
         ...machine,

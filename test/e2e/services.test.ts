@@ -101,6 +101,26 @@ describe('a service under a daemon', () => {
     await until('the end of v1', async () => (await alive([before?.pid as number])).length === 0);
   });
 
+  it('makes the agent unready while it is broken, and is tried again when somebody asks', async () => {
+    for (let times = 1; times <= 3; times += 1) {
+      const { service } = await ready('ready again', () => true);
+      process.kill(service?.pid as number, 'SIGKILL');
+      await until('its end is seen', async () => (await web()).service?.pid !== service?.pid);
+    }
+    const broken = await until('the breaker', async () => {
+      const now = await status();
+      const { status: isReady } = now.conditions.find(({ type }) => type === 'Ready') ?? {};
+      return now.flows[0]?.service?.state === 'broken' && isReady === 'False' ? now.flows[0] : null;
+    });
+    expect(broken).toMatchObject({ active_version: 'v2', health: 'unhealthy', service: { url: null } });
+    expect(broken.service?.message).toContain('SIGKILL');
+    expect((await world.json('retry', 'web')).code).toBe(0);
+    await ready('after retry', ({ health }) => health === 'healthy');
+    await until('being ready again', async () =>
+      (await status()).conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+    );
+  });
+
   it('goes on as it is when the next version does not get ready, which is rolled back and quarantined', async () => {
     const before = (await web()).service;
     await release('v3', server('sys.exit("no database")'));

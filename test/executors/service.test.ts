@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ownCgroup } from '../../executors/cgroup.ts';
 import { endOrphans } from '../../executors/orphans.ts';
+import type { ProcessDependencies } from '../../executors/process.ts';
 import { createPythonExecutor } from '../../executors/python.ts';
+import { createServiceExecutor } from '../../executors/service.ts';
 import { captureLatest } from '../../executors/service-output.ts';
 import { createServiceLauncher } from '../../executors/service-process.ts';
 import { createSubprocessExecutor } from '../../executors/subprocess.ts';
-import type { DesiredService, RunSettings, ServiceKeeper } from '../../reconciler/ports.ts';
+import type { DesiredService, Executor, RunSettings, ServiceKeeper } from '../../reconciler/ports.ts';
 import { SERVICE_TIMING, type ServiceTiming } from '../../reconciler/service-flow.ts';
 import { createServiceRecords } from '../../reconciler/service-records.ts';
 import { SERVICE_LIMITS, type ServiceLimits } from '../../reconciler/service-state.ts';
@@ -19,7 +21,7 @@ import type { ServiceStatus } from '../../schemas/service.ts';
 import { IN_MEMORY, openDatabase } from '../../store/database.ts';
 import { createStateDocuments } from '../../store/documents.ts';
 import { createSystemChance, createSystemClock } from '../../system/clock.ts';
-import { alive, SETTINGS, SPEC } from '../contract/executor.ts';
+import { alive, createBench, executorContract, SETTINGS, SPEC, text } from '../contract/executor.ts';
 
 /** Serves its version, `/health` and `/live`, which answer 503 while a file of that name lies in the bundle's parent. */
 const SERVER = `
@@ -359,5 +361,42 @@ describe('a command without a daemon', () => {
     expect(await keeper.replace({} as DesiredService, { again: false, signal })).toEqual({ kind: 'unkept' });
     keeper.apply([{} as DesiredService]);
     expect(keeper.status('web')).toBeNull();
+  });
+});
+
+const healthCheck = {
+  create(deps: ProcessDependencies): Executor {
+    const executor = createServiceExecutor(createSubprocessExecutor(deps));
+    // a health check always names its arguments
+    return {
+      ...executor,
+      start: (request, given) =>
+        executor.start({ ...request, args: request.args ?? request.spec.args }, given),
+    };
+  },
+  async install(bundle: string, source: string) {
+    await writeFile(join(bundle, 'main.py'), source);
+    return 'main.py';
+  },
+  adds: ['PORT'],
+};
+
+executorContract('the health check of a service', healthCheck);
+
+describe('the service executor', () => {
+  it('runs nothing that is triggered, and says why', async () => {
+    const bench = await createBench({
+      ...healthCheck,
+      create: (deps) => createServiceExecutor(createSubprocessExecutor(deps)),
+    });
+    const result = await bench.run('print(1)');
+    expect(result).toMatchObject({ status: 'failed', exitCode: null });
+    expect(result.reason).toContain('is a service');
+    const checked = await bench.run('import os; print(os.environ["API"])', {
+      args: ['--self-test'],
+      spec: { ...SPEC, env: { API: '1' }, service: { port_env: 'API', ready: null, live: null } },
+    });
+    expect(Number(text(checked.stdout))).toBeGreaterThan(1_023);
+    await bench.dispose();
   });
 });
