@@ -19,6 +19,7 @@ export interface CommandPort {
 }
 
 const BODY_MAX_BYTES = 64 * 1_024;
+const DRAINED_MAX_BYTES = 1_024 * 1_024;
 const HEADERS_MAX_BYTES = 8 * 1_024;
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -120,18 +121,21 @@ function later(message: string, afterMs: number): Answer {
   };
 }
 
-/** Null when there is more than a command can have; the rest is not read. */
+/**
+ * Null when there is more than a command can have. Some of that is read all the same, and let go: a sender that is cut off while it
+ * sends does not hear the answer.
+ */
 async function readBody(request: IncomingMessage): Promise<string | null> {
-  if (Number(request.headers['content-length'] ?? 0) > BODY_MAX_BYTES) return null;
+  if (Number(request.headers['content-length'] ?? 0) > DRAINED_MAX_BYTES) return null;
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.byteLength;
-    if (bytes > BODY_MAX_BYTES) return null;
-    chunks.push(chunk);
+    if (bytes > DRAINED_MAX_BYTES) break;
+    if (bytes <= BODY_MAX_BYTES) chunks.push(chunk);
   }
   // A file's last line break is no part of the JWS.
-  return Buffer.concat(chunks).toString('utf8').trim();
+  return bytes > BODY_MAX_BYTES ? null : Buffer.concat(chunks).toString('utf8').trim();
 }
 
 function send(response: ServerResponse, { status, body, headers }: Answer): void {

@@ -91,6 +91,7 @@ describe('the command port', () => {
     expect((await post('x'.repeat(65_536))).status).toBe(202);
     expect((await post('x'.repeat(65_537), { 'content-length': '65537' })).status).toBe(413);
     expect((await post('x'.repeat(65_537), { 'transfer-encoding': 'chunked' })).status).toBe(413);
+    expect((await post('x'.repeat(1_000_000), { 'transfer-encoding': 'chunked' })).status).toBe(413);
     receipt = { kind: 'refused', code: 'command_too_large', message: 'more', commandId: null };
     expect((await post('a.b.c')).status).toBe(413);
     expect(received).toHaveLength(2);
@@ -106,13 +107,32 @@ describe('the command port', () => {
     expect(received).toEqual([]);
   });
 
-  test('ends a connection that is slow with its request, and serves others meanwhile', async () => {
-    const slow = connect(port.port, '127.0.0.1');
-    slow.on('error', () => undefined).resume();
-    slow.write('POST /commands HTTP/1.1\r\nHost: x\r\nContent-Le');
-    const ended = once(slow, 'close');
+  test('ends a connection that says nothing, that is slow, or that speaks no HTTP, without a word about itself, and serves others', async () => {
+    const slow = 'POST /commands HTTP/1.1\r\nHost: x\r\nContent-Le';
+    const ending = Promise.all(
+      [
+        '',
+        slow,
+        '\u0016\u0003\u0001 not HTTP at all\r\n\r\n',
+        `GET / HTTP/1.1\r\nA: ${'x'.repeat(20_000)}\r\n\r\n`,
+      ].map(async (text) => {
+        const socket = connect(port.port, '127.0.0.1');
+        let answer = '';
+        socket.setEncoding('latin1').on('data', (chunk: string) => {
+          answer += chunk;
+        });
+        socket.on('error', () => undefined).write(text);
+        await once(socket, 'close');
+        return answer.split('\r\n')[0];
+      }),
+    );
     expect((await post('a.b.c')).status).toBe(202);
-    await ended;
+    expect(await ending).toEqual([
+      expect.stringMatching(/^$|^HTTP\/1\.1 408/),
+      expect.stringMatching(/^$|^HTTP\/1\.1 408/),
+      'HTTP/1.1 400 Bad Request',
+      'HTTP/1.1 431 Request Header Fields Too Large',
+    ]);
     expect(received).toEqual(['a.b.c']);
   });
 
