@@ -59,7 +59,9 @@ export function effectiveSettings(
       python: {
         interpreter: config.executors.python.interpreter,
         minVersion: config.executors.python.min_version,
+        installer: config.executors.python.installer,
       },
+      playwright: { browser: config.executors.playwright.browser },
     },
     rollbackOn: pick('runs.rollback_on', runs.rollback_on, policy?.runs?.rollback_on),
     parallelFlows: PARALLEL_FLOWS,

@@ -90,3 +90,27 @@ const REACH = `
 file=$1; shift
 for folder do [ -x "$folder" ] || { printf %s "$folder"; exit 1; }; done
 [ -r "$file" ] || { printf %s "$file"; exit 1; }`;
+
+/** True when the account could put something else in the place of one of these files or folders, or into such a folder. */
+export async function changeable(account: Account, paths: readonly string[]): Promise<boolean> {
+  const found = await runHelper('/bin/sh', ['-c', WRITABLE, 'sh', ...paths], {
+    uid: account.uid,
+    gid: account.gid,
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin' },
+    timeoutMs: LOOKUP_TIMEOUT_MS,
+    maxBytes: LOOKUP_MAX_BYTES,
+  });
+  return found.exitCode !== 0;
+}
+
+/** `$@` are the paths; whoever owns a folder on the way, or may write to it, can put another in its place. */
+const WRITABLE = `
+for path do
+  while [ -n "$path" ]; do
+    [ -O "$path" ] && exit 1
+    [ -w "$path" ] && [ ! -k "$path" ] && exit 1
+    path=\${path%/*}
+  done
+done
+exit 0`;

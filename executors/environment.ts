@@ -39,7 +39,7 @@ export function flowEnvironment(
     ...pick(machine, PASSED_ON),
     ...(windows ? pick(machine, PASSED_ON_WINDOWS) : {}),
     ...(settings.timezone === null ? {} : { TZ: settings.timezone }),
-    ...network(settings, machine),
+    ...networkEnvironment(settings, machine),
     HOME: folders.home,
     TMPDIR: folders.tmp,
     ...(windows ? { USERPROFILE: folders.home, TEMP: folders.tmp, TMP: folders.tmp } : {}),
@@ -66,14 +66,18 @@ export function secretValues(
   settings: RunSettings,
   machine: NodeJS.ProcessEnv,
 ): string[] {
-  const passwords = Object.entries(network(settings, machine)).flatMap(([, value]) => {
+  const passwords = Object.entries(networkEnvironment(settings, machine)).flatMap(([, value]) => {
     const password = URL.parse(value)?.password ?? '';
     return password === '' ? [] : [password, decoded(password)];
   });
   return [...Object.values(request.secrets), ...passwords];
 }
 
-function network(settings: RunSettings, machine: NodeJS.ProcessEnv): Environment {
+/** The variables of proxy and CA that programs read: as agent.yaml says, else as the machine does. */
+export function networkEnvironment(
+  settings: Pick<RunSettings, 'proxy' | 'caFile'>,
+  machine: NodeJS.ProcessEnv,
+): Environment {
   const { proxy, caFile } = settings;
   return {
     ...(proxy === null ? pick(machine, PROXY) : Object.fromEntries(PROXY.map((name) => [name, proxy]))),

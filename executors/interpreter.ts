@@ -12,7 +12,9 @@ export interface Interpreter {
   readonly version: string;
 }
 
-type InterpreterSettings = Pick<RunSettings, 'python' | 'user' | 'allowRoot'>;
+type InterpreterSettings = Pick<RunSettings, 'user' | 'allowRoot'> & {
+  readonly python: Pick<RunSettings['python'], 'interpreter' | 'minVersion'>;
+};
 
 export interface InterpreterFinder {
   /** Stalled (`interpreter_missing`) names what was looked for and what was found instead. */

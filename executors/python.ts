@@ -1,17 +1,20 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Executor, Stalled } from '../reconciler/ports.ts';
+import type { Executor, PreparedVersion, RunSettings, Setback } from '../reconciler/ports.ts';
 import { createInterpreterFinder } from './interpreter.ts';
 import { didNotStart, type ProcessDependencies, startFlow } from './process.ts';
+import type { PythonEnvironment, PythonEnvironments } from './python-environments.ts';
+import { readRequirements } from './requirements.ts';
 
-const REQUIREMENTS_MAX_BYTES = 1024 * 1024;
-/** Files that ask for packages: pip's, and the lock beside it. */
-const REQUIREMENTS = ['requirements.txt', 'requirements.lock'];
-/** For finding the interpreter again when a run starts. */
-const FIND_TIMEOUT_MS = 30_000;
+export interface PythonDependencies extends ProcessDependencies {
+  /** Without them a bundle that asks for packages stalls. */
+  readonly environments?: PythonEnvironments;
+}
 
-/** `runtime: python`: the entrypoint under the machine's own Python, without an environment of its own. */
-export function createPythonExecutor(deps: ProcessDependencies): Executor {
+/** For finding the interpreter and its environment again when a run starts; longer only when the environment is gone. */
+const OPEN_TIMEOUT_MS = 16 * 60_000;
+
+/** `runtime: python`: the entrypoint under the machine's own Python, in the environment of the bundle's lock when it has one. */
+export function createPythonExecutor(deps: PythonDependencies): Executor {
   const interpreters = createInterpreterFinder(deps.environment);
   return {
     runtime: 'python',
@@ -22,41 +25,50 @@ export function createPythonExecutor(deps: ProcessDependencies): Executor {
     async prepare(version, settings, signal) {
       const interpreter = await interpreters.find(settings, signal);
       if (interpreter.kind !== 'found') return interpreter;
-      return (await wantsPackages(version.directory)) ?? { kind: 'ready' };
+      const { environments } = deps;
+      if (environments === undefined)
+        return (await needsEnvironments(version.directory)) ?? { kind: 'ready' };
+      const built = await environments.build(subjectOf(version), interpreter, settings, signal);
+      return built.kind === 'none' || built.kind === 'ready' ? { kind: 'ready' } : built;
     },
     async start(request, settings) {
-      const interpreter = await interpreters.find(settings, AbortSignal.timeout(FIND_TIMEOUT_MS));
-      if (interpreter.kind !== 'found')
-        return didNotStart(interpreter.message, deps.clock.now(), deps.clock.now());
+      const startedAt = deps.clock.now();
+      const found = await pythonFor(request, settings, { ...deps, interpreters });
+      if (found.kind !== 'found') return didNotStart(found.message, startedAt, deps.clock.now());
       const entrypoint = join(request.directory, request.entrypoint);
       const args = request.args ?? request.spec.args;
-      return startFlow({ file: interpreter.path, args: [entrypoint, ...args] }, request, settings, deps);
+      return startFlow({ file: found.python, args: [entrypoint, ...args] }, request, settings, deps);
     },
   };
 }
 
-/** Stalled when the bundle asks for packages: running it without them would fail later, and less clearly. */
-export async function wantsPackages(directory: string): Promise<Stalled | null> {
-  for (const name of REQUIREMENTS) {
-    const text = await beginning(join(directory, name));
-    if (text === null || !/^[^\S\r\n]*[^#\s]/m.test(text)) continue;
-    return {
-      kind: 'stalled',
-      code: 'runtime_unsupported',
-      message: `expected a bundle that needs nothing but Python, found ${name} with packages in it: this version of the agent does not build Python environments. Put the packages into the bundle beside the entrypoint`,
-    };
-  }
-  return null;
+/** The Python that a bundle runs under now, and its environment when it has one. */
+export async function pythonFor(
+  version: PreparedVersion,
+  settings: RunSettings,
+  deps: PythonDependencies & { interpreters: ReturnType<typeof createInterpreterFinder> },
+): Promise<{ kind: 'found'; python: string; environment: PythonEnvironment | null } | Setback> {
+  const signal = AbortSignal.timeout(OPEN_TIMEOUT_MS);
+  const interpreter = await deps.interpreters.find(settings, signal);
+  if (interpreter.kind !== 'found') return interpreter;
+  const bare = { kind: 'found', python: interpreter.path, environment: null } as const;
+  if (deps.environments === undefined) return (await needsEnvironments(version.directory)) ?? bare;
+  const opened = await deps.environments.open(subjectOf(version), interpreter, settings, signal);
+  if (opened.kind === 'none') return bare;
+  return opened.kind === 'ready' ? { kind: 'found', python: opened.python, environment: opened } : opened;
 }
 
-async function beginning(path: string): Promise<string | null> {
-  const file = await open(path, 'r').catch(() => null);
-  if (file === null) return null;
-  try {
-    const buffer = Buffer.alloc(REQUIREMENTS_MAX_BYTES);
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
-  }
+export function subjectOf({ directory, spec }: PreparedVersion): {
+  directory: string;
+  flow: string;
+  version: string;
+} {
+  return { directory, flow: spec.id, version: spec.version };
+}
+
+async function needsEnvironments(directory: string): Promise<Setback | null> {
+  const requirements = await readRequirements(directory);
+  if (requirements === null || requirements.kind === 'stalled') return requirements;
+  const message = `expected a bundle that needs nothing but Python, found ${requirements.file} with packages in it: environments are not built here`;
+  return { kind: 'stalled', code: 'runtime_unsupported', message };
 }

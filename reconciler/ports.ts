@@ -432,7 +432,13 @@ export interface RunSettings {
   readonly timezone: string | null;
   readonly proxy: string | null;
   readonly caFile: string | null;
-  readonly python: { readonly interpreter: string; readonly minVersion: string };
+  readonly python: {
+    readonly interpreter: string;
+    readonly minVersion: string;
+    readonly installer: 'auto' | 'uv' | 'pip';
+  };
+  /** `auto`, or the path of a browser. */
+  readonly playwright: { readonly browser: string };
 }
 
 export interface RunResult {
@@ -526,8 +532,8 @@ export interface ServiceKeeper {
     desired: DesiredService,
     options: { readonly again: boolean; readonly signal: AbortSignal },
   ): Promise<ServiceReplacement>;
-  /** What failed (of one flow, or of all) is tried again at once. */
-  retry(flow: string | null): void;
+  /** What failed (of one flow, or of all) is tried again at once; resolves when that is ready, or has failed again. */
+  retry(flow: string | null): Promise<void>;
   /** Null when the flow is no service that is to be kept. */
   status(flow: string): ServiceStatus | null;
   /** Paths of versions that processes run from: clean-up goes round them. */

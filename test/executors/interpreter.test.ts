@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createInterpreterFinder } from '../../executors/interpreter.ts';
-import { createPythonExecutor, wantsPackages } from '../../executors/python.ts';
-import { createSystemClock } from '../../system/clock.ts';
-import { createBench, SETTINGS, SPEC } from '../contract/executor.ts';
+import { createPythonExecutor } from '../../executors/python.ts';
+import { createBench, SETTINGS } from '../contract/executor.ts';
 
 const never = new AbortController().signal;
 
@@ -83,33 +82,9 @@ describe('the interpreter', () => {
       create: createPythonExecutor,
       install: () => Promise.resolve('main.py'),
     });
-    const python = { interpreter: '/no/python', minVersion: '3.8' };
+    const python = { ...SETTINGS.python, interpreter: '/no/python' };
     const result = await bench.run('', {}, { python });
     expect(result).toMatchObject({ status: 'failed', reason: expect.stringContaining('/no/python') });
     await bench.dispose();
-  });
-});
-
-describe('a bundle that asks for packages', () => {
-  it('is stalled rather than run without them', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'bundle-'));
-    expect(await wantsPackages(directory)).toBeNull();
-    await writeFile(join(directory, 'requirements.txt'), '# nothing yet\n\n  # really\n');
-    expect(await wantsPackages(directory)).toBeNull();
-    await writeFile(join(directory, 'requirements.lock'), '# pinned\nrequests==2.32.0\n');
-    const executor = createPythonExecutor({
-      clock: createSystemClock(),
-      environment: process.env,
-      cgroup: () => null,
-    });
-    expect(await executor.supports(SETTINGS, never)).toEqual({ kind: 'supported' });
-    expect(
-      await executor.prepare({ spec: SPEC, directory, entrypoint: 'main.py' }, SETTINGS, never),
-    ).toMatchObject({
-      kind: 'stalled',
-      code: 'runtime_unsupported',
-      message: expect.stringContaining('requirements.lock'),
-    });
-    await rm(directory, { recursive: true });
   });
 });
