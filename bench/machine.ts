@@ -10,7 +10,7 @@ import type { World } from '../test/support/world.ts';
 import { type Ran, run } from './measure/run.ts';
 
 /** What is measured is what users run: the built program. */
-const PROGRAM = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const READY_WITHIN_MS = 120_000;
 const LOOK_EVERY_MS = 2;
 

@@ -12,15 +12,30 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchCase } from './case.ts';
+import { fleet } from './cases/fleet.ts';
 import { idle } from './cases/idle.ts';
 import { largeBundleApplied } from './cases/large-bundle.ts';
 import { longHistory } from './cases/long-history.ts';
 import { manyFlows } from './cases/many-flows.ts';
 import { noChange } from './cases/no-change.ts';
+import { nudge } from './cases/nudge.ts';
+import { runOutput } from './cases/run-output.ts';
 import { start } from './cases/start.ts';
+import { triggers } from './cases/triggers.ts';
 import { type CaseReport, MIB, ratioOf, renderCase } from './report.ts';
 
-const CASES: readonly BenchCase[] = [noChange, largeBundleApplied, manyFlows, idle, start, longHistory];
+const CASES: readonly BenchCase[] = [
+  noChange,
+  largeBundleApplied,
+  manyFlows,
+  idle,
+  start,
+  longHistory,
+  nudge,
+  triggers,
+  fleet,
+  runOutput,
+];
 const IDLE_S = 60;
 const IDLE_FULL_S = 600;
 
