@@ -52,7 +52,7 @@ export interface CommandInboxDeps {
 export interface CommandInboxControl extends CommandInbox {
   /** Carries out what was accepted and is not done, and from now on what comes. */
   start(): void;
-  /** Forgets what is done and expired; also done by itself every thousand commands. */
+  /** Forgets what is done and expired; also done by itself with the first command of an hour. */
   prune(): void;
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
@@ -66,7 +66,9 @@ const PENDING_MAX = 10_000;
 const REMEMBERED_MAX = 100_000;
 /** Being verified, or waiting to be, at once. */
 const ARRIVING_MAX = 256;
+/** Commands, or this long, after which the expired are forgotten. */
 const PRUNE_EVERY = 1_000;
+const PRUNE_EVERY_MS = 60 * 60_000;
 const BUSY_AFTER_MS = 5_000;
 const BATCH = 50;
 const ACTION_DEADLINE_MS = 10 * 60_000;
@@ -85,6 +87,7 @@ export function createCommandInbox(deps: CommandInboxDeps): CommandInboxControl 
   let { pending, all } = store.count();
   let forgottenUntil = store.forgottenUntil();
   let untilPrune = PRUNE_EVERY;
+  let prunedAtMs = Number.NEGATIVE_INFINITY;
   let arriving = 0;
   let lastArrival: Promise<unknown> = Promise.resolve();
   let started = false;
@@ -122,13 +125,14 @@ export function createCommandInbox(deps: CommandInboxDeps): CommandInboxControl 
     const because = `signed by the trigger key ${kid}, through ${via}`;
     const message = `command ${commandId} is accepted: ${describe(command)}`;
     events.emit({ severity: 'info', reason: 'CommandAccepted', message, because, ...subject(command) });
-    if (untilPrune <= 0) prune();
+    if (untilPrune <= 0 || clock.monotonicMs() - prunedAtMs >= PRUNE_EVERY_MS) prune();
     wake();
     return { kind: 'accepted', commandId };
   }
 
   function prune(): void {
     untilPrune = PRUNE_EVERY;
+    prunedAtMs = clock.monotonicMs();
     try {
       store.prune(clock.now());
       ({ pending, all } = store.count());

@@ -3,14 +3,13 @@ import type { CommandRefused } from '../reconciler/ports.ts';
 import { isStrictBase64url, type PublicJwk, SignatureHeader } from '../schemas/jws.ts';
 import { Id } from '../schemas/names.ts';
 import type { CommandRefusalCode } from '../schemas/reasons.ts';
-import { firstFault } from './refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /** A compact JWS of a command at most, in bytes of its text. */
 export const COMMAND_MAX_BYTES = 64 * 1024;
 const COMMAND_TYP = 'edgeflows-command+jws';
 const SIGNATURE_BYTES = 64;
-const SHOWN_CHARACTERS = 80;
+const SHOWN_CHARACTERS = 120;
 
 /** A well-formed envelope. Nothing in `payload` is believed, or has been looked at, yet. */
 export interface CommandEnvelope {
@@ -80,7 +79,9 @@ function readHeader(encoded: string): { kind: 'header'; kid: string } | CommandR
   }
   const header = SignatureHeader.safeParse(claimed);
   if (header.success) return { kind: 'header', kid: header.data.kid };
-  const message = `protected header of the command: expected exactly alg, kid and typ; ${firstFault(header.error)}`;
+  // Quoted: whoever wrote it may mean to be read by a terminal.
+  const names = shown(Object.keys(claimed));
+  const message = `protected header of the command: expected exactly alg, kid (a thumbprint) and typ, found ${names}`;
   return refuseCommand('header_malformed', message);
 }
 

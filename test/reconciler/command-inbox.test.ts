@@ -268,6 +268,25 @@ describe('after a crash', () => {
   });
 });
 
+describe('a command that is done', () => {
+  it('is forgotten after it has expired, without anybody asking for it', async () => {
+    const inbox = inboxWith();
+    inbox.start();
+    await inbox.receive(await sign(), 'websocket');
+    await inbox.idle();
+    now = new Date(NOW.getTime() + 3_600_000);
+    monotonicMs = 3_600_000;
+    const next = { command_id: 'c-2', issued: now.toISOString() };
+    await inbox.receive(
+      await sign({ ...next, expires: new Date(now.getTime() + 1_000).toISOString() }),
+      'websocket',
+    );
+    await inbox.idle();
+    expect([store.get('c-1'), store.count().all]).toEqual([null, 1]);
+    await inbox.close();
+  });
+});
+
 describe('what is not believed', () => {
   it('changes nothing, and the event says why and which', async () => {
     const inbox = inboxWith();
