@@ -1,22 +1,27 @@
+import { join } from 'node:path';
 import { createAutoHotkeyExecutor } from '../executors/autohotkey.ts';
 import { ownCgroup } from '../executors/cgroup.ts';
 import { createPythonExecutor } from '../executors/python.ts';
+import { createPythonEnvironments, type PythonEnvironments } from '../executors/python-environments.ts';
 import { createServiceExecutor } from '../executors/service.ts';
 import { captureLatest } from '../executors/service-output.ts';
 import { createServiceLauncher } from '../executors/service-process.ts';
 import { createSubprocessExecutor } from '../executors/subprocess.ts';
 import { createUnsupportedExecutor } from '../executors/unsupported.ts';
-import type { Clock, Executor, ServiceLauncher } from '../reconciler/ports.ts';
+import type { Clock, EventSink, Executor, ServiceLauncher } from '../reconciler/ports.ts';
 import type { Runtime } from '../schemas/manifest-v1.ts';
 
 export interface Executors {
   /** One a runtime; one that cannot run on this machine says so at plan time. */
   readonly executors: ReadonlyMap<Runtime, Executor>;
   readonly launcher: ServiceLauncher;
+  readonly environments: PythonEnvironments;
 }
 
-export function createExecutors(clock: Clock): Executors {
-  const deps = { clock, environment: process.env, cgroup: ownCgroup };
+export function createExecutors(clock: Clock, events: EventSink, stateDirectory: string): Executors {
+  const folder = join(stateDirectory, 'envs');
+  const environments = createPythonEnvironments({ folder, clock, environment: process.env, events });
+  const deps = { clock, environment: process.env, cgroup: ownCgroup, environments };
   const python = createPythonExecutor(deps);
   const subprocess = createSubprocessExecutor(deps, python);
   // a service goes on for months: its newest output is kept, not its first
@@ -29,5 +34,6 @@ export function createExecutors(clock: Clock): Executors {
     createUnsupportedExecutor('playwright'),
     createAutoHotkeyExecutor(deps),
   ];
-  return { executors: new Map(executors.map((executor) => [executor.runtime, executor])), launcher };
+  const byRuntime = new Map(executors.map((executor) => [executor.runtime, executor]));
+  return { executors: byRuntime, launcher, environments };
 }

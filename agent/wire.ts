@@ -251,7 +251,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     createCredentialsTrustFile(paths.credentials),
     () => store.current().seq,
   );
-  const { executors, launcher } = createExecutors(clock);
+  const { executors, launcher, environments } = createExecutors(clock, events, paths.state);
+  await environments.recover();
   const runFiles = createRunFiles(paths.runs, () => settings().runs.maxOutput);
   const secrets = () => credentials.secrets();
   const feed = createTunnelFeed({
@@ -414,8 +415,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       applyServices();
       return answer;
     },
-    retry(input, signal) {
-      services.retry(input.flow);
+    async retry(input, signal) {
+      await services.retry(input.flow);
       return local.retry(input, signal);
     },
   };
