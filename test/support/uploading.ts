@@ -82,6 +82,8 @@ export interface Relay {
   to(port: number): void;
   /** Each of the next connections that sends so many bytes is cut there; then none is. */
   cutAfter(...bytes: number[]): void;
+  /** The next connection that sends so many bytes hangs there. */
+  hangAfter(bytes: number): void;
   /** Bytes sent by the agent's side. */
   sent(): number;
   [Symbol.asyncDispose](): Promise<void>;
@@ -91,6 +93,7 @@ export interface Relay {
 export async function startRelay(): Promise<Relay> {
   const sockets = new Set<Socket>();
   let cuts: number[] = [];
+  let hang: number | null = null;
   let port = 0;
   let sent = 0;
   const server = createServer((near) => {
@@ -106,14 +109,18 @@ export async function startRelay(): Promise<Relay> {
     }
     let here = 0;
     near.on('data', (chunk: Buffer) => {
-      const [limit] = cuts;
+      const limit = hang ?? cuts[0];
       const room = limit === undefined ? chunk.length : Math.max(0, limit - here);
       far.write(chunk.subarray(0, room));
       here += Math.min(room, chunk.length);
       sent += Math.min(room, chunk.length);
       if (room >= chunk.length) return;
-      cuts = cuts.slice(1);
       near.pause();
+      if (hang !== null) {
+        hang = null;
+        return;
+      }
+      cuts = cuts.slice(1);
       // What was let through is to arrive.
       setTimeout(() => near.destroy(), 30);
     });
@@ -127,6 +134,9 @@ export async function startRelay(): Promise<Relay> {
     },
     cutAfter(...bytes) {
       cuts = bytes;
+    },
+    hangAfter(bytes) {
+      hang = bytes;
     },
     sent: () => sent,
     async [Symbol.asyncDispose]() {
