@@ -1,7 +1,7 @@
 import type { RunLogAck } from '../schemas/tunnel-frame.ts';
 
 /** Bytes of a stream on their way at most: past it the console has to acknowledge some first. */
-const WINDOW_BYTES = 256 * 1024;
+const WINDOW_BYTES = 1024 * 1024;
 /** So long without an acknowledgement that moves it on, what is on its way is sent again; doubled each time. */
 const RESEND_AFTER_MS = 5_000;
 const RESEND_AFTER_MAX_MS = 160_000;

@@ -25,7 +25,7 @@ export interface RunLogFeed extends Pick<RunListener, 'started'> {
 
 /**
  * Sends what runs print while they go on, from the files of their output (contract, section 8): redacted and cut already, and
- * bytes only, so that a line of 50 MB is like any other. At most 256 KiB of a stream are on their way without an
+ * bytes only, so that a line of 50 MB is like any other. At most 1 MiB of a stream is on its way without an
  * acknowledgement; after a reconnect it goes on where the console says. Files are looked at only while a link is open.
  */
 export function createRunLogFeed(deps: {

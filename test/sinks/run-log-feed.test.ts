@@ -10,7 +10,7 @@ import { createSystemClock } from '../../system/clock.ts';
 import { recordingLink } from './recording-link.ts';
 
 const KIB = 1024;
-const WINDOW = 256 * KIB;
+const WINDOW = 1_024 * KIB;
 
 let folder: string;
 let skewMs: number;
