@@ -32,6 +32,7 @@ export interface AgentSide {
 
 export interface AgentSideOptions {
   readonly url: URL;
+  readonly agentId?: string;
   readonly clock?: Clock;
   /** What `uniform` gives; 0.5 when left out. */
   readonly uniform?: () => number;
@@ -56,7 +57,7 @@ export function startAgentSide(options: AgentSideOptions): AgentSide {
     Promise.resolve({ kind: 'accepted', commandId: jws });
   const peer: TunnelPeer = {
     hello: () => ({
-      agent_id: 'agent-1',
+      agent_id: options.agentId ?? 'agent-1',
       agent_version: '0.1.0',
       boot_id: 'boot-1',
       log_id: 'log-1',
