@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isolationLevel } from '../executors/isolation.ts';
 import type { RunRecord } from '../reconciler/ports.ts';
 import { createAgentRecords } from '../reconciler/records.ts';
+import { createServiceRecords } from '../reconciler/service-records.ts';
 import { Current, EMPTY_CURRENT } from '../schemas/current.ts';
 import type { Event } from '../schemas/event.ts';
 import type { RunSummary } from '../schemas/run.ts';
@@ -25,21 +26,15 @@ import { loadConfig } from './load-config.ts';
 import { OperationError } from './operation-error.ts';
 import { expectOwnFolder } from './own-folder.ts';
 import { agentPaths } from './paths.ts';
-import { createRunFiles, type OutputStream } from './run-files.ts';
+import { createRunFiles, type OutputChunk, type OutputStream } from './run-files.ts';
 import { toSummary } from './run-summary.ts';
 import { runTimeline } from './run-timeline.ts';
+import { followServiceOutput } from './service-output.ts';
 import { statusDocument } from './status-document.ts';
 import { tenantDocuments } from './tenant-documents.ts';
 import { toWaitingReport, type WaitingReport } from './waiting-report.ts';
 
 const FOLLOW_EVERY_MS = 100;
-
-export interface OutputChunk {
-  readonly attempt: number;
-  readonly stream: OutputStream;
-  readonly offset: number;
-  readonly data: Uint8Array;
-}
 
 /** Where to begin with what a run printed; everything when nothing is said. */
 export interface OutputFrom {
@@ -71,6 +66,12 @@ export interface Observer {
     options: { readonly follow: boolean; readonly from?: OutputFrom },
     signal: AbortSignal,
   ): AsyncIterable<OutputChunk>;
+  /** What the processes of a service print; null when the flow never had one. */
+  serviceOutput(
+    flow: string,
+    options: { readonly follow: boolean; readonly stream?: OutputStream },
+    signal: AbortSignal,
+  ): AsyncIterable<OutputChunk> | null;
   close(): void;
 }
 
@@ -83,7 +84,8 @@ export async function openObserver(configFile: string): Promise<Observer> {
   const database = openExisting(paths.database);
   const documents = createStateDocuments(database);
   const runs = createRunStore(database);
-  const records = createAgentRecords(tenantDocuments(documents, config.tenant));
+  const ofTenant = tenantDocuments(documents, config.tenant);
+  const records = createAgentRecords(ofTenant);
   const settings = effectiveSettings(config, loaded.written, records.policy(), paths, { deepCheck: false });
   const files = createRunFiles(paths.runs, () => settings.runs.maxOutput);
   const history = openEventHistory(paths.state);
@@ -163,6 +165,13 @@ export async function openObserver(configFile: string): Promise<Observer> {
       return { stdout: text(stdout), stderr: text(stderr) };
     },
     followOutput,
+    serviceOutput(flow, { follow, stream }, signal) {
+      const processes = createServiceRecords(ofTenant);
+      const latest = () => processes.latest(flow);
+      if (latest() === null) return null;
+      const streams = stream === undefined ? (['stdout', 'stderr'] as const) : [stream];
+      return followServiceOutput(join(paths.runs, `service-${flow}`), latest, { follow, streams }, signal);
+    },
     close: () => database.close(),
   };
 }

@@ -6,6 +6,13 @@ const CHUNK_BYTES = 64 * 1024;
 
 export type OutputStream = 'stdout' | 'stderr';
 
+export interface OutputChunk {
+  readonly attempt: number;
+  readonly stream: OutputStream;
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
 /** The folders `runs/<run_id>/<attempt>` of the state directory, as they are read back. */
 export interface RunFiles {
   directory(runId: string, attempt: number): string;

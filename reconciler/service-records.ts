@@ -11,6 +11,8 @@ export interface ServiceRecords {
   /** It has ended, with everything it started. */
   ended(flow: string, runId: string): void;
   all(): ServiceProcesses[];
+  /** The slot begun last; null when there never was a process. */
+  latest(flow: string): number | null;
 }
 
 const PREFIX = 'service/';
@@ -40,6 +42,7 @@ export function createServiceRecords(documents: StateDocuments): ServiceRecords 
     started: (flow, runId, process) =>
       change(flow, (before) => before.map((one) => (one.run_id === runId ? { ...one, process } : one))),
     ended: (flow, runId) => change(flow, (before) => before.filter((one) => one.run_id !== runId)),
+    latest: (flow) => read(flow).slot || null,
     all: () =>
       documents.list(PREFIX).flatMap(({ value }) => {
         const parsed = ServiceProcesses.safeParse(value);

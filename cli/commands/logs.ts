@@ -1,8 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { OutputChunk } from '../../agent/run-files.ts';
 import { withObserver } from '../agent-access.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { globalsOf } from '../globals.ts';
+
+/** `service-<flow>` stands for the processes of a service, which are no runs. */
+const SERVICE = 'service-';
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -25,6 +29,12 @@ export function addLogs(program: Command): void {
       await withObserver(globals, async (observer) => {
         const run = observer.run(runId);
         if (run === null) {
+          const { follow = false, stream } = options;
+          const which = { follow, ...(stream === undefined ? {} : { stream }) };
+          const kept = runId.startsWith(SERVICE)
+            ? observer.serviceOutput(runId.slice(SERVICE.length), which, signal)
+            : null;
+          if (kept !== null) return show(kept, runId, terminal.json);
           const message = `expected the id of a run, found "${runId}"; "edge-agent runs" lists them`;
           throw new CommandFailure('run_unknown', message, EXIT.usage);
         }
@@ -36,20 +46,18 @@ export function addLogs(program: Command): void {
         // An offset is of one attempt: of the one under way, or the last, unless another one is named.
         const first = from.offset === undefined || run.attempt === 0 ? {} : { attempt: run.attempt };
         const shown = observer.followOutput(runId, { follow, from: { ...first, ...from } }, signal);
-        for await (const { stream, attempt, offset, data } of shown) {
-          if (terminal.json) {
-            const line = {
-              run_id: runId,
-              attempt,
-              stream,
-              offset,
-              data: Buffer.from(data).toString('base64'),
-            };
-            process.stdout.write(`${JSON.stringify(line)}\n`);
-          } else (stream === 'stdout' ? process.stdout : process.stderr).write(data);
-        }
+        await show(shown, runId, terminal.json);
       });
     });
+}
+
+async function show(chunks: AsyncIterable<OutputChunk>, runId: string, json: boolean): Promise<void> {
+  for await (const { stream, attempt, offset, data } of chunks) {
+    if (json) {
+      const line = { run_id: runId, attempt, stream, offset, data: Buffer.from(data).toString('base64') };
+      process.stdout.write(`${JSON.stringify(line)}\n`);
+    } else (stream === 'stdout' ? process.stdout : process.stderr).write(data);
+  }
 }
 
 function wholeNumber(least: number): (text: string) => number {

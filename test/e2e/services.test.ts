@@ -14,6 +14,7 @@ const server = (before = ''): Bundle =>
   bundleOf({
     'main.py': `import http.server, os, sys
 ${before}
+print("starting", os.environ["EDGE_VERSION"], flush=True)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()
@@ -142,6 +143,11 @@ describe('a service under a daemon', () => {
     expect(await answer()).toBe('200 v2');
     const events = readFileSync(join(world.cache, '.agent', 'events.jsonl'), 'utf8');
     expect(events).toContain('"OrphansEnded"');
+  });
+
+  it('shows what it printed', async () => {
+    expect(await world.agent('logs', 'service-web')).toMatchObject({ code: 0, stdout: 'starting v2\n' });
+    expect((await world.agent('logs', 'service-other')).code).toBe(2);
   });
 
   it('ends with the agent', async () => {

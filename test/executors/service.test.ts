@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { followServiceOutput } from '../../agent/service-output.ts';
 import { ownCgroup } from '../../executors/cgroup.ts';
 import { endOrphans } from '../../executors/orphans.ts';
 import type { ProcessDependencies } from '../../executors/process.ts';
@@ -214,7 +215,7 @@ describe('services that are kept', () => {
     expect(broken.message).toMatch(/exit code 1 \(no database\)/);
     expect(reasons()).toEqual(['ServiceFailed', 'ServiceFailed', 'ServiceBroken']);
     expect(await output(3, 'stderr')).toBe('no database\n');
-    keeper.retry('web');
+    await keeper.retry('web');
     await until(() => reasons().filter((reason) => reason === 'ServiceBroken').length === 2);
     const fixed = await version('v2', SERVER);
     expect(await keeper.replace(fixed, { again: false, signal })).toEqual({ kind: 'ready' });
@@ -324,6 +325,40 @@ ${SERVER}`;
     const older = await readFile(join(folder, 'runs', 'service-web', '1', 'stdout.1.log'), 'utf8');
     expect(older.length + kept.length).toBeLessThanOrEqual(4_096);
     expect(older + kept).not.toContain('sesame');
+  });
+
+  it('shows what it prints while it prints it, through rotation and restart', async () => {
+    settings = { ...settings, maxOutput: 64 * 1024 };
+    const keeper = keep();
+    const counting = `import threading, time, os
+def count():
+    n = 0
+    while True:
+        n += 1
+        print(os.environ["EDGE_ATTEMPT"], n, "x" * 100, flush=True)
+        time.sleep(0.001)
+threading.Thread(target=count, daemon=True).start()
+${SERVER}`;
+    keeper.apply([await version('v1', counting)]);
+    const { pid } = await state(keeper, 'ready');
+    const abort = new AbortController();
+    const latest = () => createServiceRecords(documents).latest('web');
+    const options = { follow: true, streams: ['stdout'] } as const;
+    let seen = '';
+    for await (const { data } of followServiceOutput(
+      join(folder, 'runs', 'service-web'),
+      latest,
+      options,
+      abort.signal,
+    )) {
+      seen += text(data);
+      if (seen.length > 200_000 && keeper.status('web')?.pid === pid) process.kill(pid as number, 'SIGKILL');
+      if (/^2 1 /m.test(seen)) abort.abort();
+    }
+    const numbers = [...seen.matchAll(/^1 (\d+) x{100}$/gm)].map(([, number]) => Number(number));
+    expect(numbers.length).toBeGreaterThan(1_000);
+    const first = numbers[0] as number;
+    expect(numbers).toEqual(numbers.map((_, index) => first + index));
   });
 
   it('connects where no ready path is named', async () => {
