@@ -1,5 +1,7 @@
-import { type Agent, type IncomingMessage, request as plainRequest } from 'node:http';
+import { type Agent, type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { guardedBody, type StallFloor } from './http-body.ts';
 import { createConnections } from './http-connections.ts';
 import { describeExchange, HttpError, toHttpError } from './http-error.ts';
@@ -8,11 +10,17 @@ import { describeExchange, HttpError, toHttpError } from './http-error.ts';
 export const STALL_FLOOR: StallFloor = { bytesPerSecond: 1_024, overMs: 30_000 };
 const MAX_HEADER_BYTES = 32 * 1_024;
 
+/** A body that is read as it is sent. `bytes` of it, no more and no fewer, or the exchange fails. */
+export interface StreamedBody {
+  readonly bytes: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array | StreamedBody;
   readonly signal: AbortSignal;
   /** Of the whole exchange, body included. */
   readonly deadlineMs: number;
@@ -88,6 +96,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     const agent = agentFor(url, exchange);
     const sentAt = now();
     const body = typeof request.body === 'string' ? Buffer.from(request.body) : request.body;
+    const length = body instanceof Uint8Array ? body.byteLength : body?.bytes;
     const outgoing = (url.protocol === 'https:' ? secureRequest : plainRequest)(url, {
       agent,
       method: request.method,
@@ -96,7 +105,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         'user-agent': options.userAgent,
         accept: '*/*',
         'accept-encoding': 'identity',
-        ...(body === undefined ? {} : { 'content-length': String(body.byteLength) }),
+        ...(length === undefined ? {} : { 'content-length': String(length) }),
         ...request.headers,
       },
     });
@@ -125,7 +134,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         outgoing.once('response', resolve);
         // Stays for the life of the request: an error after the answer is the body's to tell.
         outgoing.on('error', reject);
-        outgoing.end(body);
+        if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
+        else stream(body, outgoing);
       });
     } catch (error) {
       release();
@@ -173,6 +183,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     },
     close: () => connections.close(),
   };
+}
+
+/** An answer may come before all is sent (a refusal); what then breaks off on our side changes nothing any more. */
+function stream(body: StreamedBody, outgoing: ClientRequest): void {
+  pipeline(Readable.from(body.chunks, { objectMode: false }), outgoing).catch((error: unknown) => {
+    outgoing.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
 }
 
 class StaleConnection extends Error {}
