@@ -10,7 +10,14 @@ import { parseDuration } from '../../schemas/duration.ts';
 import { Event } from '../../schemas/event.ts';
 import { ManifestV1 } from '../../schemas/manifest-v1.ts';
 import { ManifestV2 } from '../../schemas/manifest-v2.ts';
-import { CommandRefusalCode, EventReason, RefusalCode, RetryCode, StallCode } from '../../schemas/reasons.ts';
+import {
+  CommandRefusalCode,
+  EventReason,
+  RefusalCode,
+  RetryCode,
+  StallCode,
+  UploadRefusalCode,
+} from '../../schemas/reasons.ts';
 import { ReleaseStatement } from '../../schemas/release.ts';
 import { RunReport } from '../../schemas/run.ts';
 import { parseSize } from '../../schemas/size.ts';
@@ -26,6 +33,8 @@ import {
   RunStarted,
   TunnelFrameType,
 } from '../../schemas/tunnel-frame.ts';
+import { UploadPlaces, UploadRequestFile } from '../../schemas/upload.ts';
+import { UploadMetadata } from '../../schemas/upload-metadata.ts';
 import { codeIn, page, pagesBelow, ROOT, rowsIn } from './markdown.ts';
 import { type Field, fieldsOf } from './schema-fields.ts';
 
@@ -115,6 +124,15 @@ describe('event.md', () => {
         fieldsOf(Event, 'output').map(({ path }) => path),
       ),
     ).toEqual([]);
+  });
+});
+
+describe('file-upload.md', () => {
+  it('has every code, and every member of what is written and sent', () => {
+    const members = [UploadRequestFile, UploadPlaces, UploadMetadata].flatMap((schema) =>
+      leavesOf(fieldsOf(schema, 'output')).map((path) => path.replace('uploads[].', '')),
+    );
+    expect(absent('docs/spec/file-upload.md', [...UploadRefusalCode.options, ...members])).toEqual([]);
   });
 });
 

@@ -14,6 +14,7 @@ import { ReleaseStatement } from '../../schemas/release.ts';
 import { Root } from '../../schemas/root.ts';
 import { RunReport } from '../../schemas/run.ts';
 import { Status } from '../../schemas/status.ts';
+import { UploadPlaces, UploadRequestFile } from '../../schemas/upload.ts';
 import { CompleteMark } from '../../store/complete-mark.ts';
 import { Sidecar } from '../../store/partial-download.ts';
 import { formatProblem } from '../../system/document-problem.ts';
@@ -39,6 +40,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   current: z.strictObject(Current.shape),
   'complete-mark': z.strictObject(CompleteMark.shape),
   'part-note': z.strictObject(Sidecar.shape),
+  'upload-request': UploadRequestFile,
+  'upload-places': z.strictObject(UploadPlaces.shape),
 };
 const PAGES = pagesBelow('docs');
 const EXAMPLES = PAGES.flatMap(examplesIn);
