@@ -32,6 +32,8 @@ export interface ConsoleAdmin {
   newPublisherToken(slug: string): string;
   /** A JWT for one device; good for an hour unless `ttlMs` says otherwise, 30 days at most. */
   makeEnrolmentToken(draft: { slug: string; ttlMs?: number }): Promise<string>;
+  /** A new secret for the tenant's webhook; the one before is void. Shown here and nowhere else. */
+  newHookSecret(slug: string): { readonly url: string; readonly secret: string };
   newApiKey(label: string): string;
   revokeAgent(agentId: string): boolean;
   tenants(): Tenant[];
@@ -92,6 +94,10 @@ export function createAdmin(
         },
         state.secrets.enrolmentKey,
       );
+    },
+    newHookSecret(slug) {
+      known(slug);
+      return { url: `${state.publicUrl()}/hooks/${slug}`, secret: state.hooks.renew(slug) };
     },
     newApiKey: (label) => state.apiKeys.create(label),
     setOutputsWanted: (slug, wanted) => state.uploads.setOutputsWanted(known(slug).slug, wanted),

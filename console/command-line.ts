@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../schemas/duration.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
+import { addCommandVerbs } from './command-verbs.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import { openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
@@ -96,6 +97,34 @@ Next: npm run console -- token new ${slug}`;
       }),
     );
 
+  common(tenant.command('hook <slug>'))
+    .description('make a new webhook secret, for a git server elsewhere; the old one is void')
+    .action(async (slug: string, options: Common) =>
+      withAdmin(options, async (admin) => {
+        const { url, secret } = admin.newHookSecret(slug);
+        const text = `Webhook of ${slug}, for pushes to tenant/${slug}:
+
+  address  ${url}
+  secret   ${secret}
+           (shown only now; content type application/json)`;
+        print(options, { slug, url, secret }, text);
+      }),
+    );
+
+  common(tenant.command('outputs <slug> <wanted>'))
+    .description(
+      'ask agents for the files their runs leave (yes, at first) or not (no); agents have to consent too',
+    )
+    .action(async (slug: string, wanted: string, options: Common) => {
+      if (wanted !== 'yes' && wanted !== 'no')
+        throw new TenantFault(`expected yes or no, found "${wanted.slice(0, 40)}"`);
+      await withAdmin(options, async (admin) => {
+        admin.setOutputsWanted(slug, wanted === 'yes');
+        const text = wanted === 'yes' ? 'are asked for' : 'are not asked for any more';
+        print(options, { slug, outputs_wanted: wanted === 'yes' }, `Outputs of ${slug} ${text}.`);
+      });
+    });
+
   common(program.command('token').description('enrolment tokens').command('new <slug>'))
     .description('make a token that enrols one agent; prints it')
     .option('--expires <duration>', 'how long it is good, such as 1h', duration, 3_600_000)
@@ -115,6 +144,8 @@ Next: npm run console -- token new ${slug}`;
         print(options, { api_key: key }, key);
       }),
     );
+
+  addCommandVerbs(program, common, print);
 
   common(program.command('agents'))
     .description('show the agents')

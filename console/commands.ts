@@ -1,5 +1,5 @@
 import type { Agent } from './agents.ts';
-import { readCommand } from './command-envelope.ts';
+import { readCommandClaims } from './command-claims.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
 
@@ -68,7 +68,7 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
 
   return {
     add(agent, jws, at, maxWaiting) {
-      const command = readCommand(jws, agent, at);
+      const command = readCommandClaims(jws, agent, at);
       return database.transaction(() => {
         const there = find(agent.agent_id, command.command_id);
         if (there !== undefined) {

@@ -25,6 +25,8 @@ export interface ConsoleSecrets {
    * the token is stored.
    */
   gitToken(agentId: string, jti: string): string;
+  /** What a forge signs its webhook with. */
+  hookSecret(slug: string, generation: number): string;
 }
 
 /** Reads the console's master key (32 bytes, 0600), made at the first start. Two processes starting at once agree on one. */
@@ -33,11 +35,16 @@ export function loadSecrets(path: string): ConsoleSecrets {
   const subkey = (purpose: string) =>
     new Uint8Array(hkdfSync('sha256', master, '', `edgeflows-console/${purpose}`, 32));
   const gitKey = subkey('git-token');
+  const hookKey = subkey('webhook');
   return {
     enrolmentKey: subkey('enrolment-token'),
     gitToken(agentId, jti) {
       const tag = createHmac('sha256', gitKey).update(`${agentId}\0${jti}`).digest('base64url');
       return `egr_${tag}`;
+    },
+    hookSecret(slug, generation) {
+      const tag = createHmac('sha256', hookKey).update(`${slug}\0${generation}`).digest('base64url');
+      return `egh_${tag}`;
     },
   };
 }

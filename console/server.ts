@@ -16,6 +16,7 @@ import { commandRoutes } from './routes/commands.ts';
 import { enrolRoute } from './routes/enrol.ts';
 import { frontRoutes } from './routes/front.ts';
 import { gitRoutes } from './routes/git.ts';
+import { hookRoutes } from './routes/hooks.ts';
 import { readRoutes } from './routes/read-api.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { runLogRoutes } from './routes/run-logs.ts';
@@ -122,6 +123,7 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(commandRoutes({ state, callers, limits, notices, gateway }));
   void app.register(runLogRoutes({ state, callers, limits, notices, leaving: leaving.signal }));
   void app.register(tunnelRoute());
+  void app.register(hookRoutes({ state, callers, limits, notices, gateway, budget }));
 
   const upgrades = acceptTunnelUpgrades(app.server, {
     callers,

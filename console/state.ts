@@ -14,6 +14,7 @@ import { createReportStore, type ReportStore } from './reports.ts';
 import { createRunLogStore, type RunLogStore } from './run-logs.ts';
 import { createRunProgressStore, type RunProgressStore } from './run-progress.ts';
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
+import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
 import { createUploadStore, type UploadStore } from './uploads.ts';
 
@@ -37,6 +38,7 @@ export interface ConsoleState {
   readonly commands: CommandQueue;
   readonly progress: RunProgressStore;
   readonly logs: RunLogStore;
+  readonly hooks: TenantHooks;
   readonly repositories: GitRepositories;
   readonly uploads: UploadStore;
   /** Folder of the tenants' artifact folders. */
@@ -73,6 +75,7 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
   const uploads = createUploadStore(database, join(dataDirectory, 'uploads'));
   const commands = createCommandQueue(database);
   const progress = createRunProgressStore(database);
+  const hooks = createTenantHooks(database, secrets, now);
   const logs = createRunLogStore(database, join(dataDirectory, 'logs'));
   // A server goes by its own address, even when another one has started on the same directory since.
   let ownUrl: string | null = null;
@@ -96,6 +99,7 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
     commands,
     progress,
     logs,
+    hooks,
     repositories: createGitRepositories(join(dataDirectory, 'git')),
     uploads,
     artifacts,

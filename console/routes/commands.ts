@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Slug } from '../../schemas/names.ts';
+import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
 import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
-import { COMMAND_MAX_BYTES } from '../command-envelope.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
 import { notFound, RequestRefused } from '../refusal.ts';

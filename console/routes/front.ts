@@ -10,8 +10,12 @@ For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
                GET  /raw/tenant/<slug>/manifest.json
                git  /git/<slug>.git
                GET  /artifacts/<slug>/<file>
+               GET  /edge/tunnel (WebSocket)
 For operators  GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /api/runs, /api/runs/<run_id>
+               GET  /api/agents/<id>/commands, /api/agents/<id>/runs, /api/agents/<id>/runs/<run_id>/log
+               POST /api/agents/<id>/commands
                with the header X-Api-Key (a new one: npm run console -- key new)
+For forges     POST /hooks/<slug>
 For monitors   GET  /healthz
 `;
 

@@ -38,13 +38,13 @@ export type Received =
 const NOTHING: Received = { kind: 'nothing' };
 /** Tokens of the session's bucket: about what each costs the console. What writes to the database costs most. */
 const COST: Readonly<Record<string, number>> = {
-  'edgeflows.run.started': 0.25,
-  'edgeflows.run.completed': 0.25,
-  'edgeflows.status': 1,
-  'edgeflows.ack': 0.1,
-  'edgeflows.run.log': 1 / 16,
+  'edgeflows.run.started': 2,
+  'edgeflows.run.completed': 2,
+  'edgeflows.status': 20,
+  'edgeflows.ack': 1,
+  'edgeflows.run.log': 0.5,
 };
-const OTHER_COST = 1 / 16;
+const OTHER_COST = 0.5;
 
 /** What a frame of an agent does. Unknown types are passed over, as the agent may be newer than this console. */
 export interface Receiver {

@@ -96,19 +96,20 @@ describe('POST /api/agents/<id>/commands', () => {
     const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
     const cases: [string, string][] = [
       ['nonsense', 'command_malformed'],
-      [(await command(stranger)).jws, 'command_not_for_agent'],
-      [(await command(agent, { tenant: 'globex' })).jws, 'command_not_for_agent'],
+      [(await command(agent, { agent_id: 'other' })).jws, 'agent_mismatch'],
+      [(await command(stranger)).jws, 'tenant_mismatch'],
+      [(await command(agent, { tenant: 'globex' })).jws, 'tenant_mismatch'],
       [(await command(agent, { issued: hourAgo, expires: past })).jws, 'command_expired'],
       [
         (await command(agent)).jws.replace(/^[^.]+/, btoa('{"alg":"none"}').replaceAll('=', '')),
-        'command_malformed',
+        'alg_not_allowed',
       ],
     ];
     for (const [jws, code] of cases) {
       const response = await post(agent, jws);
       expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(code)]);
     }
-    expect((await post(agent, 'x'.repeat(600 * 1024))).status).toBe(413);
+    expect((await post(agent, 'x'.repeat(200 * 1024))).status).toBe(413);
   });
 
   it('is for operators, and an agent of another tenant is not there', async () => {

@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto';
+import { userInfo } from 'node:os';
+import type { Command as Verb } from 'commander';
+import { z } from 'zod';
+import { parseDuration } from '../schemas/duration.ts';
+import { createSystemChance, createSystemClock } from '../system/clock.ts';
+import { type CommandPayload, signCommand } from '../trust/ceremony/command.ts';
+import { CeremonyError } from '../trust/ceremony/draft.ts';
+import { type CommandPost, postToConsole, postToDirectory } from './command-post.ts';
+import { RequestRefused } from './refusal.ts';
+import { openState } from './state.ts';
+import { TenantFault } from './tenants.ts';
+import { readTriggerKey } from './trigger-key.ts';
+
+interface Common {
+  readonly data: string;
+  readonly output: 'text' | 'json';
+  readonly agent: string;
+  readonly key: string;
+  readonly expires: string;
+  readonly url?: string;
+  readonly apiKey?: string;
+}
+
+/** What a command says beside who it is for and when. */
+type Draft =
+  | { action: 'run'; run_id: string; flow: string; version?: string; inputs?: unknown; timeout?: string }
+  | { action: 'cancel'; run_id: string }
+  | { action: 'suspend'; by: string; why: string; until?: string }
+  | { action: 'resume'; by: string }
+  | { action: 'rollback'; flow: string; by: string; why: string };
+
+/**
+ * `console command …`: makes a command, signs it here with a key of the trigger role, and hands it in. The console never has
+ * the key: who works from elsewhere uses `--url`.
+ */
+export function addCommandVerbs(
+  program: Verb,
+  common: (verb: Verb) => Verb,
+  print: (options: Common, document: unknown, text: string) => void,
+): void {
+  const command = program.command('command').description('signed commands for agents');
+  const verb = (name: string, description: string) =>
+    common(command.command(name))
+      .description(description)
+      .requiredOption('--agent <id>', 'the agent it is for')
+      .requiredOption('--key <file>', 'private key of the trigger role (JWK), which signs here')
+      .option('--expires <duration>', 'how long it may wait for the agent, at most 24h', '1h')
+      .option('--url <origin>', 'hand it in at this console, not in the data directory')
+      .option('--api-key <key>', 'for --url; or in the environment as EDGE_CONSOLE_API_KEY');
+
+  const send = async (options: Common, draft: Draft): Promise<void> => {
+    const key = await readTriggerKey(options.key);
+    await withPost(options, async (post) => {
+      const issued = createSystemClock().now();
+      const payload = {
+        ...draft,
+        command_id: createSystemChance().uuidv7(),
+        tenant: await post.tenantOf(options.agent),
+        agent_id: options.agent,
+        issued: issued.toISOString(),
+        expires: new Date(issued.getTime() + lifetime(options.expires)).toISOString(),
+      } as CommandPayload;
+      const posted = await post.post(options.agent, await signCommand(payload, key));
+      const run = draft.action === 'run' ? { run_id: draft.run_id } : {};
+      const what = draft.action === 'run' ? `run ${draft.run_id}` : draft.action;
+      const text = `Command ${posted.command_id} (${what}) is ${posted.state}.`;
+      print(options, { ...posted, ...run }, text);
+    });
+  };
+
+  verb('run', 'run a flow')
+    .requiredOption('--flow <id>')
+    .option('--version <name>', 'only when this version is active')
+    .option('--input <json>', 'what the flow finds in EDGE_INPUT')
+    .option('--timeout <duration>', 'for this run')
+    .option('--run-id <id>', 'its id; made here when absent')
+    .action(
+      async (
+        options: Common & {
+          flow: string;
+          version?: string;
+          input?: string;
+          timeout?: string;
+          runId?: string;
+        },
+      ) =>
+        send(options, {
+          action: 'run',
+          run_id: options.runId ?? randomUUID(),
+          flow: options.flow,
+          ...(options.version === undefined ? {} : { version: options.version }),
+          ...(options.input === undefined ? {} : { inputs: json(options.input) }),
+          ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+        }),
+    );
+  verb('cancel', 'cancel a run')
+    .requiredOption('--run-id <id>')
+    .action(async (options: Common & { runId: string }) =>
+      send(options, { action: 'cancel', run_id: options.runId }),
+    );
+  verb('suspend', 'activate nothing from now on')
+    .requiredOption('--why <text>')
+    .option('--by <name>', 'who', userInfo().username)
+    .option('--until <time>', 'RFC 3339')
+    .action(async (options: Common & { by: string; why: string; until?: string }) => {
+      const { by, why, until } = options;
+      await send(options, { action: 'suspend', by, why, ...(until === undefined ? {} : { until }) });
+    });
+  verb('resume', 'end a suspension, and let go what a rollback holds')
+    .option('--by <name>', 'who', userInfo().username)
+    .action(async (options: Common & { by: string }) => send(options, { action: 'resume', by: options.by }));
+  verb('rollback', 'put the previous version of a flow back')
+    .requiredOption('--flow <id>')
+    .requiredOption('--why <text>')
+    .option('--by <name>', 'who', userInfo().username)
+    .action(async (options: Common & { flow: string; by: string; why: string }) => {
+      const { flow, by, why } = options;
+      await send(options, { action: 'rollback', flow, by, why });
+    });
+}
+
+async function withPost(options: Common, work: (post: CommandPost) => Promise<void>): Promise<void> {
+  try {
+    if (options.url !== undefined) {
+      const apiKey = options.apiKey ?? process.env['EDGE_CONSOLE_API_KEY'];
+      if (apiKey === undefined) {
+        throw new TenantFault('expected --api-key or EDGE_CONSOLE_API_KEY with --url, found none');
+      }
+      await work(postToConsole(options.url, apiKey));
+      return;
+    }
+    const state = openState(options.data, createSystemClock());
+    try {
+      await work(postToDirectory(state));
+    } finally {
+      state.close();
+    }
+  } catch (error) {
+    if (error instanceof RequestRefused || error instanceof CeremonyError)
+      throw new TenantFault(error.message);
+    throw error;
+  }
+}
+
+function lifetime(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== null && milliseconds > 0 && milliseconds <= 24 * 3_600_000) return milliseconds;
+  throw new TenantFault(
+    `--expires: expected a duration of at most 24h, such as 30m, found "${text.slice(0, 40)}"`,
+  );
+}
+
+function json(text: string): z.infer<ReturnType<typeof z.json>> {
+  try {
+    return z.json().parse(JSON.parse(text));
+  } catch (error) {
+    throw new TenantFault(`--input: expected JSON: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,153 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { compactVerify, importJWK } from 'jose';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { main } from '../../console/main.ts';
+import { newKey } from '../../trust/ceremony/new-key.ts';
+import {
+  addTenant,
+  type EnrolledAgent,
+  enrolAgent,
+  type RunningConsole,
+  startConsole,
+} from './running-console.ts';
+import { connect, type TunnelClient } from './tunnel-client.ts';
+
+const key = newKey();
+let running: RunningConsole;
+let agent: EnrolledAgent;
+let client: TunnelClient;
+let keyFile: string;
+let data: string;
+
+beforeAll(async () => {
+  running = await startConsole();
+  await addTenant(running, 'acme');
+  agent = await enrolAgent(running, 'acme');
+  client = await connect(agent, running.url);
+  keyFile = join(running.directory, 'trigger.jwk');
+  await writeFile(keyFile, JSON.stringify(key), { mode: 0o600 });
+  data = join(running.directory, 'data');
+});
+afterAll(async () => {
+  await client.end();
+  await running[Symbol.asyncDispose]();
+});
+
+/** What the program prints, as the process would; its exit code. */
+const run = async (...args: string[]): Promise<{ code: number; out: string; err: string }> => {
+  const said = { out: '', err: '' };
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    said.out += String(text);
+    return true;
+  });
+  const err = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said.err += String(text);
+    return true;
+  });
+  try {
+    return { code: await main(args), ...said };
+  } finally {
+    out.mockRestore();
+    err.mockRestore();
+  }
+};
+const command = async (verb: string, ...more: string[]) => {
+  const result = await run(
+    'command',
+    verb,
+    '--agent',
+    agent.issuer,
+    '--key',
+    keyFile,
+    '--output',
+    'json',
+    ...more,
+  );
+  return { ...result, said: JSON.parse(result.out) as Record<string, unknown> };
+};
+const arrived = async (id: unknown) => {
+  const { data: jws } = await client.next('edgeflows.command', (frame) => frame.id === id);
+  const { payload } = await compactVerify(
+    jws as string,
+    await importJWK({ ...key, d: undefined }, 'Ed25519'),
+  );
+  client.send('edgeflows.ack', { ids: [id] });
+  return JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown>;
+};
+
+describe('console command', () => {
+  it.each([
+    ['the data directory', () => ['--data', data]],
+    ['the address of the console', () => ['--url', running.url, '--api-key', running.apiKey]],
+  ])('signs here and hands in at %s', async (_name, where) => {
+    const ran = await command(
+      'run',
+      ...where(),
+      '--flow',
+      'invoice-bot',
+      '--input',
+      '{"n":1}',
+      '--timeout',
+      '5m',
+    );
+    expect(ran.code).toBe(0);
+    expect(ran.said).toEqual({ command_id: expect.any(String), run_id: expect.any(String), state: 'queued' });
+    expect(await arrived(ran.said['command_id'])).toMatchObject({
+      action: 'run',
+      tenant: 'acme',
+      agent_id: agent.issuer,
+      run_id: ran.said['run_id'],
+      flow: 'invoice-bot',
+      inputs: { n: 1 },
+      timeout: '5m',
+    });
+  });
+
+  it('knows every action', async () => {
+    const where = ['--data', data];
+    const cases: [string[], Record<string, unknown>][] = [
+      [['cancel', '--run-id', 'r1'], { action: 'cancel', run_id: 'r1' }],
+      [['suspend', '--why', 'tests', '--by', 'ada'], { action: 'suspend', why: 'tests', by: 'ada' }],
+      [['resume', '--by', 'ada'], { action: 'resume', by: 'ada' }],
+      [
+        ['rollback', '--flow', 'f', '--why', 'worse', '--by', 'ada'],
+        { action: 'rollback', flow: 'f', why: 'worse', by: 'ada' },
+      ],
+    ];
+    for (const [[verb = '', ...args], expected] of cases) {
+      const { said } = await command(verb, ...args, ...where);
+      expect(await arrived(said['command_id'])).toMatchObject(expected);
+    }
+  });
+
+  it('says what is wrong', async () => {
+    const publicOnly = join(running.directory, 'public.jwk');
+    await writeFile(publicOnly, JSON.stringify({ ...key, d: undefined }));
+    const where = ['--data', data, '--flow', 'f'];
+    const cases: [string[], RegExp][] = [
+      [['--key', publicOnly, ...where], /expected a private Ed25519 key as JWK/],
+      [['--key', join(running.directory, 'none'), ...where], /found absent/],
+      [['--agent', 'nobody', ...where], /found no nobody/],
+      [['--expires', '25h', ...where], /at most 24h/],
+      [['--input', '{', ...where], /expected JSON/],
+      [['--url', running.url, '--flow', 'f'], /--api-key/],
+      [['--url', running.url, '--api-key', 'wrong', '--flow', 'f'], /refused \(401\)/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, err } = await command('run', ...args);
+      expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+      expect(err).not.toContain(key.d);
+    }
+  });
+
+  it('makes the secret of a webhook', async () => {
+    const first = await run('tenant', 'hook', 'acme', '--data', data, '--output', 'json');
+    expect(JSON.parse(first.out)).toEqual({
+      slug: 'acme',
+      url: `${running.url}/hooks/acme`,
+      secret: expect.stringMatching(/^egh_/),
+    });
+    expect((await run('tenant', 'hook', 'nobody', '--data', data)).code).toBe(2);
+  });
+});
