@@ -1,3 +1,4 @@
+import type { ServiceStatus } from '../../schemas/service.ts';
 import type { FlowStatus, Status } from '../../schemas/status.ts';
 import { ago, bytes, shortDigests, type Terminal, table } from '../terminal.ts';
 
@@ -21,6 +22,7 @@ export function renderStatus(
       'Last sync',
       source.last_sync_at === null ? 'never' : ago(now.getTime() - Date.parse(source.last_sync_at)),
     ],
+    ...tunnelRow(status, terminal, now),
     ['Runs', `${status.runs.running} running, ${status.runs.queued} queued${lastRun(status, now)}`],
     [
       'Reports',
@@ -46,6 +48,7 @@ export function renderStatus(
   for (const flow of status.flows) {
     if (flow.quarantined !== null)
       terminal.line(paint('red', `${flow.id}: quarantined: ${shortDigests(flow.quarantined.reason)}`));
+    if (flow.service !== null) terminal.line(serviceLine(flow.id, flow.service, terminal));
     if (flow.held !== null)
       terminal.line(paint('yellow', `${flow.id}: held by ${flow.held.by}: ${flow.held.why}`));
   }
@@ -110,4 +113,26 @@ function flowRow(flow: FlowStatus, terminal: Terminal, now: Date): string[] {
     flow.health,
     ago(now.getTime() - Date.parse(flow.since)),
   ];
+}
+
+function tunnelRow({ tunnel }: Status, { paint }: Terminal, now: Date): [string, string][] {
+  if (tunnel.state === 'none') return [];
+  const since = tunnel.since === null ? '' : `, ${ago(now.getTime() - Date.parse(tunnel.since))}`;
+  const colour = tunnel.state === 'connected' ? 'green' : 'yellow';
+  return [['Tunnel', `${paint(colour, tunnel.state)}${since}`]];
+}
+
+function serviceLine(flow: string, service: ServiceStatus, { paint }: Terminal): string {
+  const where = service.url === null ? '' : ` at ${service.url}`;
+  const restarts = service.restarts === 0 ? '' : `, restarted ${service.restarts} times`;
+  const why = service.message === null ? '' : `: ${service.message}`;
+  const line = `${flow}: service ${service.state}${where}${restarts}${why}`;
+  const colours = {
+    ready: 'green',
+    broken: 'red',
+    starting: 'yellow',
+    restarting: 'yellow',
+    stopped: 'dim',
+  } as const;
+  return paint(colours[service.state], line);
 }

@@ -13,6 +13,8 @@ const LINES_SHOWN = 12;
 /** The machine on which the agent lives; here a folder. */
 export interface Machine {
   readonly folder: string;
+  /** Known once it is enrolled. */
+  readonly agentId: string;
   /** Where the tenant's versions are. */
   readonly versions: string;
   agent(args: readonly string[], options?: Pick<Call, 'expected' | 'input'>): Promise<Ended>;
@@ -34,13 +36,18 @@ export async function createMachine(given: {
   const versions = join(folder, 'EdgeFlows', tenant);
   await mkdir(folder);
 
+  let agentId = '';
   return {
     folder,
     versions,
+    get agentId() {
+      return agentId;
+    },
     agent: (args, options = {}) => callAgent(args, { cwd: folder, signal, env, ...options }),
     async adjust(changes) {
       const document = parseDocument(await readFile(config, 'utf8'));
       for (const [path, value] of changes) document.setIn(path, value);
+      agentId = String(document.get('agent_id'));
       await writeFile(config, document.toString({ lineWidth: 0 }));
     },
     async pointer() {

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import type { Event } from '../../schemas/event.ts';
 import { shortDigests } from './json-view.ts';
 import { pointerChanges, pointerLines } from './pointer-view.ts';
+import { sendRun } from './remote-run.ts';
 import { type Cast, ORDERS, type Stage } from './stage.ts';
 
 /** What the console shows of a switch; the rest of the history is in `edge-agent events`. */
@@ -15,15 +17,17 @@ const TOLD: readonly Event['reason'][] = [
 export async function publishTheNextRelease(stage: Stage, cast: Cast): Promise<void> {
   const { narrator, signal, cleanup, fail } = stage;
   const { machine, publisher, saas, failing } = cast;
-  narrator.step('The daemon runs; release 2 wakes it up');
+  narrator.step('The daemon opens its tunnel; release 2 wakes it up');
   narrator.typed('edge-agent run');
   const pid = machine.startDaemon(fail, cleanup);
   // The publisher does not wait for it.
   const [, report] = await Promise.all([
-    saas.arrivals.event('the daemon to start', ({ reason }) => reason === 'AgentStarted', signal),
+    saas.arrivals.event('the tunnel to be open', ({ reason }) => reason === 'TunnelConnected', signal),
     publisher.upload('daily-report', 'v1.1.0'),
   ]);
-  narrator.good(`the daemon is up (process ${pid})`);
+  narrator.good(
+    `the daemon is up (process ${pid}), and has called the console: no port is open on the machine`,
+  );
   const before = await machine.pointer();
 
   await publisher.writeManifest([report, failing]);
@@ -31,7 +35,7 @@ export async function publishTheNextRelease(stage: Stage, cast: Cast): Promise<v
   const push = await publisher.commitAndPush('Release 2: daily-report v1.1.0');
   narrator.typed('edge-agent release sign ... && git push');
   narrator.say(
-    `Commit ${push.commit.slice(0, 12)} is pushed. Nobody tells the machine; what the console heard of it:`,
+    `Commit ${push.commit.slice(0, 12)} is pushed; the console nudges the machine through the tunnel. What it heard of it:`,
   );
   const applied = await saas.arrivals.event(
     'the agent to apply release 2',
@@ -49,7 +53,24 @@ export async function publishTheNextRelease(stage: Stage, cast: Cast): Promise<v
   const after = await machine.pointer();
   narrator.say('The pointer was swapped in one step:');
   narrator.shown(pointerChanges(before.current, after.current));
-  await runDailyReport(stage, cast);
+}
+
+/** What an operator asks for from afar: signed by a key of the role `trigger`, which the console does not hold. */
+export async function commandARun({ narrator, signal, folder }: Stage, cast: Cast): Promise<void> {
+  const { machine, saas } = cast;
+  narrator.step('A signed command runs a flow from afar');
+  const { runId, answer } = await sendRun(saas, machine.agentId, join(folder, 'keys', 'trigger.jwk'));
+  narrator.typed('POST /api/agents/<agent_id>/commands   (a JWS by trigger.jwk)');
+  narrator.printed(`202 ${JSON.stringify(answer)}`);
+  const report = await saas.arrivals.run(
+    'the result of the command at /edge/notify',
+    ({ run_id }) => run_id === runId,
+    signal,
+  );
+  const { status, trigger, version, stdout } = report;
+  narrator.good(
+    `the console received ${JSON.stringify({ status, trigger, version, stdout: stdout.trim() })}`,
+  );
 }
 
 export async function tamperWithARelease(stage: Stage, cast: Cast): Promise<void> {

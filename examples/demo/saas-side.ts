@@ -14,6 +14,8 @@ export interface SaasSide {
   readonly url: string;
   readonly admin: ConsoleAdmin;
   readonly arrivals: Arrivals;
+  /** Of an operator. */
+  readonly apiKey: string;
 }
 
 /** The real console, in this process, on a free port of loopback. `cleanup` ends it. */
@@ -30,7 +32,8 @@ export async function startConsole(folder: string, cleanup: AsyncDisposableStack
   });
   cleanup.defer(() => console.close());
   const url = await console.listen();
-  return { url, admin: console.admin, arrivals: createArrivals(console.notices) };
+  const { admin, notices } = console;
+  return { url, admin, arrivals: createArrivals(notices), apiKey: admin.newApiKey('demo') };
 }
 
 export interface Keys {
@@ -38,18 +41,21 @@ export interface Keys {
   readonly root: RootView;
   /** The private release key. */
   readonly releaseKey: string;
+  /** The private key that signs commands. */
+  readonly triggerKey: string;
 }
 
-/** The key ceremony: three people hold root keys, two of them sign the root; a fourth key signs releases. */
+/** The key ceremony: three people hold root keys, two of them sign the root; a fourth key signs releases, a fifth commands. */
 export async function holdCeremony(folder: string): Promise<Keys> {
   await mkdir(folder, { mode: 0o700 });
   const at = (name: string) => join(folder, name);
   const people = ['root-ann.jwk', 'root-ben.jwk', 'root-cleo.jwk'].map(at);
   const releaseKey = at('release.jwk');
-  for (const file of [...people, releaseKey]) await makeKeyFile(file, { force: false });
+  const triggerKey = at('trigger.jwk');
+  for (const file of [...people, releaseKey, triggerKey]) await makeKeyFile(file, { force: false });
   const out = at('1.root.jws.json');
   await draftFirstRoot({
-    keys: { root: people, release: [releaseKey] },
+    keys: { root: people, release: [releaseKey], trigger: [triggerKey] },
     thresholds: { root: 2 },
     expires: `${new Date(Date.now() + YEAR_MS).toISOString().slice(0, 19)}Z`,
     out,
@@ -57,7 +63,7 @@ export async function holdCeremony(folder: string): Promise<Keys> {
   });
   const sign = (key: string) => signRootFile({ file: out, key, previous: null, out: null });
   await sign(at('root-ann.jwk'));
-  return { root: await sign(at('root-ben.jwk')), releaseKey };
+  return { root: await sign(at('root-ben.jwk')), releaseKey, triggerKey };
 }
 
 export async function addTenant(saas: SaasSide, slug: string, keys: Keys): Promise<AddedTenant> {

@@ -6,9 +6,6 @@ import { createPublisher, type FlowLine, type Publisher } from './publisher.ts';
 import { addTenant, holdCeremony, type Keys, type SaasSide, startConsole } from './saas-side.ts';
 import { BRANCH, type Stage, TENANT } from './stage.ts';
 
-/** Nobody looks at a branch this often for real; a later tunnel will wake the agent at once. */
-const INTERVAL = '1s';
-
 export async function openTheConsole(
   stage: Stage,
 ): Promise<{ saas: SaasSide; tenant: AddedTenant; keys: Keys }> {
@@ -19,7 +16,7 @@ export async function openTheConsole(
   const keys = await holdCeremony(join(folder, 'keys'));
   const { own, sha256 } = keys.root;
   narrator.good(
-    `key ceremony: root 1 is signed by ${own.signed.length} of its 3 root keys (sha256 ${shortDigest(sha256)}); one more key signs releases`,
+    `key ceremony: root 1 is signed by ${own.signed.length} of its 3 root keys (sha256 ${shortDigest(sha256)}); one more key signs releases, another one commands`,
   );
   const tenant = await addTenant(saas, TENANT, keys);
   narrator.good(`tenant ${TENANT}: a bare git repository, a folder for bundles, a token to publish with`);
@@ -60,12 +57,11 @@ export async function enrolTheMachine(stage: Stage, saas: SaasSide): Promise<Mac
   narrator.printed(stdout.trim().split('\n')[0] ?? '');
   const root = process.getuid?.() === 0;
   await machine.adjust([
-    [['source', 'interval'], INTERVAL],
     [['log', 'dir'], './log'],
     ...(root ? [[['runs', 'allow_root'], true] as const] : []),
   ]);
   narrator.say(
-    `It made its device key here and pinned the root that the token named. For the demo agent.yaml now also says source.interval: ${INTERVAL} (${narrator.paint('dim', 'a stand-in: the tunnel that will wake an agent at once is not built yet')}) and keeps its log in this folder.`,
+    `It made its device key here and pinned the root that the token named. agent.yaml now names its tunnel, and for the demo it also keeps its log in this folder.`,
   );
   if (root) {
     narrator.say('You are root here, so it says runs.allow_root: true too; a real machine has runs.user.');

@@ -1,5 +1,5 @@
 import { reconcileOnce, runAFailingFlow, runAFlow } from './first-release.ts';
-import { publishTheNextRelease, tamperWithARelease } from './next-releases.ts';
+import { commandARun, publishTheNextRelease, tamperWithARelease } from './next-releases.ts';
 import { enrolTheMachine, openTheConsole, publishTheFirstRelease } from './setting.ts';
 import type { Cast, Stage } from './stage.ts';
 
@@ -13,6 +13,7 @@ export async function tellStory(stage: Stage): Promise<Cast> {
   await runAFlow(stage, cast);
   await runAFailingFlow(stage, cast);
   await publishTheNextRelease(stage, cast);
+  await commandARun(stage, cast);
   await tamperWithARelease(stage, cast);
   return cast;
 }
