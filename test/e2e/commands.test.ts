@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Event } from '../../schemas/event.ts';
 import type { RunReport } from '../../schemas/run.ts';
@@ -53,12 +54,11 @@ beforeEach(async () => {
   if (daemon === null) await start();
 });
 
+const connected = async () => (await ofConsole<{ tunnel: { connected: boolean } }>('')).tunnel.connected;
+
 async function start(): Promise<void> {
   daemon = machine.start();
-  await until(
-    'the tunnel',
-    async () => (await ofConsole<{ tunnel: { connected: boolean } }>('')).tunnel.connected,
-  );
+  await until('the tunnel', connected);
 }
 
 /** Like a power cut, for the agent. */
@@ -76,7 +76,8 @@ const ofConsole = async <T>(path: string): Promise<T> => {
   if (answer === null) throw new Error(`expected an answer to ${path}`);
   return answer;
 };
-const reportOf = (runId: string) => until(`the report of ${runId}`, () => api<RunReport>(`runs/${runId}`));
+const reportOf = (runId: string) =>
+  until(`the report of ${runId}`, () => api<RunReport>(`runs/${runId}`), 30_000);
 const log = async (runId: string, stream = 'stdout', offset = 0) => {
   const path = `agents/${machine.agentId}/runs/${runId}/log?stream=${stream}&offset=${offset}`;
   const answer = await fetch(`${world.url}/api/${path}`, { headers: { 'x-api-key': world.running.apiKey } });
@@ -148,6 +149,22 @@ describe('a command through the tunnel', () => {
     await until('the last line on the machine', () => first.output() === 'begin\nend\n');
     await until('the last line after the offset', () => rest.output() === 'n\nend\n');
     await Promise.all([first.stop(), rest.stop()]);
+  });
+
+  it('goes on showing it where it was, when the connection was gone for a while', async () => {
+    const run_id = `r-${turn}`;
+    await world.send(machine.agentId, { action: 'run', run_id, flow: 'patient', inputs: inputs() });
+    await until('the first line', async () => (await log(run_id)) === 'begin\n');
+    await machine.adjust([[['tunnel'], { kind: 'none' }]]);
+    try {
+      await until('the end of the connection', async () => !(await connected()));
+      letEnd();
+      expect(await reportOf(run_id)).toMatchObject({ status: 'succeeded' });
+      expect(await log(run_id)).toBe('begin\n');
+    } finally {
+      await machine.adjust([[['tunnel'], { kind: 'websocket' }]]);
+    }
+    await until('the rest', async () => (await log(run_id)) === 'begin\nend\n');
   });
 
   it('cancels a run', async () => {
@@ -262,6 +279,28 @@ describe('a command is done once', () => {
     letEnd();
     expect(startedRuns()).toEqual([run_id]);
   });
+
+  it('although the agent is killed again and again while they come: none is lost, none is done twice', async () => {
+    const ids = Array.from({ length: 24 }, (_, index) => `r-${turn}-${index}`);
+    letEnd();
+    for (const [index, run_id] of ids.entries()) {
+      await world.send(machine.agentId, { action: 'run', run_id, flow: 'patient', inputs: inputs() });
+      if (index % 8 !== 7) continue;
+      // Somewhere between taking a command and reporting a run.
+      await sleep(40 * index);
+      await kill();
+      await start();
+    }
+    const reports = await Promise.all(ids.map(reportOf));
+    const ended = reports.map((report) => report.status);
+    expect(ended.filter((status) => status !== 'succeeded' && status !== 'lost')).toEqual([]);
+    const began = startedRuns();
+    expect(began.length).toBe(new Set(began).size);
+    const succeeded = reports
+      .filter((report) => report.status === 'succeeded')
+      .map((report) => report.run_id);
+    expect(succeeded.filter((id) => !began.includes(id))).toEqual([]);
+  }, 60_000);
 
   it('and not at all when it is older than a state that was lost', async () => {
     const old = await world.sign(machine.agentId, { action: 'run', run_id: `r-${turn}`, flow: 'echo' });
