@@ -99,7 +99,8 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   const take = (frame: Incoming) => {
     if (frame.kind === 'invalid') {
       invalid += 1;
-      log.warn('The console sent a frame that is none', { found: frame.message, invalid });
+      const say = invalid === 1 ? log.warn : log.debug;
+      say('The console sent a frame that is none', { found: frame.message, invalid });
       if (greeted === null) breach(`expected a hello as the first frame; ${frame.message}`);
       else if (invalid >= INVALID_FRAMES_MAX)
         breach(`${invalid} frames were none; the last: ${frame.message}`);

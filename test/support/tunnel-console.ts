@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer as createPlain, type IncomingMessage } from 'node:http';
 import { createServer as createSecure } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -109,6 +110,24 @@ export function answerUpgrade(status: string, headers: Record<string, string> = 
   return (_request: IncomingMessage, socket: Duplex): void => {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}content-length: 0\r\nconnection: close\r\n\r\n`);
+  };
+}
+
+/** The upgrade done right but for `change` (an empty value leaves a header out), then whatever a liar does. */
+export function upgradeByHand(then: (socket: Duplex) => void, change: Record<string, string> = {}) {
+  return (request: IncomingMessage, socket: Duplex): void => {
+    const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+    const headers = {
+      upgrade: 'websocket',
+      connection: 'Upgrade',
+      'sec-websocket-accept': createHash('sha1').update(key).digest('base64'),
+      'sec-websocket-protocol': 'cloudevents.json',
+      ...change,
+    };
+    const lines = Object.entries(headers).map(([name, value]) =>
+      value === '' ? '' : `${name}: ${value}\r\n`,
+    );
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`, () => then(socket));
   };
 }
 
