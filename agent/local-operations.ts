@@ -86,11 +86,12 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       };
     },
 
-    async trigger({ flow, version, input, timeout_ms }) {
+    async trigger({ flow, version, input, timeout_ms, by }) {
       const submitted = dispatcher.submit({
         flow,
         input,
         trigger: 'local',
+        ...(by === undefined ? {} : { because: `triggered by ${by} on this machine` }),
         ...(version === null ? {} : { version }),
         ...(timeout_ms === null ? {} : { timeoutMs: timeout_ms }),
       });

@@ -75,6 +75,7 @@ export const OPERATIONS = {
       version: z.string().nullable(),
       input: z.json(),
       timeout_ms: z.int().min(1).nullable(),
+      by: Who.optional(),
     }),
     output: TriggerAnswer,
   },

@@ -354,6 +354,8 @@ export interface RunStore {
   /** Newest first. */
   list(filter: { flow?: string; states?: readonly RunState[]; limit: number }): RunRecord[];
   count(state: RunState): number;
+  /** Paths of the versions that runs hold which have not ended. */
+  leases(): string[];
   /** Forgets finished runs that ended before `before`; their ids. */
   prune(before: Date): string[];
 }
@@ -388,6 +390,8 @@ export interface ReportQueue {
   hurry(at: Date): void;
   list(limit: number): QueuedReport[];
   find(kind: ReportKind, key: string): QueuedReport | null;
+  /** Those that failed and wait for their time, oldest first. */
+  postponed(kind: ReportKind, now: Date): { id: number; key: string; until: Date }[];
   /** Without their bodies, oldest first: there may be thousands, of megabytes each. */
   overview(filter: { kind?: ReportKind; parkedOnly?: boolean; limit: number }): Omit<QueuedReport, 'body'>[];
   totals(): { pending: number; oldest_at: string | null; parked: number };

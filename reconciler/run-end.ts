@@ -1,7 +1,7 @@
 import type { RunReport, RunStatus } from '../schemas/run.ts';
 import type { EventSink, ReportSink, RunListener, RunRecord, RunResult, RunStore } from './ports.ts';
 import type { AgentRecords } from './records.ts';
-import { ENDED, type RunEventReason, reportOf, runEvent } from './run-outcome.ts';
+import { ENDED, type RunEventReason, reportOf, runEvent, unstarted } from './run-outcome.ts';
 import type { RunStreaks } from './run-streak.ts';
 
 /** Reports of finished runs that are kept for those who ask a moment later. */
@@ -15,6 +15,8 @@ export interface RunEndParts {
   readonly reports: Pick<ReportSink, 'run'>;
   readonly events: EventSink;
   readonly listener?: RunListener;
+  /** Output that an attempt left on disk. */
+  readonly salvage: (runId: string, attempt: number) => Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
   readonly streaks: RunStreaks;
   /** The active version of a flow has turned bad by how its runs ended, or well again. */
   readonly onTurn: (flow: string, turn: 'bad' | 'well') => void;
@@ -26,7 +28,7 @@ export interface RunEnds {
   finish(runId: string, result: RunEndResult, event?: RunEventReason): void;
   /** Puts a run in the store that has ended before it was queued. Throws likewise. */
   record(run: RunRecord, result: RunEndResult, event?: RunEventReason): void;
-  /** The report of a run as soon as there is one. */
+  /** The report of a run as soon as there is one; of one that ended long ago what is still on disk. Rejects when there is no such run. */
   wait(runId: string): Promise<RunReport>;
   /** Its end cannot be written: whoever waits is told so. */
   give(runId: string, error: unknown): void;
@@ -61,6 +63,14 @@ export function createRunEnds(parts: RunEndParts): RunEnds {
     if (turn !== null) parts.onTurn(run.flow, turn);
   }
 
+  async function recall(run: RunRecord, finishedAt: string): Promise<RunReport> {
+    const output = await parts.salvage(run.run_id, Math.max(1, run.attempt));
+    const { state, exit_code: exitCode, reason } = run;
+    const status = state === 'queued' || state === 'running' ? 'lost' : state;
+    const result = { ...unstarted('', new Date(finishedAt)), ...output, status, exitCode, reason };
+    return reportOf(run, result);
+  }
+
   return {
     finish(runId, result, event = ENDED[result.status]) {
       const run = runs.get(runId) as RunRecord;
@@ -72,6 +82,9 @@ export function createRunEnds(parts: RunEndParts): RunEnds {
     wait(runId) {
       const report = remembered.get(runId);
       if (report !== undefined) return Promise.resolve(report);
+      const run = runs.get(runId);
+      if (run === null) return Promise.reject(new Error(`expected the id of a run, found "${runId}"`));
+      if (run.finished_at !== null) return recall(run, run.finished_at);
       const waiter = Promise.withResolvers<RunReport>();
       waiting.set(runId, [...(waiting.get(runId) ?? []), waiter]);
       return waiter.promise;

@@ -24,6 +24,10 @@ export function createRunStore(database: Database): RunStore {
   const selectBoth = sqlite.prepare(
     `SELECT record FROM runs WHERE flow = :flow AND state IN ${inStates} ${ending}`,
   );
+  const selectLeases = sqlite.prepare(
+    `SELECT DISTINCT record ->> '$.path' AS path FROM runs
+     WHERE state IN ('queued', 'running') AND record ->> '$.path' IS NOT NULL`,
+  );
   const removeEnded = sqlite.prepare('DELETE FROM runs WHERE finished_ms < ? RETURNING run_id');
 
   const get = (runId: string): RunRecord | null => {
@@ -56,6 +60,7 @@ export function createRunStore(database: Database): RunStore {
     count(state) {
       return Number(selectCount.get(state)?.['n']);
     },
+    leases: () => selectLeases.all().map((row) => String(row['path'])),
     prune(before) {
       return removeEnded.all(before.getTime()).map((row) => String(row['run_id']));
     },

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { accountName } from '../../agent/effective-settings.ts';
 import type { AgentOperations, OperationInput } from '../../agent/operations.ts';
 import { parseDuration } from '../../schemas/duration.ts';
 import { withOperations } from '../agent-access.ts';
@@ -35,6 +36,7 @@ export function addTrigger(program: Command): void {
         version: options.flowVersion ?? null,
         input: await inputOf(options),
         timeout_ms: timeoutOf(options.timeout),
+        by: accountName(),
       };
       await withOperations(globals, 'trigger', async (operations, peer) => {
         const { run_id } = await operations.trigger(request, signal);

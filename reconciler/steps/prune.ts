@@ -4,9 +4,7 @@ import { type PruneDecision, versionsToPrune } from '../retention.ts';
 
 /** Versions that unfinished runs and services hold: garbage collection goes round them (design.md). */
 function leasedPaths(context: Pick<ReconcileContext, 'runs' | 'services'>): Set<string> {
-  const unfinished = context.runs.list({ states: ['queued', 'running'], limit: 10_000 });
-  const ofRuns = unfinished.flatMap((run) => (run.path === null ? [] : [run.path]));
-  return new Set([...ofRuns, ...(context.services?.leases() ?? [])]);
+  return new Set([...context.runs.leases(), ...(context.services?.leases() ?? [])]);
 }
 
 /** Versions made ahead that wait for a window, or for a resume. */

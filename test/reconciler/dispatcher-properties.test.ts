@@ -61,6 +61,7 @@ function begin(bench: DispatcherBench): { dispatcher: Dispatcher; kill: () => vo
   const dispatcher = bench.dispatcher({
     runs: guarded(bench.runs),
     records: guarded(bench.records),
+    executors: new Map([['python', guarded(bench.executor)]]),
     onFault(error) {
       if (!dead) throw error;
     },

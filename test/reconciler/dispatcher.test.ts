@@ -72,6 +72,18 @@ describe('the queue', () => {
     });
   });
 
+  it('answers whoever asks for a result, long after the end too, and nobody who asks for a run that never was', async () => {
+    bench.activate({ id: 'a' });
+    const before = bench.dispatcher();
+    const a = queued(trigger(before, 'a'));
+    await bench.settle();
+    bench.running.get(a)?.end({ exitCode: 4 });
+    const report = await before.wait(a);
+    const after = bench.dispatcher();
+    expect(await after.wait(a)).toMatchObject({ ...report, stdout: 'kept' });
+    await expect(after.wait('nothing')).rejects.toThrow('found "nothing"');
+  });
+
   it('records and reports a run that cannot be queued, once', () => {
     const dispatcher = bench.dispatcher();
     const request = {

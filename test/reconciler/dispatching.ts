@@ -31,6 +31,7 @@ export interface DispatcherBench {
   readonly started: { run_id: string; attempt: number }[];
   readonly settings: { concurrency: number };
   readonly running: Map<string, RunningAttempt>;
+  readonly executor: Executor;
   readonly database: Database;
   current: Current;
   /** As another life of the agent over the same state finds it. */
@@ -89,6 +90,7 @@ export function createDispatcherBench({ onDisk = false } = {}): DispatcherBench 
     started,
     settings,
     running,
+    executor,
     database,
     current: pointer(),
     dispatcher: (change = {}) =>

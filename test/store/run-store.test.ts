@@ -83,6 +83,18 @@ describe('createRunStore', () => {
     expect(runs.count('queued')).toBe(1);
   });
 
+  it('names the versions that runs hold until they end, however many there are', () => {
+    const runs = createRunStore(database);
+    database.transaction(() => {
+      runs.insert(run('first', { state: 'running', path: 'v1' }));
+      for (let n = 0; n < 12_000; n += 1) runs.insert(run(`r${n}`, { path: n % 2 === 0 ? 'v2' : null }));
+      runs.insert(run('ended', { state: 'failed', path: 'v3', finished_at: '2026-11-20T09:00:00Z' }));
+    });
+    expect(runs.leases().toSorted()).toEqual(['v1', 'v2']);
+    runs.update('first', { state: 'succeeded', finished_at: '2026-11-20T09:00:00Z' });
+    expect(runs.leases()).toEqual(['v2']);
+  });
+
   it('forgets finished runs that ended before the time, whatever offset their times are written with', () => {
     const runs = createRunStore(database);
     runs.insert(run('old', { state: 'failed', finished_at: '2026-11-20T10:30:00+02:00' }));
