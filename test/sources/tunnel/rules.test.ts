@@ -140,7 +140,7 @@ describe('a console that breaks the rules', () => {
         n += 1;
         for (const [kind, data] of frames) to.send(kind, data);
         to.socket.close(1000);
-        await until(() => to.closed() !== null && agent.tunnel.state().state !== 'connected');
+        await until(() => agent.told.filter((what) => what === 'closed').length === n);
       }),
       { numRuns: 40 },
     );
