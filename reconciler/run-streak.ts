@@ -6,7 +6,7 @@ import type { AgentRecords } from './records.ts';
 import type { BadVersion } from './roll-back.ts';
 
 /** So many failing runs in a row, and none that succeeded before them, make a fresh version a bad one. */
-export const FAILING_RUNS = 3;
+const FAILING_RUNS = 3;
 
 /** `runs.rollback_on: runs`: how fresh versions fare. Kept on disk, so that it counts across restarts. */
 export interface RunStreaks {
