@@ -40,6 +40,8 @@ export async function makeRunFolders(
   const highest = (await mkdir(runDirectory, { recursive: true, mode })) ?? runDirectory;
   // The umask may have taken away what the account needs.
   for (let made = runDirectory; made.length >= highest.length; made = dirname(made)) await chmod(made, mode);
+  // Of a folder used before, when flows had no account of their own.
+  if (account !== null) await chmod(dirname(runDirectory), mode);
   for (const file of [folders.stdout, folders.stderr, folders.input]) await rm(file, { force: true });
   for (const folder of [folders.work, folders.home, folders.tmp, folders.output]) {
     await rm(folder, { recursive: true, force: true });

@@ -95,7 +95,7 @@ export interface ServiceFlow {
 }
 
 /** Another process is needed when any of this differs. Secrets count by name: a new value is taken at the next start. */
-export function serviceIdentity(desired: DesiredService, settings: RunSettings): string {
+function serviceIdentity(desired: DesiredService, settings: RunSettings): string {
   const { spec, sha256, path, entrypoint } = desired;
   const { args, env, secrets, service, runtime } = spec;
   const { allowRoot, user, timezone, proxy, caFile, python } = settings;
@@ -155,8 +155,9 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
     if (next === null) stopped = { at: clock.now(), version: wanted?.desired.version ?? null };
     wanted = next;
     for (const { track: given, answer } of waiters) {
+      // nothing was found out about it
       if (given !== next)
-        answer.resolve({ kind: 'failed', message: 'another version took its place', started: true });
+        answer.resolve({ kind: 'failed', message: 'something else is wanted since', started: false });
     }
     waiters = waiters.filter((waiter) => waiter.track === next);
     wake.abort();

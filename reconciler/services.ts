@@ -15,7 +15,7 @@ export interface ServiceKeeperDeps extends ServiceDeps {
 }
 
 /** Said where no daemon runs. */
-export const UNKEPT = 'a running agent keeps services, and none runs: start it with "edge-agent run"';
+const UNKEPT = 'a running agent keeps services, and none runs: start it with "edge-agent run"';
 
 /** Keeps the services of active versions running, each by itself. */
 export function createServiceKeeper(deps: ServiceKeeperDeps): ServiceKeeper {

@@ -45,6 +45,8 @@ describe('a service under a daemon', () => {
     until(what, async () => {
       const flow = await web().catch(() => null);
       return flow?.service?.state === 'ready' && wanted(flow) ? flow : null;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}\n${daemon.output()}`);
     });
   const answer = async () => {
     const response = await fetch((await web()).service?.url as string);
@@ -100,6 +102,16 @@ describe('a service under a daemon', () => {
     expect(new Set(answers)).toEqual(new Set(['200 v1', '200 v2']));
     expect(after.service?.pid).not.toBe(before?.pid);
     await until('the end of v1', async () => (await alive([before?.pid as number])).length === 0);
+  });
+
+  it('follows a rollback by hand, and what is released after it', async () => {
+    expect((await world.json('rollback', 'web')).code).toBe(0);
+    await ready('v1', ({ service }) => service?.version === 'v1');
+    expect(await answer()).toBe('200 v1');
+    expect((await world.json('resume')).code).toBe(0);
+    expect((await world.reconcile()).code).toBe(0);
+    await ready('v2', ({ service }) => service?.version === 'v2');
+    expect(await answer()).toBe('200 v2');
   });
 
   it('makes the agent unready while it is broken, and is tried again when somebody asks', async () => {

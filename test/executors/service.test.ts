@@ -369,6 +369,29 @@ ${SERVER}`;
     expect(await answer(keeper.status('web')?.url ?? null)).toBe('v1');
   });
 
+  it('finds nothing out about a version that something newer takes over from', async () => {
+    const keeper = keep();
+    const first = keeper.replace(await version('v1', NEVER_READY), { again: false, signal });
+    await state(keeper, 'starting');
+    const second = keeper.replace(await version('v2', SERVER), { again: false, signal });
+    expect(await first).toMatchObject({ kind: 'failed', started: false });
+    expect(await second).toEqual({ kind: 'ready' });
+    expect(createServiceRecords(documents).all()[0]?.processes).toHaveLength(1);
+  });
+
+  it('does not judge a version by a port that was taken before it could listen', async () => {
+    const keeper = keep();
+    const unlucky = `import os, sys
+mark = os.path.dirname(os.environ["EDGE_BUNDLE_DIR"]) + "/tried"
+if not os.path.exists(mark):
+    open(mark, "w").close()
+    sys.exit("OSError: [Errno 98] Address already in use")
+${SERVER}`;
+    const replaced = await keeper.replace(await version('v1', unlucky), { again: false, signal });
+    expect(replaced).toEqual({ kind: 'ready' });
+    expect(keeper.status('web')?.restarts).toBe(1);
+  });
+
   it('gives up waiting when the reconcile is aborted, and goes on with the service', async () => {
     const keeper = keep();
     const abort = new AbortController();
