@@ -101,7 +101,10 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
       return { run_id: submitted.runId };
     },
 
-    result: ({ run_id }) => dispatcher.wait(run_id),
+    async result({ run_id }) {
+      if (runs.get(run_id) === null) throw unknownRun(run_id);
+      return dispatcher.wait(run_id);
+    },
 
     async runs({ flow, limit }) {
       const found = runs.list({ limit, ...(flow === null ? {} : { flow }) });
@@ -110,10 +113,7 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
 
     async cancel({ run_id }) {
       const run = runs.get(run_id);
-      if (run === null) {
-        const message = `expected the id of a run, found "${run_id}"; "edge-agent runs" lists them`;
-        throw new OperationError('run_unknown', message, { exitCode: 2 });
-      }
+      if (run === null) throw unknownRun(run_id);
       if (dispatcher.cancel(run_id)) return { run_id, state: 'cancelling' };
       return { run_id, state: run.state };
     },
@@ -246,6 +246,11 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
     gc: ({ dry_run }, signal) => parts.collectGarbage(dry_run, signal),
     verify: (_input, signal) => parts.verifyAll(signal),
   };
+}
+
+function unknownRun(runId: string): OperationError {
+  const message = `expected the id of a run, found "${runId}"; "edge-agent runs" lists them`;
+  return new OperationError('run_unknown', message, { exitCode: 2 });
 }
 
 function problemsOf(result: ReconcileResult): ReconcileAnswer['problems'] {
