@@ -1,35 +1,18 @@
-import { chmod, mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isolationLevel } from '../executors/isolation.ts';
-import { endOrphans } from '../executors/orphans.ts';
 import { type CommandInboxControl, createCommandInbox } from '../reconciler/command-inbox.ts';
 import type { ReconcileDeps } from '../reconciler/context.ts';
-import { createDispatcher, type Dispatcher } from '../reconciler/dispatcher.ts';
-import type { ProgressSink, ReportSink, ServiceKeeper } from '../reconciler/ports.ts';
+import type { Dispatcher } from '../reconciler/dispatcher.ts';
+import type { ProgressSink, ServiceKeeper } from '../reconciler/ports.ts';
 import { type ReconcileOptions, type ReconcileResult, reconcile } from '../reconciler/reconcile.ts';
-import { type AgentRecords, createAgentRecords } from '../reconciler/records.ts';
-import { createServiceRecords } from '../reconciler/service-records.ts';
-import { createServiceKeeper, desiredServices } from '../reconciler/services.ts';
+import type { AgentRecords } from '../reconciler/records.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import type { AgentPolicy } from '../schemas/agent-policy.ts';
 import type { Status } from '../schemas/status.ts';
-import { openEventLog } from '../sinks/event-log.ts';
-import { createOutbox, type Outbox } from '../sinks/outbox.ts';
-import { createSaasClient } from '../sinks/saas-client.ts';
-import { createTunnelFeed } from '../sinks/tunnel-feed.ts';
-import { createUploadCall } from '../sinks/upload-call.ts';
-import { createSchedules, type Schedules } from '../sources/schedule.ts';
-import { scheduledRunId } from '../sources/schedule-run-id.ts';
+import type { Outbox } from '../sinks/outbox.ts';
+import type { Schedules } from '../sources/schedule.ts';
 import { createVersionStore } from '../store/cache.ts';
-import { createCommandStore } from '../store/command-store.ts';
-import { openDatabase } from '../store/database.ts';
-import { createStateDocuments } from '../store/documents.ts';
-import { createReportQueue } from '../store/report-queue.ts';
-import { createRunStore } from '../store/run-store.ts';
-import { stateSince } from '../store/state-since.ts';
 import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import { scrubText } from '../system/redaction.ts';
 import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
 import { createChildSpawner, type Executable } from './child-process.ts';
 import { createCommandActions } from './command-actions.ts';
@@ -39,6 +22,7 @@ import { createDeviceIdentity } from './device-identity.ts';
 import { createDocumentParser } from './document-parser.ts';
 import { type EffectiveSettings, effectiveSettings } from './effective-settings.ts';
 import { createExclusive } from './exclusive.ts';
+import { createExecution } from './execution.ts';
 import { createExecutors } from './executors.ts';
 import { explainError } from './explain-error.ts';
 import { followPointer } from './follow-pointer.ts';
@@ -49,14 +33,13 @@ import { createLocalOperations } from './local-operations.ts';
 import type { AgentOperations } from './operations.ts';
 import type { AgentPaths } from './paths.ts';
 import { createReleaseCheck, pinnedRootVersion } from './release-check.ts';
-import { createRunFiles, createRunOutputReader } from './run-files.ts';
-import { scheduledFlows } from './scheduled-flows.ts';
+import { createReporting } from './reporting.ts';
+import { createRunFiles } from './run-files.ts';
 import { createSources } from './sources.ts';
+import { openAgentState } from './state.ts';
 import { statusDocument } from './status-document.ts';
-import { tenantDocuments } from './tenant-documents.ts';
 import { createTrustMemory } from './trust-memory.ts';
 import { createTunnel, tunnelKey } from './tunnel.ts';
-import { createUploads } from './uploads.ts';
 import { AGENT_VERSION } from './version.ts';
 
 export interface WireOptions {
@@ -114,38 +97,17 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   let disk = { used: 0, free: 0 };
   const config = (): AgentConfig => loaded.config;
 
-  await openStateFolder(paths, config());
   const releases = createReleaseCheck();
   releases.verifier(config(), paths);
   const clock = createSystemClock();
   const chance = createSystemChance();
   const bootId = chance.uuidv7();
-  const database = openDatabase(paths.database);
-  const documents = createStateDocuments(database);
-  const began = stateSince(documents, clock.now());
-  const commands = createCommandStore(database);
-  const runs = createRunStore(database);
-  const queue = createReportQueue(database);
-  const ofTenant = tenantDocuments(documents, config().tenant);
-  const records = createAgentRecords(ofTenant);
+  const state = await openAgentState(paths, config(), clock);
+  const { documents, ofTenant, records, runs, queue } = state;
   policy = records.policy();
   const spawnChild = createChildSpawner(executable);
   const settings = () => effectiveSettings(config(), loaded.written, policy, paths, { deepCheck });
 
-  const events = openEventLog({
-    directory: paths.state,
-    tenant: config().tenant,
-    agentId: () => config().agent_id ?? null,
-    documents,
-    clock,
-    chance,
-    log,
-    scrub: scrubText,
-    maxBytes: config().log.max_size,
-    maxFiles: config().log.max_files,
-    keepFrom: () => (config().saas_url === undefined ? Number.POSITIVE_INFINITY : outbox.eventsTakenBefore()),
-    onAppend: () => outbox.eventsWritten(),
-  });
   const store = createVersionStore({
     cacheDirectory: paths.cache,
     slug: config().tenant,
@@ -206,36 +168,18 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
     return header;
   };
-  const uploads = createUploads({
-    settings: () => ({ config: config(), paths }),
-    queue,
-    events,
-    clock,
-    log,
-    queued: (asked) => outbox.uploadsQueued(asked),
-  });
-  const outbox: Outbox = createOutbox({
-    queue,
-    history: events,
-    events,
-    documents,
-    statusProvider: statusNow,
+  const runFiles = createRunFiles(paths.runs, () => settings().runs.maxOutput);
+  const { events, outbox, uploads, feed, reports } = createReporting({
+    state,
+    config,
+    paths: () => paths,
+    runFiles,
+    saas: () => sources.saas,
+    authorize,
+    status: statusNow,
     clock,
     chance,
     log,
-    post: () => {
-      const { saas_url: saasUrl, agent_id: agentId } = config();
-      if (saasUrl === undefined || agentId === undefined) return null;
-      return createSaasClient({ client: sources.saas, saasUrl, authorize, clock }).post;
-    },
-    uploads: {
-      consent: uploads.consent,
-      target: () => {
-        const { saas_url: saasUrl, agent_id: agentId } = config();
-        if (saasUrl === undefined || agentId === undefined) return null;
-        return { call: createUploadCall({ client: sources.saas, authorize, clock }), saasUrl };
-      },
-    },
   });
 
   const recovered = await store.recover(clock.now());
@@ -251,82 +195,31 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     createCredentialsTrustFile(paths.credentials),
     () => store.current().seq,
   );
-  const { executors, launcher, environments } = createExecutors(clock, events, paths.state);
-  await environments.recover();
-  const runFiles = createRunFiles(paths.runs, () => settings().runs.maxOutput);
   const secrets = () => credentials.secrets();
-  const feed = createTunnelFeed({
-    output: createRunOutputReader(runFiles),
-    clock,
-    chance,
-    onFault: (error) => log.error('what a run printed could not be sent through the tunnel', { error }),
-  });
-  /** Whoever changes the status tells both ways out: the outbox, and the tunnel while there is one. */
-  const reports: ReportSink = {
-    run: (report) => outbox.run(report),
-    statusChanged() {
-      outbox.statusChanged();
-      feed.statusChanged(statusNow);
-    },
-  };
   const exclusive = createExclusive();
   let loop: Parameters<WiredAgent['attachLoop']>[0] | null = null;
-  const dispatcher = createDispatcher({
-    runs,
+  const executors = createExecutors(clock, events, paths.state);
+  const { dispatcher, services, schedules, applyServices, recover } = createExecution({
+    state,
     store,
-    records,
     executors,
+    runFiles,
     reports,
     listener: feed,
     events,
+    secrets,
+    settings,
+    identity: () => `${config().tenant}/${config().agent_id ?? ''}`,
+    tenant: config().tenant,
+    daemon: options.daemon,
+    exclusive,
+    nudge: () => loop?.nudge(),
     clock,
     chance,
-    tenant: config().tenant,
-    settings: () => settings().runs,
-    secrets,
-    runDirectory: runFiles.directory,
-    endOrphans,
-    rollBack: {
-      isOn: () => settings().rollbackOn === 'runs',
-      store,
-      exclusive,
-      onDone: () => loop?.nudge(),
-    },
-    salvage: runFiles.output,
-    onFault: (error) =>
-      log.error('the end of a run could not be written; it will be reported as lost', { error }),
+    log,
   });
-  await dispatcher.recover({ resume: options.daemon });
+  await recover();
   await uploads.tidy();
-  const services = createServiceKeeper({
-    keeps: options.daemon,
-    launcher,
-    processes: createServiceRecords(ofTenant),
-    events,
-    clock,
-    chance,
-    tenant: config().tenant,
-    settings: () => settings().runs,
-    secrets,
-    runDirectory: runFiles.directory,
-    endOrphans,
-    onChange(flow, well) {
-      const state = records.flow(flow);
-      const health = well ? 'healthy' : 'unhealthy';
-      // one that is starting is neither yet, and `unknown` is a check that the reconcile still owes
-      const settled = services.status(flow)?.state !== 'starting';
-      if (settled && state !== null && state.health !== 'unknown' && state.health !== health) {
-        records.saveFlow(flow, { ...state, health });
-        loop?.nudge();
-      }
-      reports.statusChanged();
-    },
-    onFault: (error) => log.error('a service could not be looked after; it is tried again', { error }),
-  });
-  await services.recover();
-  const applyServices = () => services.apply(desiredServices(store.current(), records, store));
-
-  feed.statusChanged(statusNow);
 
   const deps = (): ReconcileDeps => ({
     source: sources.source,
@@ -338,7 +231,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     documents,
     records,
     runs,
-    executors,
+    executors: executors.executors,
     services,
     events,
     reports,
@@ -421,29 +314,14 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     },
   };
 
-  const schedules = createSchedules({
-    clock,
-    events,
-    documents: ofTenant,
-    flows: () => scheduledFlows(records, store),
-    timezone: () => settings().timezone,
-    trigger({ flow, at, because }) {
-      const { tenant, agent_id: agentId } = config();
-      const runId = scheduledRunId(`${tenant}/${agentId ?? ''}`, flow, at);
-      const submitted = dispatcher.submit({ flow, runId, input: {}, trigger: 'schedule', because });
-      return submitted.kind === 'not_runnable' ? submitted.message : null;
-    },
-    onFault: (error) =>
-      log.error('scheduled runs could not be queued; they are looked at again in a minute', { error }),
-  });
   const inbox = createCommandInbox({
     verifier: () => releases.commandVerifier(config(), paths),
     trustMemory: () => trustMemory.load(),
-    store: commands,
+    store: state.commands,
     actions: createCommandActions({ dispatcher, operations }),
     transaction: documents.transaction,
     agentId: () => config().agent_id ?? null,
-    stateSince: began,
+    stateSince: state.since,
     events,
     clock,
     onFault: (error) => log.error('a command could not be carried out', { error }),
@@ -540,24 +418,9 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       sources.close();
       await store.close();
       events.close();
-      records.flush();
-      database.close();
+      state.close();
     },
   };
-}
-
-/** Closed to others; with `runs.user`, that account may pass through to the folders of its runs, and list nothing. */
-async function openStateFolder(paths: AgentPaths, config: AgentConfig): Promise<void> {
-  const shared = config.runs.user !== undefined;
-  const mode = shared ? 0o711 : 0o700;
-  for (const folder of [paths.state, paths.runs]) {
-    await mkdir(folder, { recursive: true, mode });
-    await chmod(folder, mode);
-  }
-  for (const folder of shared ? [paths.cache, join(paths.cache, config.tenant)] : []) {
-    await mkdir(folder, { recursive: true, mode });
-    await chmod(folder, ((await stat(folder)).mode & 0o7777) | 0o011);
-  }
 }
 
 /** What failed under another configuration is tried again at once. */

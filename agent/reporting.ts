@@ -1,0 +1,107 @@
+import type { Chance, Clock, ReportSink } from '../reconciler/ports.ts';
+import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { Status } from '../schemas/status.ts';
+import { type EventLog, openEventLog } from '../sinks/event-log.ts';
+import { createOutbox, type Outbox } from '../sinks/outbox.ts';
+import { createSaasClient } from '../sinks/saas-client.ts';
+import { createTunnelFeed } from '../sinks/tunnel-feed.ts';
+import { createUploadCall } from '../sinks/upload-call.ts';
+import type { HttpClient } from '../system/http-client.ts';
+import type { Log } from '../system/log.ts';
+import { scrubText } from '../system/redaction.ts';
+import type { AgentPaths } from './paths.ts';
+import { createRunOutputReader, type RunFiles } from './run-files.ts';
+import type { AgentState } from './state.ts';
+import { createUploads, type Uploads } from './uploads.ts';
+
+export interface ReportingInputs {
+  readonly state: AgentState;
+  /** In force now. */
+  readonly config: () => AgentConfig;
+  readonly paths: () => AgentPaths;
+  readonly runFiles: RunFiles;
+  /** Of the SaaS; made anew when agent.yaml changes. */
+  readonly saas: () => HttpClient;
+  readonly authorize: (method: string, url: URL) => Promise<string>;
+  readonly status: () => Status;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+}
+
+/** Everything that goes out: the event log, the outbox with its uploads, and what is told through the tunnel. */
+export interface Reporting {
+  readonly events: EventLog;
+  readonly outbox: Outbox;
+  readonly uploads: Uploads;
+  readonly feed: ReturnType<typeof createTunnelFeed>;
+  /** Whoever changes the status tells both ways out: the outbox, and the tunnel while there is one. */
+  readonly reports: ReportSink;
+}
+
+export function createReporting(inputs: ReportingInputs): Reporting {
+  const { config, authorize, clock, chance, log } = inputs;
+  const { documents, queue } = inputs.state;
+  const events = openEventLog({
+    directory: inputs.paths().state,
+    tenant: config().tenant,
+    agentId: () => config().agent_id ?? null,
+    documents,
+    clock,
+    chance,
+    log,
+    scrub: scrubText,
+    maxBytes: config().log.max_size,
+    maxFiles: config().log.max_files,
+    keepFrom: () => (config().saas_url === undefined ? Number.POSITIVE_INFINITY : outbox.eventsTakenBefore()),
+    onAppend: () => outbox.eventsWritten(),
+  });
+  const uploads = createUploads({
+    settings: () => ({ config: config(), paths: inputs.paths() }),
+    queue,
+    events,
+    clock,
+    log,
+    queued: (asked) => outbox.uploadsQueued(asked),
+  });
+  /** Null until this machine is enrolled: reports wait. */
+  const saasUrl = () => (config().agent_id === undefined ? null : (config().saas_url ?? null));
+  const outbox: Outbox = createOutbox({
+    queue,
+    history: events,
+    events,
+    documents,
+    statusProvider: inputs.status,
+    clock,
+    chance,
+    log,
+    post: () => {
+      const url = saasUrl();
+      if (url === null) return null;
+      return createSaasClient({ client: inputs.saas(), saasUrl: url, authorize, clock }).post;
+    },
+    uploads: {
+      consent: uploads.consent,
+      target: () => {
+        const url = saasUrl();
+        if (url === null) return null;
+        return { call: createUploadCall({ client: inputs.saas(), authorize, clock }), saasUrl: url };
+      },
+    },
+  });
+  const feed = createTunnelFeed({
+    output: createRunOutputReader(inputs.runFiles),
+    clock,
+    chance,
+    onFault: (error) => log.error('what a run printed could not be sent through the tunnel', { error }),
+  });
+  feed.statusChanged(inputs.status);
+  const reports: ReportSink = {
+    run: (report) => outbox.run(report),
+    statusChanged() {
+      outbox.statusChanged();
+      feed.statusChanged(inputs.status);
+    },
+  };
+  return { events, outbox, uploads, feed, reports };
+}
