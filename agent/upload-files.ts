@@ -1,10 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import type { UploadRefused } from '../sinks/upload-sender.ts';
 import { syncDirectory } from '../system/atomic-file.ts';
-import { openRegularFile, type RegularFile, readRange } from '../system/regular-file.ts';
+import {
+  isBelow,
+  openRegularFile,
+  type RegularFile,
+  readRange,
+  ShortFileError,
+} from '../system/regular-file.ts';
 import { type AgentPaths, configPath } from './paths.ts';
 
 /** agent.yaml as it is now, and where its paths lead. */
@@ -23,6 +29,8 @@ type Opened = Extract<RegularFile, { kind: 'open' }>;
 export interface UploadFiles {
   /** A file a person or a flow names: below one of `uploads.paths`, and never the agent's own. */
   document(path: string, by: 'person' | 'flow'): Promise<Opened | UploadRefused>;
+  /** Whether a real path lies below one of `uploads.paths` now. */
+  covers(real: string): Promise<boolean>;
   /** A file a run has left in its EDGE_OUTPUT_DIR. */
   output(runId: string, attempt: number, name: string): Promise<Opened | UploadRefused>;
   /** The kept copy of a document. */
@@ -77,6 +85,14 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
       // A flow may own the folder it writes to, and link into it what it could not read.
       return checked(await openRegularFile(path, { roots, never: own(now) }), path, by === 'flow');
     },
+    async covers(real) {
+      const { config, paths } = settings();
+      for (const written of config.uploads.paths) {
+        const root = await realpath(configPath(written, paths.config)).catch(() => null);
+        if (root !== null && isBelow(real, root)) return true;
+      }
+      return false;
+    },
     async output(runId, attempt, name) {
       const root = outputFolder(runId, attempt);
       const { paths } = settings();
@@ -91,12 +107,10 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
     },
     async keep(file, idOf, signal) {
       const { max_bytes: maxBytes } = settings().config.uploads;
-      const tooLarge = (found: string) =>
-        refused(
-          'file_too_large',
-          `${file.real}: expected at most ${maxBytes} bytes (uploads.max_bytes), found ${found}`,
-        );
-      if (file.size > maxBytes) return tooLarge(String(file.size));
+      if (file.size > maxBytes) {
+        const message = `${file.real}: expected at most ${maxBytes} bytes (uploads.max_bytes), found ${file.size}`;
+        return refused('file_too_large', message);
+      }
       const folder = copies();
       await mkdir(folder, { recursive: true, mode: 0o700 });
       if ((await bytesIn(folder)) + file.size > COPIES_MAX_FILES * maxBytes) {
@@ -106,17 +120,11 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
       const draft = join(folder, `.${randomBytes(8).toString('hex')}`);
       try {
         const hash = createHash('sha256');
-        let size = 0;
         const copy = await open(draft, 'wx', 0o600);
         try {
-          for (;;) {
+          // As long as it was when it was opened: a log may grow meanwhile, and what has no size (/proc) has no content.
+          for await (const chunk of readRange(file.handle, 0, file.size)) {
             signal.throwIfAborted();
-            const buffer = Buffer.allocUnsafe(256 * 1_024);
-            const { bytesRead } = await file.handle.read(buffer, 0, buffer.length, size);
-            if (bytesRead === 0) break;
-            size += bytesRead;
-            if (size > maxBytes) return tooLarge('more');
-            const chunk = buffer.subarray(0, bytesRead);
             hash.update(chunk);
             await copy.writeFile(chunk);
           }
@@ -128,7 +136,10 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
         const uploadId = idOf(sha256);
         await rename(draft, join(folder, uploadId));
         await syncDirectory(folder);
-        return { kind: 'kept', uploadId, size, sha256 };
+        return { kind: 'kept', uploadId, size: file.size, sha256 };
+      } catch (error) {
+        if (!(error instanceof ShortFileError)) throw error;
+        return refused('file_changed', `${file.real}: ${error.message}`);
       } finally {
         await rm(draft, { force: true });
       }
@@ -151,16 +162,19 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
   };
 }
 
-/** SHA-256 of an open file from its beginning, and how long it was. */
-export async function digestOf(file: Opened, signal: AbortSignal): Promise<{ sha256: string; size: number }> {
+/** SHA-256 of an open file; null when it ended before it should. */
+export async function digestOf(file: Opened, signal: AbortSignal): Promise<string | null> {
   const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of readRange(file.handle, 0, file.size)) {
-    signal.throwIfAborted();
-    hash.update(chunk);
-    size += chunk.byteLength;
+  try {
+    for await (const chunk of readRange(file.handle, 0, file.size)) {
+      signal.throwIfAborted();
+      hash.update(chunk);
+    }
+  } catch (error) {
+    if (error instanceof ShortFileError) return null;
+    throw error;
   }
-  return { sha256: hash.digest('hex'), size };
+  return hash.digest('hex');
 }
 
 export function refused(code: UploadRefused['code'], message: string): UploadRefused {

@@ -189,6 +189,10 @@ export function createUploads(options: {
     async open(job, signal) {
       const no = disabled() ?? overSize(job.name, job.size);
       if (no !== null) return no;
+      if (job.kind === 'document' && !(await files.covers(job.origin))) {
+        const message = `${job.origin}: expected uploads.paths to cover it still, found that they do not`;
+        return refused('path_not_allowed', message);
+      }
       const file =
         job.kind === 'output'
           ? await files.output(job.run_id as string, job.attempt, job.name)
@@ -196,11 +200,10 @@ export function createUploads(options: {
       if (file.kind === 'refused') return file;
       const { handle } = file;
       try {
-        const found =
-          file.size === job.size ? await digestOf(file, signal) : { size: file.size, sha256: null };
-        if (found.sha256 !== job.sha256) {
+        const found = file.size === job.size ? await digestOf(file, signal) : null;
+        if (found !== job.sha256) {
           await handle.close();
-          const is = found.sha256 === null ? `${found.size} bytes` : `SHA-256 ${found.sha256.slice(0, 12)}`;
+          const is = found === null ? `${file.size} bytes` : `SHA-256 ${found.slice(0, 12)}`;
           return refused(
             'file_changed',
             `${job.name}: expected ${job.size} bytes of SHA-256 ${job.sha256.slice(0, 12)}, found ${is}: it was changed since`,

@@ -47,6 +47,17 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
   /** A failed report whose successors of the same group have to wait, so that a group arrives in order. */
   const held = new Map<string, { id: number; until: Date }>();
 
+  /** What failed in an earlier life of the process holds its successors too. */
+  let recalled = false;
+  const recall = () => {
+    if (recalled) return;
+    for (const { id, key, until } of queue.postponed(sender.kind, clock.now())) {
+      const group = groupOf({ key });
+      if (!held.has(group)) held.set(group, { id, until });
+    }
+    recalled = true;
+  };
+
   const settle = (report: QueuedReport, delivery: Exclude<Delivery, { kind: 'more' }>) => {
     const group = groupOf(report);
     switch (delivery.kind) {
@@ -158,6 +169,7 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
     async run(signal) {
       while (!signal.aborted) {
         try {
+          recall();
           const waitMs = idleMs();
           if (waitMs > 0) {
             await wakeUp.within(waitMs, signal);
@@ -184,6 +196,7 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
       if (post === null) return;
       const tried = new Set<number>();
       try {
+        recall();
         while (!signal.aborted) {
           // What is tried is delivered, parked or postponed beyond now, so the next one comes to the front.
           const [report] = queue.due(sender.kind, clock.now(), 1);
@@ -199,6 +212,6 @@ export function createDeliveryLane(options: LaneOptions): DeliveryLane {
 }
 
 /** Reports of one run arrive in order; the key of a run's report is `<run_id>.<attempt>`. */
-function groupOf(report: QueuedReport): string {
+function groupOf(report: Pick<QueuedReport, 'key'>): string {
   return report.key.replace(/\.\d+$/, '');
 }

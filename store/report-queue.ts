@@ -25,6 +25,10 @@ export function createReportQueue(database: Database): ReportQueue {
        WHERE kind = ? AND parked IS NULL AND next_ms <= ? ORDER BY id LIMIT ?
      ) ORDER BY id`,
   );
+  const selectPostponed = sqlite.prepare(
+    `SELECT id, key, next_ms FROM reports INDEXED BY reports_in_order
+     WHERE kind = ? AND parked IS NULL AND next_ms > ? ORDER BY id`,
+  );
   const selectNext = sqlite.prepare(
     'SELECT min(next_ms) AS next FROM reports WHERE kind = ? AND parked IS NULL',
   );
@@ -96,6 +100,12 @@ export function createReportQueue(database: Database): ReportQueue {
       const row = selectOne.get(kind, key);
       return row === undefined ? null : toReport(row);
     },
+    postponed: (kind, now) =>
+      selectPostponed.all(kind, now.getTime()).map((row) => ({
+        id: Number(row['id']),
+        key: String(row['key']),
+        until: new Date(Number(row['next_ms'])),
+      })),
     overview({ kind, parkedOnly = false, limit }) {
       return selectOverview.all({ kind: kind ?? null, parked: parkedOnly ? 1 : 0, limit }).map(toOverview);
     },

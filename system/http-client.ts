@@ -135,7 +135,16 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         // Stays for the life of the request: an error after the answer is the body's to tell.
         outgoing.on('error', reject);
         if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
-        else stream(body, outgoing);
+        else
+          stream(body, outgoing, (cause) =>
+            end(
+              new HttpError(
+                'network',
+                `${exchange}: expected to read what is sent, found: ${String(cause)}`,
+                { cause },
+              ),
+            ),
+          );
       });
     } catch (error) {
       release();
@@ -186,10 +195,16 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 }
 
 /** An answer may come before all is sent (a refusal); what then breaks off on our side changes nothing any more. */
-function stream(body: StreamedBody, outgoing: ClientRequest): void {
-  pipeline(Readable.from(body.chunks, { objectMode: false }), outgoing).catch((error: unknown) => {
-    outgoing.destroy(error instanceof Error ? error : new Error(String(error)));
-  });
+function stream(body: StreamedBody, outgoing: ClientRequest, onUnreadable: (cause: unknown) => void): void {
+  const watched = async function* () {
+    try {
+      yield* body.chunks;
+    } catch (error) {
+      onUnreadable(error);
+      throw error;
+    }
+  };
+  pipeline(Readable.from(watched(), { objectMode: false }), outgoing).catch(() => outgoing.destroy());
 }
 
 class StaleConnection extends Error {}

@@ -67,12 +67,17 @@ export async function openRegularFile(
   }
 }
 
-/** Bytes `from` to `to` (exclusive) of an open file. Throws when it ends before. */
+/** A file has become shorter since it was opened. */
+export class ShortFileError extends Error {
+  override name = 'ShortFileError';
+}
+
+/** Bytes `from` to `to` (exclusive) of an open file. Throws `ShortFileError` when it ends before. */
 export async function* readRange(handle: FileHandle, from: number, to: number): AsyncGenerator<Uint8Array> {
   for (let at = from; at < to; ) {
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - at));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-    if (bytesRead === 0) throw new Error(`expected ${to} bytes in the file, found ${at}`);
+    if (bytesRead === 0) throw new ShortFileError(`expected ${to} bytes in the file, found ${at}`);
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }

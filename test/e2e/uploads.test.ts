@@ -48,7 +48,7 @@ const upload = async (...args: string[]) =>
 beforeAll(async () => {
   relay = await startRelay();
   const port = await freePort();
-  running = await startConsole({ publicUrl: relay.origin, port });
+  running = await startConsole({ publicUrl: relay.origin, port, limits: { uploadBytes: 30 * MIB } });
   relay.to(port);
   await addTenant(running, 'acme');
   agent = await enrolAgent(running, 'acme');
@@ -89,6 +89,24 @@ describe('edge-agent upload', () => {
     expect(kept.stderr).toContain('uploads.paths');
     const none = await upload('documents/none');
     expect([none.code, none.document.error?.code]).toEqual([2, 'file_missing']);
+  });
+
+  it('shows what the console refused, with exit code 4, and sends it again on command', async () => {
+    configure({ enabled: true, paths: ['documents'] });
+    const refused = await upload(document('huge.bin', Buffer.alloc(30 * MIB + 1)));
+    expect([refused.code, refused.document.error?.code]).toEqual([4, 'refused_by_console']);
+    const { stdout } = await world.agent('status');
+    expect(stdout).toMatch(/Reports .*1 parked/);
+    expect(stdout).toMatch(
+      /parked: file [0-9a-f]{32}: refused_by_console: .*found 413: .*at most 31457280 bytes/,
+    );
+    const listed = await world.agent('retry', '--list');
+    expect(listed.stdout).toMatch(/file [0-9a-f]{32} +parked/);
+    await world.agent('retry');
+    const { document: events } = await world.json<{ reason: string }[]>('events', '--last', '200');
+    const reasons = events.map(({ reason }) => reason);
+    expect(reasons.filter((reason) => reason === 'ReportRetried')).toHaveLength(1);
+    expect(reasons.filter((reason) => reason === 'FileUploadRefused').length).toBeGreaterThan(1);
   });
 
   it('queues a file for later when the console does not answer, with exit code 5', async () => {
@@ -165,7 +183,10 @@ if "document" in given:
     );
     const told = events.filter(({ reason, run_id }) => reason === 'FileUploaded' && run_id === report.run_id);
     expect(told).toHaveLength(2);
-    expect(readdirSync(join(world.cache, '.agent/uploads'))).toEqual([]);
+    // The copy of what the console refused before is all that is left.
+    const { document: waiting } = await world.json<{ key: string }[]>('retry', '--list');
+    const kept = waiting.map(({ key }) => key.replace('file/', ''));
+    expect(readdirSync(join(world.cache, '.agent/uploads'))).toEqual(kept);
   });
 
   it('stay on the machine without consent', async () => {
@@ -180,6 +201,7 @@ if "document" in given:
     expect(report.run_id).toBeTruthy();
     expect(await arrived(sha256(Buffer.from('42;8')))).toBeNull();
     const { document: status } = await world.json<{ outbox: object }>('status');
-    expect(status.outbox).toMatchObject({ parked: 0 });
+    // The file the console refused before; nothing of this run.
+    expect(status.outbox).toMatchObject({ parked: 1 });
   });
 });

@@ -235,6 +235,25 @@ describe('the outbox of a daemon', () => {
     expect(keys).toEqual(['run-1.1', 'run-1.1', 'run-1.2']);
   });
 
+  test('keeps them in order over a restart too', async () => {
+    const first = reporting();
+    saas.answer('/edge/notify', [{ status: 500 }]);
+    first.outbox.run(someReport('run-1', { attempt: 1 }));
+    await first.outbox.flushOnce();
+    first.close();
+    open.length = 0;
+    const again = reporting();
+    again.outbox.run(someReport('run-1', { attempt: 2 }));
+    again.outbox.run(someReport('run-2'));
+    deliver(again);
+    for (let n = 0; n < 10; n += 1) {
+      await again.clock.advance(500);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const keys = saas.to('/edge/notify').map((call) => call.headers['idempotency-key']);
+    expect(keys).toEqual(['run-1.1', 'run-2.1', 'run-1.1', 'run-1.2']);
+  });
+
   test('is not silenced by a clock that was set back for years', async () => {
     const made = reporting();
     saas.answer('/edge/notify', [{ status: 503 }]);

@@ -175,6 +175,13 @@ describe('consent', () => {
     expect((await contentOf(sha256(bytes)))?.equals(bytes)).toBe(true);
   });
 
+  test('covers no folder that was crossed out while its file waited', async () => {
+    await add(write('a.txt', randomBytes(10)));
+    made.consent({ enabled: true, paths: ['other'] });
+    await flush();
+    expect(parked()).toEqual([expect.stringMatching(/^path_not_allowed: /)]);
+  });
+
   test('covers the folders that are written down and nothing else', async () => {
     const outside = write('outside.txt', 'x', made.folder);
     fs.mkdirSync(path.join(made.folder, 'documents-of-others'));
@@ -222,6 +229,11 @@ describe('consent', () => {
     ).toEqual(['path_not_allowed', 'file_missing', 'file_too_large', null]);
     fs.mkdirSync(path.join(documents, 'folder'));
     expect(await codes(path.join(documents, 'folder'))).toEqual(['not_a_file']);
+  });
+
+  test.skipIf(process.platform !== 'linux')('gives away nothing of what has no size', async () => {
+    made.consent({ enabled: true, paths: ['/proc'] });
+    expect(await add('/proc/self/environ')).toMatchObject([{ size: 0, sha256: sha256(Buffer.alloc(0)) }]);
   });
 
   test('bounds what waits', async () => {

@@ -107,6 +107,74 @@ describe('an answer', () => {
   });
 });
 
+describe('a body that is read as it is sent', () => {
+  const patch = (path: string, bytes: number, chunks: AsyncIterable<Uint8Array>) =>
+    client.request(get(`${server.origin}${path}`, { method: 'PATCH', body: { bytes, chunks } }));
+  async function* pieces(count: number, onMade: () => void = () => {}) {
+    for (let n = 0; n < count; n += 1) {
+      onMade();
+      yield Buffer.alloc(64 * 1_024, n % 256);
+    }
+  }
+
+  test('arrives in order and with its length', async () => {
+    const received: Buffer[] = [];
+    server.on('/take', (request, response) => {
+      request.on('data', (chunk: Buffer) => received.push(chunk));
+      request.on('end', () => response.writeHead(204).end());
+    });
+    const response = await patch('/take', 20 * 64 * 1_024, pieces(20));
+    expect(response.status).toBe(204);
+    expect(server.requests[0]).toMatchObject({ method: 'PATCH', headers: { 'content-length': '1310720' } });
+    const sent: Buffer[] = [];
+    for await (const piece of pieces(20)) sent.push(piece);
+    expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true);
+  });
+
+  test('is not read ahead of who takes it', async () => {
+    let made = 0;
+    const taking = Promise.withResolvers<void>();
+    server.on('/slow', (request, response) => {
+      void taking.promise.then(() => request.resume());
+      request.on('end', () => response.writeHead(204).end());
+    });
+    const count = 1_600;
+    const sending = patch(
+      '/slow',
+      count * 64 * 1_024,
+      pieces(count, () => {
+        made += 1;
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // 100 MB are to be sent; the kernel's buffers hold some of it.
+    expect(made).toBeLessThan(count / 2);
+    taking.resolve();
+    expect((await sending).status).toBe(204);
+    expect(made).toBe(count);
+  });
+
+  test('is given up when the answer comes before its end', async () => {
+    server.on('/refuse', (_request, response) => {
+      response.writeHead(413, { connection: 'close' }).end('too much');
+    });
+    const response = await patch('/refuse', 4 * 64 * 1_024, pieces(4));
+    expect([response.status, await response.text()]).toEqual([413, 'too much']);
+  });
+
+  test('fails the exchange when it cannot be read', async () => {
+    server.on('/take', (request, response) => {
+      request.resume();
+      request.on('end', () => response.writeHead(204).end());
+    });
+    async function* broken() {
+      yield Buffer.alloc(1_000);
+      throw new Error('the file is gone');
+    }
+    expect((await failure(patch('/take', 2_000, broken()))).message).toContain('the file is gone');
+  });
+});
+
 describe('a failure', () => {
   test('is too_large as soon as the cap is passed, of an answer without end', async () => {
     server.on('/a', endless(64 * 1_024, 0));
