@@ -50,8 +50,13 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
   const hold = (why: string) => (full: boolean) => {
     if (full) holds.add(why);
     else holds.delete(why);
-    if (holds.size > 0) socket.pause();
-    else socket.resume();
+    if (holds.size > 0) {
+      socket.pause();
+      return;
+    }
+    // What was not read could not be heard: a slow disk here is not the console's silence.
+    liveness.heard();
+    socket.resume();
   };
   const link = createLink({
     socket,

@@ -85,7 +85,8 @@ export function createWebsocketTunnel(deps: WebsocketTunnelDeps, options: Upgrad
           if (end.healthy) retry = 0;
           const waitMs = reconnectWaitMs(end.pace, retry, chance.uniform(), end.askedMs);
           if (countsAsRetry(end.pace)) retry += 1;
-          log.info('The tunnel is tried again', { in_ms: Math.round(waitMs), because: end.message });
+          const say = end.healthy ? log.info : log.debug;
+          say('The tunnel is tried again', { in_ms: Math.round(waitMs), because: end.message });
           await pause(waitMs, signal);
         }
       } catch (error) {

@@ -261,6 +261,32 @@ describe('commands', () => {
   });
 });
 
+test('commands that take long to persist are not taken for silence of the console', async () => {
+  const clock = clockAtStart();
+  const agent = setting.start({ clock });
+  const to = await setting.connected(agent);
+  let persist: (() => void)[] = [];
+  agent.receive(async (jws) => {
+    await new Promise<void>((resolve) => persist.push(resolve));
+    return { kind: 'accepted', commandId: jws };
+  });
+  for (let n = 0; n < 100; n += 1) to.send('edgeflows.command', `jws-${n}`, `c-${n}`);
+  await until(() => persist.length > 0);
+  const persistOne = async () => {
+    await until(() => persist.length > 0);
+    const [first] = persist;
+    persist = [];
+    first?.();
+  };
+  // 44 s pass without a byte read, then half of them are done and the socket is read again.
+  await clock.advance(44_000);
+  for (let n = 0; n < 70; n += 1) await persistOne();
+  await clock.advance(30_000);
+  expect(to.closed()).toBeNull();
+  for (let n = 70; n < 100; n += 1) await persistOne();
+  await until(() => acknowledgedBy(to).length === 100);
+});
+
 describe('a console that does not read', () => {
   test('is offered no more than a bound, and the rest when it reads again', async () => {
     const agent = setting.start();
