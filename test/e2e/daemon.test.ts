@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Event } from '../../schemas/event.ts';
 import type { Status } from '../../schemas/status.ts';
 import { bundleOf } from '../support/bundles.ts';
 import { type Daemon, startCommand, startDaemon, until } from '../support/daemon.ts';
@@ -61,7 +62,10 @@ describe('the agent as a daemon', () => {
     expect((await world.reconcile()).document.actions).toEqual([]);
     chmodSync(world.path('v1', 'main.py'), 0o644);
     writeFileSync(world.path('v1', 'main.py'), 'print("changed")');
-    expect((await world.reconcile()).document.actions.map(({ step }) => step)).toContain('unpack');
+    // repaired here, or a moment before by the daemon's own first look
+    await world.reconcile();
+    const { document: events } = await world.json<Event[]>('events');
+    expect(events.map(({ reason }) => reason)).toContain('DriftRepaired');
     expect(readFileSync(world.path('v1', 'main.py'), 'utf8')).not.toContain('changed');
     expect((await status()).conditions).toMatchObject([{ type: 'Ready', status: 'True' }]);
   });
