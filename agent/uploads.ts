@@ -1,24 +1,20 @@
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Clock, EventSink, QueuedReport, ReportQueue } from '../reconciler/ports.ts';
-import type { RunReport } from '../schemas/run.ts';
 import {
   UPLOAD_REQUEST_FILE,
-  UPLOAD_REQUEST_MAX_BYTES,
   type UploadFileJob,
   UploadJob,
   UploadName,
-  UploadPlaces,
-  UploadRequestFile,
   type UploadState,
 } from '../schemas/upload.ts';
 import { UPLOADS_MAX, type UploadOptions } from '../sinks/outbox.ts';
-import { isUploadPlace } from '../sinks/upload-place.ts';
 import { aboutRun, type UploadRefused } from '../sinks/upload-sender.ts';
-import { parseJson } from '../system/json-document.ts';
 import type { Log } from '../system/log.ts';
 import { readRange } from '../system/regular-file.ts';
 import { createUploadFiles, digestOf, refused, type UploadSettings } from './upload-files.ts';
+import { readUploadRequest } from './upload-request.ts';
+import { createUploadRules, placesIn, uploadId } from './upload-rules.ts';
+import { notQueued, stateOf } from './upload-state.ts';
 
 /** Who sends a local document. */
 interface Wish {
@@ -57,25 +53,11 @@ export function createUploads(options: {
 }): Uploads {
   const { settings, queue, events, clock, log } = options;
   const files = createUploadFiles(settings);
+  const rules = createUploadRules(settings);
   /** Bytes known to have arrived, of what is under way. */
   const sending = new Map<string, number>();
   let saidDisabled = false;
 
-  const disabled = (): UploadRefused | null =>
-    settings().config.uploads.enabled
-      ? null
-      : refused(
-          'uploads_disabled',
-          'expected uploads.enabled: true in agent.yaml, found false: no file leaves this machine',
-        );
-  const overSize = (name: string, size: number): UploadRefused | null => {
-    const { max_bytes: most } = settings().config.uploads;
-    if (size <= most) return null;
-    return refused(
-      'file_too_large',
-      `${name}: expected at most ${most} bytes (uploads.max_bytes), found ${size}`,
-    );
-  };
   const room = () => UPLOADS_MAX - queue.overview({ kind: 'upload', limit: UPLOADS_MAX }).length;
   const full = () =>
     refused(
@@ -97,7 +79,7 @@ export function createUploads(options: {
   };
 
   const addDocument = async (wish: Wish, signal: AbortSignal): Promise<UploadFileJob | UploadRefused> => {
-    const no = disabled() ?? (room() <= 0 ? full() : null);
+    const no = rules.disabled() ?? (room() <= 0 ? full() : null);
     if (no !== null) return no;
     const name = wish.name ?? basename(wish.path);
     if (!UploadName.safeParse(name).success)
@@ -129,37 +111,11 @@ export function createUploads(options: {
     }
   };
 
-  const stateOf = (job: UploadFileJob, row: Omit<QueuedReport, 'body'> | null): UploadState => {
-    const sent = sending.get(job.upload_id);
-    const [, code = null, message = null] = /^(\w+): (.*)$/s.exec(row?.parked ?? '') ?? [];
-    return {
-      upload_id: job.upload_id,
-      name: job.name,
-      path: job.kind === 'document' ? job.origin : null,
-      kind: job.kind,
-      size: job.size,
-      sha256: job.sha256,
-      run_id: job.run_id,
-      state:
-        row === null
-          ? 'uploaded'
-          : row.parked !== null
-            ? 'refused'
-            : sent === undefined
-              ? 'waiting'
-              : 'sending',
-      sent: row === null ? job.size : (sent ?? 0),
-      attempts: row?.attempts ?? 0,
-      code,
-      message: message ?? row?.last_error ?? null,
-    };
-  };
-
   const consent: Uploads['consent'] = {
     offered(report, answer) {
       const places = placesIn(answer);
       if (places.length === 0) return;
-      if (disabled() !== null) {
+      if (rules.disabled() !== null) {
         log.debug('The console wants outputs; uploads.enabled is false', { run_id: report.run_id });
         // Once: a console asks for the outputs of every run.
         if (!saidDisabled)
@@ -170,7 +126,7 @@ export function createUploads(options: {
       const kept: UploadRefused[] = [];
       let free = room();
       for (const { name, upload_url: place } of places) {
-        const judged = judgeOffer(report, name, place);
+        const judged = rules.judge(report, name, place);
         if (judged.kind === 'refused') kept.push(judged);
         else if (free <= 0) kept.push(full());
         else {
@@ -187,7 +143,7 @@ export function createUploads(options: {
       );
     },
     async open(job, signal) {
-      const no = disabled() ?? overSize(job.name, job.size);
+      const no = rules.disabled() ?? rules.overSize(job.name, job.size);
       if (no !== null) return no;
       if (job.kind === 'document' && !(await files.covers(job.origin))) {
         const message = `${job.origin}: expected uploads.paths to cover it still, found that they do not`;
@@ -217,11 +173,11 @@ export function createUploads(options: {
       return { kind: 'open', file: { size: job.size, chunks, close: () => handle.close() } };
     },
     async expand(job, signal) {
-      const no = disabled();
+      const no = rules.disabled();
       if (no !== null) return no;
-      const read = await readRequest(job);
+      const read = await readUploadRequest(files, job);
       if (read.kind === 'refused') return read;
-      for (const { path, name = null, purpose = null } of read.request.uploads) {
+      for (const { path, name = null, purpose = null } of read.uploads) {
         const wish = { path, name, purpose, by: `flow ${job.flow}`, of: job };
         const added = await addDocument(wish, signal);
         if (added.kind !== 'refused') continue;
@@ -237,7 +193,8 @@ export function createUploads(options: {
       else sending.set(id, sent);
     },
     forget(job) {
-      if (job.kind !== 'document') return;
+      // It may have been asked for again while it was on its way.
+      if (job.kind !== 'document' || queue.find('upload', `file/${job.upload_id}`) !== null) return;
       files
         .forget(job.upload_id)
         .catch((error: unknown) => log.warn('A sent copy could not be removed', { error }));
@@ -249,49 +206,6 @@ export function createUploads(options: {
           : `${job.kind} ${job.name}${job.run_id === null ? '' : ` of run ${job.run_id}`}`;
       tell(job, `${what} is kept back: ${reason}; \`edge-agent retry\` tries it again`);
     },
-  };
-
-  const judgeOffer = (report: RunReport, name: string, place: string): UploadFileJob | UploadRefused => {
-    const output = report.outputs.find((each) => each.name === name);
-    if (output === undefined || !UploadName.safeParse(name).success)
-      return refused(
-        'output_unknown',
-        `expected the name of an output, found ${JSON.stringify(name.slice(0, 80))}`,
-      );
-    const { saas_url: saasUrl } = settings().config;
-    if (saasUrl === undefined || !URL.canParse(place) || !isUploadPlace(new URL(place), saasUrl)) {
-      const found = URL.canParse(place) ? new URL(place).origin : 'no URL';
-      return refused('place_not_allowed', `${name}: expected a place below saas_url, found one on ${found}`);
-    }
-    const no = overSize(name, output.size);
-    if (no !== null) return no;
-    const { run_id, attempt, flow } = report;
-    const upload_id = uploadId('output', output.sha256, name, run_id);
-    return { kind: 'output', upload_id, ...output, run_id, flow, purpose: null, attempt, place };
-  };
-
-  const readRequest = async (
-    job: Extract<UploadJob, { kind: 'request' }>,
-  ): Promise<{ kind: 'read'; request: UploadRequestFile } | UploadRefused> => {
-    const file = await files.output(job.run_id, job.attempt, UPLOAD_REQUEST_FILE);
-    if (file.kind === 'refused') return file;
-    try {
-      if (file.size > UPLOAD_REQUEST_MAX_BYTES) {
-        const message = `${UPLOAD_REQUEST_FILE}: expected at most ${UPLOAD_REQUEST_MAX_BYTES} bytes, found ${file.size}`;
-        return refused('request_invalid', message);
-      }
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of readRange(file.handle, 0, file.size)) chunks.push(chunk);
-      const parsed = parseJson(Buffer.concat(chunks), UploadRequestFile, {
-        maxBytes: UPLOAD_REQUEST_MAX_BYTES,
-      });
-      if (parsed.kind === 'valid') return { kind: 'read', request: parsed.value };
-      const [problem] = parsed.problems;
-      const message = `${UPLOAD_REQUEST_FILE}:${problem?.line}:${problem?.column}: expected ${problem?.expected}, found ${problem?.found}`;
-      return refused('request_invalid', message);
-    } finally {
-      await file.handle.close();
-    }
   };
 
   const waiting = (): { row: Omit<QueuedReport, 'body'>; job: UploadJob }[] =>
@@ -313,7 +227,7 @@ export function createUploads(options: {
           );
           states.push(notQueued(path, added));
         } else {
-          states.push(stateOf(added, queue.find('upload', `file/${added.upload_id}`)));
+          states.push(stateOf(added, queue.find('upload', `file/${added.upload_id}`), null));
         }
       }
       return states;
@@ -324,7 +238,7 @@ export function createUploads(options: {
         const row = queue.find('upload', `file/${state.upload_id}`);
         if (row === null)
           return { ...state, state: 'uploaded', sent: state.size ?? 0, code: null, message: null };
-        return stateOf(row.body as UploadFileJob, row);
+        return stateOf(row.body as UploadFileJob, row, sending.get(state.upload_id) ?? null);
       }),
     hasConsole: () => {
       const { saas_url: saasUrl, agent_id: agentId } = settings().config;
@@ -346,39 +260,5 @@ export function createUploads(options: {
     async tidy() {
       await files.tidy((id) => queue.find('upload', `file/${id}`) !== null);
     },
-  };
-}
-
-/** The same bytes under the same name for the same run are one upload, however often they are asked for. */
-function uploadId(kind: string, sha256: string, name: string, runId: string | null): string {
-  return createHash('sha256')
-    .update(JSON.stringify([kind, sha256, name, runId]))
-    .digest('hex')
-    .slice(0, 32);
-}
-
-function placesIn(answer: string): UploadPlaces['uploads'] {
-  if (!answer.includes('"uploads"')) return [];
-  try {
-    return UploadPlaces.safeParse(JSON.parse(answer)).data?.uploads ?? [];
-  } catch {
-    return [];
-  }
-}
-
-function notQueued(path: string, { code, message }: UploadRefused): UploadState {
-  return {
-    upload_id: null,
-    name: basename(path),
-    path,
-    kind: 'document',
-    size: null,
-    sha256: null,
-    run_id: null,
-    state: 'refused',
-    sent: 0,
-    attempts: 0,
-    code,
-    message,
   };
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { constants, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import type { UploadMetadata } from '../schemas/upload-metadata.ts';
 import { syncDirectory } from '../system/atomic-file.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
+import { digestOf, receive } from './upload-bytes.ts';
 
 /** A file an agent sends or has sent, as the operator sees it. */
 export interface Upload {
@@ -62,7 +63,6 @@ export interface UploadStore {
 const COLUMNS =
   'upload_id, agent_id, slug AS tenant, name, size, sha256, kind, run_id, flow, purpose, created_at, completed_at';
 const DAY_MS = 86_400_000;
-const CHUNK_BYTES = 256 * 1_024;
 
 export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder: string): UploadStore {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -268,43 +268,4 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
       return Number(changes);
     },
   };
-}
-
-/** As many bytes as come, up to `size`. What breaks off leaves what came. */
-async function receive(body: Readable, handle: FileHandle, from: number, size: number): Promise<number> {
-  let at = from;
-  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await chunks.next().catch((cause: Error) => {
-      const message = `expected the rest of the bytes, found that the request broke off: ${cause.message}`;
-      throw new RequestRefused(400, 'broken_off', message);
-    });
-    if (next.done === true) return at;
-    const chunk = next.value;
-    if (at + chunk.byteLength > size) {
-      const message = `expected ${size} bytes in all (Upload-Length), found more`;
-      throw new RequestRefused(413, 'too_large', message);
-    }
-    let done = 0;
-    while (done < chunk.byteLength) {
-      const { bytesWritten } = await handle.write(chunk, done, chunk.byteLength - done, at + done);
-      done += bytesWritten;
-    }
-    at += chunk.byteLength;
-  }
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  const handle = await open(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
-  }
 }

@@ -11,9 +11,12 @@ For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
                git  /git/<slug>.git
                GET  /artifacts/<slug>/<file>
                GET  /edge/tunnel (WebSocket)
+               POST /edge/uploads, HEAD and PATCH /edge/uploads/<upload_id>
 For operators  GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /api/runs, /api/runs/<run_id>
                GET  /api/agents/<id>/commands, /api/agents/<id>/runs, /api/agents/<id>/runs/<run_id>/log
+               GET  /api/agents/<id>/uploads, /api/uploads/<upload_id>
                POST /api/agents/<id>/commands
+               DELETE /api/uploads/<upload_id>
                with the header X-Api-Key (a new one: npm run console -- key new)
 For forges     POST /hooks/<slug>
 For monitors   GET  /healthz

@@ -54,7 +54,7 @@ describe.each(holders)('%s of one tenant', (_name, token) => {
     expect(await response.text()).not.toContain('secret');
   });
 
-  it.each(['/edge/notify', '/edge/status', '/edge/events', '/edge/enroll'])(
+  it.each(['/edge/notify', '/edge/status', '/edge/events', '/edge/enroll', '/edge/uploads'])(
     'does not speak at %s',
     async (path) => {
       const response = await fetch(running.url + path, {
@@ -66,13 +66,19 @@ describe.each(holders)('%s of one tenant', (_name, token) => {
     },
   );
 
-  it.each(['/api/tenants', '/api/agents', '/api/agents/x', '/api/events', '/api/runs', '/api/runs/x'])(
-    'does not read %s',
-    async (path) => {
-      const response = await fetch(running.url + path, { headers: { ...headers(), 'x-api-key': token() } });
-      expect(response.status).toBe(401);
-    },
-  );
+  it.each([
+    '/api/tenants',
+    '/api/agents',
+    '/api/agents/x',
+    '/api/events',
+    '/api/runs',
+    '/api/runs/x',
+    '/api/agents/x/uploads',
+    '/api/uploads/x',
+  ])('does not read %s', async (path) => {
+    const response = await fetch(running.url + path, { headers: { ...headers(), 'x-api-key': token() } });
+    expect(response.status).toBe(401);
+  });
 
   it('does not let git in', async () => {
     await expect(git(running.directory, 'ls-remote', withBasic(globex.gitUrl, token()))).rejects.toThrow(

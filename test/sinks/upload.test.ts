@@ -140,6 +140,16 @@ describe('a document', () => {
     expect((await contentOf(sha256(bytes)))?.equals(bytes)).toBe(true);
   });
 
+  test('that is asked for again while it is on its way keeps its copy', async () => {
+    const [added] = await add(write('scan.pdf', randomBytes(10)));
+    const row = made.queue.find('upload', `file/${added?.upload_id}`);
+    made.uploads.consent.forget(row?.body as never);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await flush();
+    expect(made.uploads.states([added!])).toMatchObject([{ state: 'uploaded' }]);
+    expect(parked()).toEqual([]);
+  });
+
   test('that was sent before is at once there', async () => {
     const bytes = randomBytes(200_000);
     await add(write('scan.pdf', bytes));
