@@ -36,5 +36,4 @@ export const HOMES_OF_PACKAGE: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli', 'console'],
   fastify: ['console'],
   ws: ['sources', 'console'],
-  'node-cron': ['sources'],
 };
