@@ -97,9 +97,8 @@ export function createExecution(inputs: ExecutionInputs): Execution {
     onChange(flow, well) {
       const state = records.flow(flow);
       const health = well ? 'healthy' : 'unhealthy';
-      // one that is starting is neither yet, and `unknown` is a check that the reconcile still owes
-      const settled = services.status(flow)?.state !== 'starting';
-      if (settled && state !== null && state.health !== 'unknown' && state.health !== health) {
+      // `unknown` is a check that the reconcile still owes
+      if (well !== null && state !== null && state.health !== 'unknown' && state.health !== health) {
         records.saveFlow(flow, { ...state, health });
         inputs.nudge();
       }

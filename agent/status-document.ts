@@ -107,11 +107,11 @@ function flowStatuses(inputs: StatusInputs, current: Current): FlowStatus[] {
   });
 }
 
-/** A service that is kept says itself how it is. */
+/** A service that is kept says itself how it is; `unhealthy` is noted beside it when what answers is not what should. */
 function serviceHealth(service: ServiceStatus | null, noted: FlowHealth): FlowHealth {
   switch (service?.state) {
     case 'ready':
-      return 'healthy';
+      return noted === 'unhealthy' ? noted : 'healthy';
     case 'broken':
     case 'restarting':
       return 'unhealthy';

@@ -51,8 +51,8 @@ export interface ServiceDeps {
   readonly secrets: () => Promise<Readonly<Record<string, string>>>;
   /** `<state>/runs/service-<flow>/<slot>` */
   readonly runDirectory: (runId: string, attempt: number) => string;
-  /** The status changed; `well`: what should answer did when that was last known. Must not throw. */
-  readonly onChange: (flow: string, well: boolean) => void;
+  /** The status changed; `well`: whether what should answer does, null while that is being found out. Must not throw. */
+  readonly onChange: (flow: string, well: boolean | null) => void;
   /** A bug of ours, or a disk that takes no more: the flow is tried again later. */
   readonly onFault: (error: unknown) => void;
   readonly limits?: ServiceLimits;
@@ -119,7 +119,6 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
   /** Nobody is waited for any more. */
   const ending = new AbortController();
   let over = false;
-  let well = true;
   let stopped = { at: clock.now(), version: null as string | null };
 
   const track = (desired: DesiredService): Track => ({
@@ -137,12 +136,11 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
     if (on.machine.state !== before.state || on.machine.message !== before.message) changed();
   }
 
-  /** While a start is under way nothing new is known: the last verdict stands. */
+  /** While a start is under way nothing is known yet. */
   function changed(): void {
     const state = wanted?.machine.state;
-    if (state === 'ready') well = serving?.ended === null && serving.track === wanted;
-    else if (state === 'restarting' || state === 'broken') well = false;
-    deps.onChange(flow, well);
+    if (state === 'ready') deps.onChange(flow, serving?.ended === null && serving.track === wanted);
+    else deps.onChange(flow, state === 'restarting' || state === 'broken' ? false : null);
   }
 
   function settled(): void {

@@ -14,6 +14,7 @@ const server = (before = ''): Bundle =>
   bundleOf({
     'main.py': `import http.server, os, sys
 ${before}
+if "BREAK" in os.environ: sys.exit("cannot work like this")
 print("starting", os.environ["EDGE_VERSION"], flush=True)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -28,6 +29,7 @@ const kept = {
   timeout: '20s',
   service: { port_env: 'API_PORT', ready: '/health', live: '/health' },
 };
+const second = server('import time; time.sleep(1)');
 const never = new AbortController().signal;
 
 // One daemon lives through it all: each test goes on from where the one before it ended.
@@ -52,8 +54,8 @@ describe('a service under a daemon', () => {
     const response = await fetch((await web()).service?.url as string);
     return `${response.status} ${await response.text()}`;
   };
-  const release = (version: string, bundle: Bundle) =>
-    world.release(v2(flowV2(world, 'web', version, bundle, kept)));
+  const release = (version: string, bundle: Bundle, more: object = {}) =>
+    world.release(v2(flowV2(world, 'web', version, bundle, { ...kept, ...more })));
 
   beforeAll(async () => {
     world = await createWorld();
@@ -93,7 +95,7 @@ describe('a service under a daemon', () => {
     const client = (async () => {
       while (!over) answers.push(await answer());
     })();
-    await release('v2', server('import time; time.sleep(1)'));
+    await release('v2', second);
     expect((await world.reconcile()).code).toBe(0);
     const after = await ready('v2', ({ active_version }) => active_version === 'v2');
     await until('an answer of v2', () => answers.includes('200 v2'));
@@ -143,6 +145,19 @@ describe('a service under a daemon', () => {
     expect(flow).toMatchObject({ active_version: 'v2', health: 'healthy', service: before });
     expect(flow?.quarantined?.reason).toContain('no database');
     expect(await answer()).toBe('200 v2');
+  });
+
+  it('goes on as it was when new settings do not work, and keeps its version', async () => {
+    const before = (await web()).service;
+    await release('v2', second, { env: { BREAK: '1' } });
+    const { code, document } = await world.reconcile();
+    expect(code).toBe(4);
+    expect(document.error?.message).toContain('v2 stays active');
+    expect(document.flows).toMatchObject([{ active_version: 'v2', health: 'unhealthy', quarantined: null }]);
+    expect(await answer()).toBe('200 v2');
+    await release('v2', second);
+    expect((await world.reconcile()).code).toBe(0);
+    expect(await web()).toMatchObject({ health: 'healthy', service: before });
   });
 
   it('is ended and started again after the agent was killed', async () => {
