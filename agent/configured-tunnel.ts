@@ -27,7 +27,9 @@ export function createConfiguredTunnel(key: () => string, build: () => Tunnel | 
     const running = current?.run(both) ?? Promise.resolve();
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
-    await Promise.race([ended.promise, changed.promise]);
+    // a tunnel that fails is a bug of ours and is heard; one that ends by itself is not replaced
+    const failed = running.then(() => ended.promise);
+    await Promise.race([ended.promise, changed.promise, failed]);
     ended.resolve();
     superseded.abort(new Error('agent.yaml names another tunnel'));
     await running;
