@@ -125,15 +125,17 @@ export function createUploads(options: {
       }
       const kept: UploadRefused[] = [];
       let free = room();
-      for (const { name, upload_url: place } of places) {
-        const judged = rules.judge(report, name, place);
-        if (judged.kind === 'refused') kept.push(judged);
-        else if (free <= 0) kept.push(full());
-        else {
-          enqueue(judged);
-          free -= 1;
+      queue.together(() => {
+        for (const { name, upload_url: place } of places) {
+          const judged = rules.judge(report, name, place);
+          if (judged.kind === 'refused') kept.push(judged);
+          else if (free <= 0) kept.push(full());
+          else {
+            enqueue(judged);
+            free -= 1;
+          }
         }
-      }
+      });
       const [first] = kept;
       if (first === undefined) return;
       const others = kept.length === 1 ? '' : ` (and ${kept.length - 1} more)`;

@@ -389,6 +389,8 @@ export interface ReportQueue {
   /** Everything waiting becomes due at once (after the configuration changed). */
   hurry(at: Date): void;
   list(limit: number): QueuedReport[];
+  /** All that `work` does to the queue, or nothing; one wait for the disk. */
+  together<T>(work: () => T): T;
   find(kind: ReportKind, key: string): QueuedReport | null;
   /** Those that failed and wait for their time, oldest first. */
   postponed(kind: ReportKind, now: Date): { id: number; key: string; until: Date }[];

@@ -121,18 +121,18 @@ async function create(options: TransferOptions, signal: AbortSignal): Promise<As
   );
   if (answer.kind === 'no_answer') return { ...answer, kind: 'again', retryAfterMs: null };
   if (answer.status !== 201 && answer.status !== 200) return judged('POST', collection, answer);
-  if (answer.location === null || !options.allows(answer.location)) {
-    const found = answer.location === null ? 'none' : answer.location.origin + answer.location.pathname;
+  const there = answer.location;
+  if (there === null || !options.allows(there) || there.pathname === collection.pathname) {
+    const found = there === null ? 'none' : there.origin + there.pathname;
     return {
       kind: 'refused',
       message: `POST ${collection.pathname}: expected a Location below it, found ${found}`,
     };
   }
   // What was there already says how far it is.
-  if (answer.offset !== null)
-    return { kind: 'at', place: answer.location, offset: answer.offset, created: true };
-  const there = await whereItStands(options, answer.location, null, signal);
-  return there.kind === 'at' ? { ...there, created: true } : there;
+  if (answer.offset !== null) return { kind: 'at', place: there, offset: answer.offset, created: true };
+  const stands = await whereItStands(options, there, null, signal);
+  return stands.kind === 'at' ? { ...stands, created: true } : stands;
 }
 
 /** `known` when the last answer has said it. */

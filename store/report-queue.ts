@@ -96,6 +96,7 @@ export function createReportQueue(database: Database): ReportQueue {
     list(limit) {
       return selectAll.all(limit).map(toReport);
     },
+    together: transaction,
     find(kind, key) {
       const row = selectOne.get(kind, key);
       return row === undefined ? null : toReport(row);
