@@ -5,39 +5,54 @@ import { connect } from 'node:net';
  * Whether something answers on a loopback port: null, or what was found instead. With a path a GET that must be answered
  * with 2xx or 3xx (the body is not read, a redirect not followed), without one a connection. Ends after `timeoutMs`.
  */
-export function probePort(
+export async function probePort(
   port: number,
   path: string | null,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const prefix = path === null ? '' : `GET ${path}: `;
+  if (signal.aborted) return `${prefix}stopped`;
+  // One of its own, given up at the end: a service is asked for months under one and the same signal.
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), timeoutMs);
+  const stop = () => limit.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const found = await (path === null ? connection(port, limit.signal) : answer(port, path, limit.signal));
+    if (found === null) return null;
+    if (limit.signal.aborted && !signal.aborted) return `${prefix}no answer within ${timeoutMs} ms`;
+    return `${prefix}${found}`;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+function connection(port: number, limit: AbortSignal): Promise<string | null> {
   return new Promise((resolve) => {
-    const fault = (error: NodeJS.ErrnoException) => {
-      const late = limit.aborted && !signal.aborted;
-      resolve(
-        `${path === null ? '' : `GET ${path}: `}${late ? `no answer within ${timeoutMs} ms` : (error.code ?? error.message)}`,
-      );
-    };
-    if (path === null) {
-      const socket = connect({ host: '127.0.0.1', port });
-      socket.once('connect', () => {
-        socket.destroy();
-        resolve(null);
-      });
-      socket.on('error', fault);
-      const stop = () => socket.destroy(new Error('stopped'));
-      if (limit.aborted) stop();
-      else limit.addEventListener('abort', stop, { once: true });
-      socket.once('close', () => limit.removeEventListener('abort', stop));
-      return;
-    }
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(null);
+    });
+    socket.on('error', (error) => resolve(sentence(error)));
+    limit.addEventListener('abort', () => socket.destroy(new Error('stopped')), { once: true });
+  });
+}
+
+function answer(port: number, path: string, limit: AbortSignal): Promise<string | null> {
+  return new Promise((resolve) => {
     const request = get({ host: '127.0.0.1', port, path, agent: false, signal: limit }, (response) => {
       response.on('error', () => {});
       response.destroy();
       const { statusCode: code = 0 } = response;
-      resolve(code >= 200 && code < 400 ? null : `GET ${path}: expected 2xx or 3xx, found ${code}`);
+      resolve(code >= 200 && code < 400 ? null : `expected 2xx or 3xx, found ${code}`);
     });
-    request.on('error', fault);
+    request.on('error', (error) => resolve(sentence(error)));
   });
+}
+
+function sentence(error: NodeJS.ErrnoException): string {
+  return error.code ?? error.message;
 }
