@@ -32,7 +32,8 @@ export type Received =
       readonly kind: 'log';
       readonly position: Pick<RunLogAck, 'run_id' | 'attempt' | 'stream' | 'offset'>;
       readonly bytes: number;
-      readonly gap: boolean;
+      /** Not what came next: the agent has to hear at once where the console stands. */
+      readonly unexpected: boolean;
     };
 
 const NOTHING: Received = { kind: 'nothing' };
@@ -96,7 +97,7 @@ export function createReceiver(parts: {
       kind: 'log',
       position: { run_id, attempt, stream, offset: next },
       bytes: bytes.byteLength,
-      gap: unexpected,
+      unexpected,
     };
   };
 

@@ -37,6 +37,8 @@ export function acceptTunnelUpgrades(
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    // Answered by the gateway, as far as there is room for the answer.
+    autoPong: false,
     maxPayload: TUNNEL_FRAME_MAX_BYTES,
     handleProtocols: () => SUBPROTOCOL,
   });

@@ -21,6 +21,9 @@ const join = async (at: RunningConsole, agent?: EnrolledAgent): Promise<[TunnelC
   const joining = agent ?? (await enrolAgent(at, 'acme'));
   const client = await connect(joining, at.url);
   open.push(client);
+  // Its answer comes after the agent's hello was taken.
+  client.send('edgeflows.echo.request', 1, 'welcome');
+  await client.next('edgeflows.echo.reply');
   return [client, joining];
 };
 
@@ -126,23 +129,34 @@ describe('an agent that does not read', () => {
 
 describe('an agent that sends too much', () => {
   it('is read more slowly, and loses nothing', async () => {
-    const at = await start({ limits: { tunnelBurst: 40, tunnelPerSecond: 100 } });
+    const at = await start({ limits: { tunnelBurst: 500, tunnelPerSecond: 500 } });
     const [busy] = await join(at);
     const began = performance.now();
-    for (let index = 0; index < 120; index += 1) {
-      busy.send(
-        'edgeflows.run.started',
-        { run_id: `run-${index}`, attempt: 1, flow: 'f', version: 'v1', at: '2026-11-20T15:00:00Z' },
-        `f${index}`,
-      );
-    }
-    const acknowledged = new Set<string>();
-    while (acknowledged.size < 120) {
-      const { data } = await busy.next('edgeflows.ack');
-      for (const id of (data as { ids: string[] }).ids) acknowledged.add(id);
-    }
-    // 240 tokens, 40 of them at once.
+    const sent = Array.from({ length: 3_000 }, (_, index) => `e${index}`);
+    for (const id of sent) busy.send('edgeflows.echo.request', 'x'.repeat(200), id);
+    busy.send('edgeflows.echo.request', 'last', 'last');
+    await busy.next('edgeflows.echo.reply', ({ id }) => id === 'last');
+    const replies = busy.received.filter(({ type }) => type === 'edgeflows.echo.reply');
+    expect(replies.map(({ id }) => id)).toEqual(['welcome', ...sent, 'last']);
+    // 1,500 tokens, 500 of them at once: no machine is so fast that it would have been read sooner.
     expect(performance.now() - began).toBeGreaterThan(1_000);
+  });
+
+  it('is ended when it asks for pongs and does not read them', async () => {
+    const at = await start({
+      limits: { tunnelSilenceMs: 2_000, tunnelBurst: 1e6, tunnelPerSecond: 1e6 },
+    });
+    const [deaf] = await join(at);
+    deaf.socket.pause();
+    const before = process.memoryUsage().rss;
+    const flood = setInterval(() => {
+      for (let index = 0; index < 500; index += 1) {
+        if (deaf.socket.bufferedAmount < 1_000_000) deaf.socket.ping(Buffer.alloc(125));
+      }
+    }, 5);
+    await expect.poll(() => at.console.connected('acme'), { timeout: 30_000, interval: 200 }).toBe(0);
+    clearInterval(flood);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
   });
 });
 
