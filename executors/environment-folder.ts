@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { COMPLETE_FILE, EnvironmentMark } from '../schemas/environment-mark.ts';
 import { writeFileAtomically } from '../system/atomic-file.ts';
 import { readSmallFile } from '../system/small-file.ts';
+import { runHelper } from './system-program.ts';
 
 const MARK_MAX_BYTES = 64 * 1024;
 const AT_ONCE = 64;
@@ -66,39 +67,71 @@ export async function noteUse(folder: string, now: Date): Promise<void> {
   await utimes(join(folder, COMPLETE_FILE), now, now).catch(() => undefined);
 }
 
-/** Removes a finished or half-built environment: the mark first, so that no half of one looks whole. */
+/**
+ * Removes a finished or half-built environment: the mark first, so that no half of one looks whole. What belongs to another
+ * account (a browser that Playwright installed) is removed as that account: it could put a link in the place of a folder.
+ */
 export async function removeFolder(folder: string): Promise<void> {
   await chmod(folder, 0o700).catch(() => undefined);
   await unlink(join(folder, COMPLETE_FILE)).catch(() => undefined);
-  await makeWritable(folder);
+  await clear(folder);
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Whose folders are read-only cannot be removed by an ordinary account. */
-async function makeWritable(folder: string): Promise<void> {
+async function clear(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     if (!entry.isDirectory()) continue;
     const path = join(folder, entry.name);
-    await chmod(path, 0o700).catch(() => undefined);
-    await makeWritable(path);
+    const { uid, gid } = await lstat(path);
+    if (foreign(uid)) {
+      await runHelper('/bin/sh', ['-c', REMOVE, 'sh', path], {
+        uid,
+        gid,
+        cwd: '/',
+        timeoutMs: REMOVE_TIMEOUT_MS,
+      });
+    } else {
+      // Whose folders are read-only cannot be emptied by an ordinary account.
+      await chmod(path, 0o700).catch(() => undefined);
+      await clear(path);
+    }
   }
 }
 
-async function list(folder: string): Promise<Entry[]> {
-  const found = await readdir(folder, { recursive: true }).catch(() => []);
+const REMOVE_TIMEOUT_MS = 5 * 60_000;
+const REMOVE = 'chmod -R u+w "$1"; find "$1" -mindepth 1 -delete';
+
+/** Only root has folders of others in its own. */
+function foreign(uid: number): boolean {
+  return process.getuid?.() === 0 && uid !== 0;
+}
+
+/** Nothing below a folder of another account: who owns it may change it at any time. */
+async function list(folder: string, inside = ''): Promise<Entry[]> {
+  const names = await readdir(join(folder, inside)).catch(() => []);
+  names.sort((a, b) => (a < b ? -1 : 1));
   const entries: Entry[] = [];
-  for (let at = 0; at < found.length; at += AT_ONCE) {
-    const some = found.slice(at, at + AT_ONCE).filter((path) => path !== COMPLETE_FILE);
-    entries.push(
-      ...(await Promise.all(
-        some.map(async (path) => {
-          const { size, mtimeMs, mode } = await lstat(join(folder, path));
-          return { path, kind: kindOf(mode), size, mtimeMs, mode: mode & 0o777 };
-        }),
-      )),
+  for (let at = 0; at < names.length; at += AT_ONCE) {
+    const some = await Promise.all(
+      names.slice(at, at + AT_ONCE).map(async (name) => {
+        const path = join(inside, name);
+        const { size, mtimeMs, mode, uid } = await lstat(join(folder, path));
+        return {
+          path,
+          kind: foreign(uid) ? 'other' : kindOf(mode),
+          size,
+          mtimeMs,
+          mode: mode & 0o777,
+        } as const;
+      }),
     );
+    for (const entry of some) {
+      if (entry.path === COMPLETE_FILE) continue;
+      entries.push(entry);
+      if (entry.kind === 'directory') entries.push(...(await list(folder, entry.path)));
+    }
   }
-  return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return entries;
 }
 
 const S_IFMT = 0o170000;

@@ -19,17 +19,21 @@ const PROXY = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy', 'http_pr
 const NO_PROXY = ['NO_PROXY', 'no_proxy'];
 const CA_FILE = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS', 'CURL_CA_BUNDLE'];
 
+/** The person's session, for windows to be shown in. */
+const DESKTOP = ['DISPLAY', 'WAYLAND_DISPLAY', 'XDG_RUNTIME_DIR'];
+
 type Environment = Record<string, string>;
 
 /**
  * The whole environment of a flow (contract, section 6), later entries winning: what the machine says, proxy and CA,
- * the run's own folders, `runs.env`, the flow's `env`, its secrets; `EDGE_*` of this run and `TRACEPARENT` win over all.
+ * the run's own folders, the desktop where it works on one, what its executor needs, `runs.env`, the flow's `env`, its secrets; `EDGE_*` of this run and `TRACEPARENT` win over all.
  */
 export function flowEnvironment(
   request: RunRequest,
   settings: RunSettings,
   folders: RunFolders,
   machine: NodeJS.ProcessEnv,
+  ofExecutor: Readonly<Environment> = {},
   platform: NodeJS.Platform = process.platform,
 ): Environment {
   const windows = platform === 'win32';
@@ -45,6 +49,8 @@ export function flowEnvironment(
     ...(windows ? { USERPROFILE: folders.home, TEMP: folders.tmp, TMP: folders.tmp } : {}),
     PYTHONUTF8: '1',
     PYTHONDONTWRITEBYTECODE: '1',
+    ...(seesTheDesktop(request) ? pick(machine, DESKTOP) : {}),
+    ...ofExecutor,
     ...settings.env,
     ...request.spec.env,
     ...Object.fromEntries(secrets),
@@ -58,6 +64,11 @@ export function flowEnvironment(
     EDGE_OUTPUT_DIR: folders.output,
     TRACEPARENT: request.traceparent,
   };
+}
+
+/** A browser may have windows; other flows say that they want the desktop by holding its lock. */
+function seesTheDesktop({ spec }: RunRequest): boolean {
+  return spec.runtime === 'playwright' || spec.lock === 'desktop';
 }
 
 /** What of the environment must not be shown in the flow's output: its secrets, and the password of the proxy. */

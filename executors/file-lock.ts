@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -13,12 +14,22 @@ export async function lockFile(
   path: string,
   options: { wait: boolean; signal: AbortSignal },
 ): Promise<(() => void) | null> {
+  createOnce(path);
   for (;;) {
     options.signal.throwIfAborted();
     const held = tryLock(path);
     if (held !== null) return () => held.close();
     if (!options.wait) return null;
     await sleep(POLL_MS, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+  }
+}
+
+/** For nobody else to hold. Only when missing: closing a file that this process has locked would drop its POSIX lock. */
+function createOnce(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

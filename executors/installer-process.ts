@@ -9,6 +9,8 @@ export interface InstallerOptions {
   readonly mark: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Whether to look for what it left running after it ended well: programs that packages brought along may. */
+  readonly thorough?: boolean;
   readonly uid?: number;
   readonly gid?: number;
 }
@@ -79,8 +81,8 @@ export async function runInstaller(
   } finally {
     clearTimeout(late);
     signal.removeEventListener('abort', abort);
-    // One that came to its own end leaves nothing running; looking for it would take as long as a small installation.
-    if (ended === null) await tree.end();
+    // An installer that came to its own end leaves nothing; looking for it would take as long as a small installation.
+    if (ended === null || options.thorough === true) await tree.end();
     signal.throwIfAborted();
   }
 }

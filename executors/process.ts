@@ -15,6 +15,8 @@ import { type Started, supervise } from './supervision.ts';
 export interface FlowCommand {
   readonly file: string;
   readonly args: readonly string[];
+  /** What its executor needs beside what every flow gets. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface ProcessDependencies {
@@ -74,7 +76,7 @@ export async function startFlow(
       `expected ${account?.name} (runs.user) to have access to ${blocked}, found that it has not: let others pass (chmod o+x on folders, o+r on files)`,
     );
   }
-  const environment = flowEnvironment(request, settings, folders, deps.environment);
+  const environment = flowEnvironment(request, settings, folders, deps.environment, command.environment);
   const wrong = Object.entries(environment).find(([, value]) => value.includes('\0'))?.[0];
   if (wrong !== undefined) return notStarted(`expected no NUL in the value of ${wrong}, found one`);
 

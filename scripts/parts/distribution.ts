@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 
 /** Programs that tests run and that come with the distribution, by the name of their Debian package. */
-const PROGRAMS = ['strace', 'openssl'] as const;
+const PROGRAMS = ['strace', 'openssl', 'chromium'] as const;
 
 /** Those that are not on PATH. */
 export function missingPrograms(): string[] {

@@ -337,7 +337,7 @@ describe.each([
         await build(await bundle(other.line));
         events = [];
         const collect = (dryRun: boolean) =>
-          environments().collect([kept], interpreter, settings, { dryRun, signal: never });
+          environments().collect([kept], settings, { dryRun, signal: never });
         expect(await collect(false)).toEqual([]);
         const yesterday = new Date(Date.now() - 25 * 3_600_000);
         for (const name of await names()) await utimes(join(envs, name, '.complete'), yesterday, yesterday);
