@@ -21,6 +21,7 @@ export interface UploadSettings {
 
 /** Copies of documents wait in so many times `uploads.max_bytes` at most. */
 const COPIES_MAX_FILES = 10;
+const ROOM_BYTES = 256 * 1_024;
 const UNNAMED_MAX_AGE_MS = 60 * 60_000;
 
 type Opened = Extract<RegularFile, { kind: 'open' }>;
@@ -123,7 +124,7 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
         const copy = await open(draft, 'wx', 0o600);
         try {
           // As long as it was when it was opened: a log may grow meanwhile, and what has no size (/proc) has no content.
-          for await (const chunk of readRange(file.handle, 0, file.size)) {
+          for await (const chunk of readRange(file.handle, 0, file.size, Buffer.allocUnsafe(ROOM_BYTES))) {
             signal.throwIfAborted();
             hash.update(chunk);
             await copy.writeFile(chunk);
@@ -166,7 +167,7 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
 export async function digestOf(file: Opened, signal: AbortSignal): Promise<string | null> {
   const hash = createHash('sha256');
   try {
-    for await (const chunk of readRange(file.handle, 0, file.size)) {
+    for await (const chunk of readRange(file.handle, 0, file.size, Buffer.allocUnsafe(ROOM_BYTES))) {
       signal.throwIfAborted();
       hash.update(chunk);
     }

@@ -72,11 +72,19 @@ export class ShortFileError extends Error {
   override name = 'ShortFileError';
 }
 
-/** Bytes `from` to `to` (exclusive) of an open file. Throws `ShortFileError` when it ends before. */
-export async function* readRange(handle: FileHandle, from: number, to: number): AsyncGenerator<Uint8Array> {
+/**
+ * Bytes `from` to `to` (exclusive) of an open file. Throws `ShortFileError` when it ends before. With `room` every chunk is a part
+ * of it, good until the next one is asked for: gigabytes of garbage are collected later than they are made.
+ */
+export async function* readRange(
+  handle: FileHandle,
+  from: number,
+  to: number,
+  room?: Buffer,
+): AsyncGenerator<Uint8Array> {
   for (let at = from; at < to; ) {
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - at));
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+    const buffer = room ?? Buffer.allocUnsafe(CHUNK_BYTES);
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, to - at), at);
     if (bytesRead === 0) throw new ShortFileError(`expected ${to} bytes in the file, found ${at}`);
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
