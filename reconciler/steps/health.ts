@@ -55,7 +55,10 @@ async function keepService(context: ReconcileContext, work: FlowWork): Promise<S
     { spec, version, path, revision, directory, entrypoint, sha256: spec.sha256 },
     { again, signal: context.signal },
   );
-  if (kept?.kind !== 'failed') return DONE;
+  if (kept === undefined || kept.kind === 'unkept') {
+    return { kind: 'skip', because: 'the agent ends, and looks at its health when it runs again' };
+  }
+  if (kept.kind === 'ready') return DONE;
   if (!kept.started) return unchecked(context, work, kept.message);
   // the same files under other settings: there is no version to go back to
   return work.repair ? unhealthy(context, work, kept.message) : failed(context, work, kept.message);
