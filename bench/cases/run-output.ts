@@ -52,7 +52,7 @@ export const runOutput: BenchCase = {
             if (last >= printed) shown.resolve(performance.now());
           });
           const finished = notices.run.waitFor(
-            (notice) => notice.run_id === runId && notice.state === 'completed',
+            (notice) => notice.run_id === runId && notice.state !== 'running',
             AbortSignal.timeout(120_000),
           );
           const started = performance.now();
