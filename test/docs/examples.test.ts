@@ -6,6 +6,7 @@ import { AgentConfig } from '../../schemas/agent-config.ts';
 import { AgentPolicy } from '../../schemas/agent-policy.ts';
 import { Command } from '../../schemas/command.ts';
 import { Current } from '../../schemas/current.ts';
+import { EnvironmentMark } from '../../schemas/environment-mark.ts';
 import { Event } from '../../schemas/event.ts';
 import { GeneralJws } from '../../schemas/jws.ts';
 import { ManifestV1 } from '../../schemas/manifest-v1.ts';
@@ -39,6 +40,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'run-report': z.strictObject(RunReport.shape),
   current: z.strictObject(Current.shape),
   'complete-mark': z.strictObject(CompleteMark.shape),
+  'environment-mark': z.strictObject(EnvironmentMark.shape),
   'part-note': z.strictObject(Sidecar.shape),
   'upload-request': UploadRequestFile,
   'upload-places': z.strictObject(UploadPlaces.shape),

@@ -30,7 +30,7 @@ const lock = wheels === null ? '' : await lockOf(wheels);
 const PLAYWRIGHT_SPEC = { ...SPEC, runtime: 'playwright' } as const;
 
 /** One environment and one folder of browsers for all: they are what takes long. */
-const shared = await mkdtemp(join(tmpdir(), 'playwright-'));
+const shared = join(tmpdir(), `playwright-${process.pid}-${Date.now()}`);
 const envs = join(shared, 'envs');
 const clock = createSystemClock();
 const events: EventDraft[] = [];
@@ -120,6 +120,7 @@ describe.skipIf(wheels === null || ffmpeg === null || chromium === null)('a flow
   let server: LoopbackServer;
 
   beforeAll(async () => {
+    await mkdir(shared, { mode: 0o755 });
     await chmod(shared, 0o755);
     const bundle = join(shared, 'bundle');
     await mkdir(bundle);
