@@ -14,6 +14,7 @@ import { ReleaseStatement } from '../schemas/release.ts';
 import { Root } from '../schemas/root.ts';
 import { RunReport } from '../schemas/run.ts';
 import { ReconcileReport, Status } from '../schemas/status.ts';
+import { UploadRequestFile } from '../schemas/upload.ts';
 
 const WRITTEN = {
   'agent-config': AgentConfig,
@@ -23,6 +24,7 @@ const WRITTEN = {
   'manifest-v2': ManifestV2,
   'release-statement': ReleaseStatement,
   root: Root,
+  'upload-request': UploadRequestFile,
 };
 const READ = { event: Event, 'reconcile-report': ReconcileReport, 'run-report': RunReport, status: Status };
 
