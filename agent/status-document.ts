@@ -1,6 +1,6 @@
 import type { ReportQueue, RunStore, Tunnel } from '../reconciler/ports.ts';
 import type { AgentRecords } from '../reconciler/records.ts';
-import { unkeptStatus } from '../reconciler/services.ts';
+import { unkeptStatus } from '../reconciler/service-status.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import type { FlowState } from '../schemas/agent-state.ts';
 import type { Current } from '../schemas/current.ts';

@@ -1,78 +1,26 @@
-import { formatDuration } from '../schemas/duration.ts';
 import type { ServiceStatus } from '../schemas/service.ts';
-import type {
-  Chance,
-  Clock,
-  DesiredService,
-  EventSink,
-  RunSettings,
-  ServiceLauncher,
-  ServiceProcess,
-  ServiceReplacement,
-} from './ports.ts';
-import type { ServiceRecords } from './service-records.ts';
+import type { DesiredService, EventSink, RunSettings, ServiceReplacement } from './ports.ts';
+import {
+  createServiceInstances,
+  type Instance,
+  type InstanceDeps,
+  SERVICE_TIMING,
+  type Track,
+} from './service-instance.ts';
 import {
   afterService,
   newService,
   SERVICE_LIMITS,
   type ServiceEvent,
   type ServiceLimits,
-  type ServiceMachine,
 } from './service-state.ts';
-import { traceparent } from './traceparent.ts';
+import { serviceStatus } from './service-status.ts';
 
-/** Milliseconds between looks, and how long one may take. */
-export interface ServiceTiming {
-  /** For a flow without a `timeout` of its own: from the start until it is ready. */
-  readonly readyWithinMs: number;
-  readonly readyEveryMs: number;
-  readonly liveEveryMs: number;
-  readonly probeMs: number;
-  /** How long one that was replaced still answers whoever knows no other. */
-  readonly drainMs: number;
-}
-
-export const SERVICE_TIMING: ServiceTiming = {
-  readyWithinMs: 60_000,
-  readyEveryMs: 200,
-  liveEveryMs: 10_000,
-  probeMs: 5_000,
-  drainMs: 5_000,
-};
-
-export interface ServiceDeps {
-  readonly launcher: ServiceLauncher;
-  readonly processes: ServiceRecords;
+export interface ServiceDeps extends InstanceDeps {
   readonly events: EventSink;
-  readonly clock: Clock;
-  readonly chance: Chance;
-  readonly tenant: string;
-  readonly settings: () => RunSettings;
-  readonly secrets: () => Promise<Readonly<Record<string, string>>>;
-  /** `<state>/runs/service-<flow>/<slot>` */
-  readonly runDirectory: (runId: string, attempt: number) => string;
   /** The status changed; `well`: whether what should answer does, null while that is being found out. Must not throw. */
   readonly onChange: (flow: string, well: boolean | null) => void;
-  /** A bug of ours, or a disk that takes no more: the flow is tried again later. */
-  readonly onFault: (error: unknown) => void;
   readonly limits?: ServiceLimits;
-  readonly timing?: ServiceTiming;
-}
-
-/** One thing to keep: a version with its settings, and how it fares. */
-interface Track {
-  readonly desired: DesiredService;
-  readonly identity: string;
-  machine: ServiceMachine;
-  since: Date;
-}
-
-interface Instance {
-  readonly track: Track;
-  readonly runId: string;
-  readonly service: ServiceProcess;
-  /** Set when it has ended. */
-  ended: string | null;
 }
 
 interface Waiter {
@@ -112,12 +60,10 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
   let wanted: Track | null = null;
   let serving: Instance | null = null;
   let candidate: Instance | null = null;
-  const leaving = new Map<Instance, Promise<void>>();
+  const { launch, untilReady, retire, ...instances } = createServiceInstances(flow, deps);
   let waiters: Waiter[] = [];
   const tried: (() => void)[] = [];
   let wake = new AbortController();
-  /** Nobody is waited for any more. */
-  const ending = new AbortController();
   let over = false;
   let stopped = { at: clock.now(), version: null as string | null };
 
@@ -177,90 +123,6 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
     const severity = reason === 'ServiceReady' || reason === 'ServiceStopped' ? 'info' : 'error';
     const { version, revision } = on.desired;
     events.emit({ severity, reason, message: `flow ${flow}: ${message}`, flow, version, revision });
-  }
-
-  /** Ends a process, without waiting for it, after `drainMs`; `leaving` knows it until it is gone. */
-  function retire(instance: Instance, drainMs = 0): Promise<void> {
-    const known = leaving.get(instance);
-    if (known !== undefined) return known;
-    const gone = drained(instance, drainMs)
-      .then(() => deps.processes.ended(flow, instance.runId))
-      .catch(deps.onFault)
-      .finally(() => leaving.delete(instance));
-    leaving.set(instance, gone);
-    return gone;
-  }
-
-  async function drained(instance: Instance, drainMs: number): Promise<void> {
-    const { service } = instance;
-    if (drainMs > 0) {
-      const early = new AbortController();
-      void service.ended.then(() => early.abort());
-      await clock.sleep(drainMs, AbortSignal.any([early.signal, ending.signal])).catch(() => undefined);
-    }
-    service.stop();
-    await service.ended;
-  }
-
-  async function launch(on: Track): Promise<Instance> {
-    const { desired } = on;
-    const runId = `service-${deps.chance.uuidv7()}`;
-    const known = desired.spec.secrets.length === 0 ? {} : await deps.secrets();
-    const named = desired.spec.secrets.flatMap((name) =>
-      known[name] === undefined ? [] : [[name, known[name]]],
-    );
-    const { version, path } = desired;
-    const slot = deps.processes.begin(flow, { run_id: runId, version, path });
-    const service = await deps.launcher.launch(
-      {
-        spec: desired.spec,
-        directory: desired.directory,
-        entrypoint: desired.entrypoint,
-        runId,
-        attempt: on.machine.restarts + 1,
-        tenant: deps.tenant,
-        version,
-        runDirectory: deps.runDirectory(`service-${flow}`, slot),
-        input: {},
-        timeoutMs: Number.MAX_SAFE_INTEGER,
-        secrets: Object.fromEntries(named) as Record<string, string>,
-        traceparent: traceparent(deps.chance),
-      },
-      deps.settings(),
-    );
-    const instance: Instance = { track: on, runId, service, ended: null };
-    void service.ended.then((why) => (instance.ended = why));
-    try {
-      deps.processes.started(flow, runId, service.process);
-    } catch (error) {
-      // it runs: a next life of the agent still finds it by its run id
-      deps.onFault(error);
-    }
-    return instance;
-  }
-
-  /** A sentence when it will not be; interrupted when something else is wanted. */
-  async function untilReady(
-    instance: Instance,
-    signal: AbortSignal,
-  ): Promise<{ why: string } | 'interrupted' | 'ready'> {
-    const { spec } = instance.track.desired;
-    const within = spec.timeout ?? timing.readyWithinMs;
-    const end = clock.monotonicMs() + within;
-    const path = spec.service?.ready ?? null;
-    const over = new AbortController();
-    void instance.service.ended.then(() => over.abort());
-    const both = AbortSignal.any([signal, over.signal]);
-    for (;;) {
-      const left = Math.max(1, end - clock.monotonicMs());
-      const found = await instance.service.probe(path, Math.ceil(Math.min(timing.probeMs, left)), both);
-      if (signal.aborted) return 'interrupted';
-      if (over.signal.aborted) return { why: `ended before it was ready: ${await instance.service.ended}` };
-      if (found === null) return 'ready';
-      if (clock.monotonicMs() >= end)
-        return { why: `was not ready within ${formatDuration(within)}: ${found}` };
-      await clock.sleep(timing.readyEveryMs, both).catch(() => undefined);
-    }
   }
 
   async function startOne(on: Track, signal: AbortSignal): Promise<void> {
@@ -378,13 +240,12 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
     }
     const last = serving;
     over = true;
-    ending.abort();
     serving = null;
     if (last !== null) {
       void retire(last);
       emit(last.track, 'ServiceStopped', `${last.track.desired.version} is stopped`);
     }
-    await Promise.all(leaving.values());
+    await instances.over();
   }
 
   let done: Promise<void> | null = null;
@@ -428,43 +289,14 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
         tried.push(resolve);
       });
     },
-    status: () => statusOf({ wanted, serving, candidate, stopped }),
+    status: () => serviceStatus({ wanted, serving, candidate, stopped }),
     leases: () =>
-      [serving, candidate, ...leaving.keys()].flatMap((one) =>
+      [serving, candidate, ...instances.leaving()].flatMap((one) =>
         one === null ? [] : [one.track.desired.path],
       ),
     over: () => over,
     get done() {
       return done ?? Promise.resolve();
     },
-  };
-}
-
-function statusOf(now: {
-  wanted: Track | null;
-  serving: Instance | null;
-  candidate: Instance | null;
-  stopped: { at: Date; version: string | null };
-}): ServiceStatus {
-  const { wanted, serving, candidate, stopped } = now;
-  if (wanted === null) {
-    const { at, version } = stopped;
-    const none = { port: null, pid: null, url: null, restarts: 0, message: null };
-    return { state: 'stopped', version, ...none, since: at.toISOString() };
-  }
-  const shown = serving?.ended === null ? serving : null;
-  const on = shown?.track ?? wanted;
-  const beside = wanted === on ? null : wanted;
-  const { state, restarts, message } = on.machine;
-  const one = shown ?? candidate;
-  return {
-    state,
-    version: on.desired.version,
-    port: one?.service.port ?? null,
-    pid: one?.service.process?.pid ?? null,
-    url: shown === null ? null : `http://127.0.0.1:${shown.service.port}`,
-    restarts,
-    since: on.since.toISOString(),
-    message: beside === null ? message : (beside.machine.message ?? `${beside.desired.version} is starting`),
   };
 }

@@ -1,5 +1,4 @@
 import type { Current } from '../schemas/current.ts';
-import type { ServiceStatus } from '../schemas/service.ts';
 import type { DesiredService, RunRecord, ServiceKeeper, VersionStore } from './ports.ts';
 import type { AgentRecords } from './records.ts';
 import { createServiceFlow, type ServiceDeps, type ServiceFlow } from './service-flow.ts';
@@ -13,9 +12,6 @@ export interface ServiceKeeperDeps extends ServiceDeps {
     process: RunRecord['process'];
   }) => Promise<{ ended: number; left: number }>;
 }
-
-/** Said where no daemon runs. */
-const UNKEPT = 'a running agent keeps services, and none runs: start it with "edge-agent run"';
 
 /** Keeps the services of active versions running, each by itself. */
 export function createServiceKeeper(deps: ServiceKeeperDeps): ServiceKeeper {
@@ -96,10 +92,4 @@ export function desiredServices(
     const { spec, entrypoint, revision } = settings;
     return [{ spec, entrypoint, revision, version, sha256, path, directory: store.absolute(path) }];
   });
-}
-
-/** What a status says of a service where no daemon runs. */
-export function unkeptStatus(version: string, since: Date): ServiceStatus {
-  const none = { port: null, pid: null, url: null, restarts: 0 };
-  return { state: 'stopped', version, ...none, since: since.toISOString(), message: UNKEPT };
 }

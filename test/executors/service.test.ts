@@ -12,7 +12,7 @@ import { captureLatest } from '../../executors/service-output.ts';
 import { createServiceLauncher } from '../../executors/service-process.ts';
 import { createSubprocessExecutor } from '../../executors/subprocess.ts';
 import type { DesiredService, Executor, RunSettings, ServiceKeeper } from '../../reconciler/ports.ts';
-import { SERVICE_TIMING, type ServiceTiming } from '../../reconciler/service-flow.ts';
+import { SERVICE_TIMING, type ServiceTiming } from '../../reconciler/service-instance.ts';
 import { createServiceRecords } from '../../reconciler/service-records.ts';
 import { SERVICE_LIMITS, type ServiceLimits } from '../../reconciler/service-state.ts';
 import { createServiceKeeper } from '../../reconciler/services.ts';
