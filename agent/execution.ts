@@ -127,6 +127,7 @@ export function createExecution(inputs: ExecutionInputs): Execution {
     applyServices: () => services.apply(desiredServices(store.current(), records, store)),
     async recover() {
       await inputs.executors.environments.recover();
+      await inputs.executors.browsers.recover();
       await dispatcher.recover({ resume: inputs.daemon });
       await services.recover();
     },

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { createAutoHotkeyExecutor } from '../executors/autohotkey.ts';
+import { type BrowserFolders, createBrowserFolders } from '../executors/browser-folders.ts';
 import { ownCgroup } from '../executors/cgroup.ts';
+import { createPlaywrightExecutor } from '../executors/playwright.ts';
 import { createPythonExecutor } from '../executors/python.ts';
 import { createPythonEnvironments, type PythonEnvironments } from '../executors/python-environments.ts';
 import { createServiceExecutor } from '../executors/service.ts';
 import { captureLatest } from '../executors/service-output.ts';
 import { createServiceLauncher } from '../executors/service-process.ts';
 import { createSubprocessExecutor } from '../executors/subprocess.ts';
-import { createUnsupportedExecutor } from '../executors/unsupported.ts';
 import type { Clock, EventSink, Executor, ServiceLauncher } from '../reconciler/ports.ts';
 import type { Runtime } from '../schemas/manifest-v1.ts';
 
@@ -16,11 +17,13 @@ export interface Executors {
   readonly executors: ReadonlyMap<Runtime, Executor>;
   readonly launcher: ServiceLauncher;
   readonly environments: PythonEnvironments;
+  readonly browsers: BrowserFolders;
 }
 
 export function createExecutors(clock: Clock, events: EventSink, stateDirectory: string): Executors {
   const folder = join(stateDirectory, 'envs');
   const environments = createPythonEnvironments({ folder, clock, environment: process.env, events });
+  const browsers = createBrowserFolders({ folder, clock, environment: process.env, events });
   const deps = { clock, environment: process.env, cgroup: ownCgroup, environments };
   const python = createPythonExecutor(deps);
   const subprocess = createSubprocessExecutor(deps, python);
@@ -31,9 +34,9 @@ export function createExecutors(clock: Clock, events: EventSink, stateDirectory:
     python,
     subprocess,
     createServiceExecutor(subprocess),
-    createUnsupportedExecutor('playwright'),
+    createPlaywrightExecutor({ ...deps, browsers, folder }),
     createAutoHotkeyExecutor(deps),
   ];
   const byRuntime = new Map(executors.map((executor) => [executor.runtime, executor]));
-  return { executors: byRuntime, launcher, environments };
+  return { executors: byRuntime, launcher, environments, browsers };
 }

@@ -2,6 +2,7 @@ import type { ReconcileContext, ReconcileDeps } from '../reconciler/context.ts';
 import type { Clock, RunStore } from '../reconciler/ports.ts';
 import type { AgentRecords } from '../reconciler/records.ts';
 import { pruneVersions } from '../reconciler/steps/prune.ts';
+import type { Executors } from './executors.ts';
 import type { GcAnswer, VerifyAnswer } from './operations.ts';
 import type { RunFiles } from './run-files.ts';
 import type { Uploads } from './uploads.ts';
@@ -13,6 +14,7 @@ export interface HousekeepingParts {
   readonly runFiles: RunFiles;
   readonly records: AgentRecords;
   readonly runs: RunStore;
+  readonly executors: Pick<Executors, 'environments' | 'browsers'>;
   readonly uploads: Pick<Uploads, 'waitingRuns' | 'prune' | 'tidy'>;
   readonly clock: Clock;
   readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
@@ -36,6 +38,7 @@ export function createHousekeeping(parts: HousekeepingParts): {
         const versions = (await pruneVersions(context, dryRun)).map(({ record, because }) => {
           return { path: record.path, bytes: record.bytes, because };
         });
+        const environments = await pruneEnvironments(context, parts.executors, versions, dryRun);
         const cleaned = await context.source.cleanUp(now, keepDays, dryRun);
         tell(context, dryRun, cleaned);
         const active = new Set(Object.values(context.store.current().flows).map((flow) => flow.sha256));
@@ -59,7 +62,15 @@ export function createHousekeeping(parts: HousekeepingParts): {
           parts.records.setLastCleanUp(now);
         }
         const { tags, objects, bytes } = cleaned;
-        return { dry_run: dryRun, versions, tags, git: { objects, bytes }, staging, runs: folders };
+        return {
+          dry_run: dryRun,
+          versions,
+          environments,
+          tags,
+          git: { objects, bytes },
+          staging,
+          runs: folders,
+        };
       }),
 
     verifyAll: (signal) =>
@@ -93,6 +104,25 @@ export function createHousekeeping(parts: HousekeepingParts): {
         return { ok, versions, events, release };
       }),
   };
+}
+
+/** Python environments and browsers that no version needs which stays. */
+async function pruneEnvironments(
+  context: ReconcileContext,
+  { environments, browsers }: Pick<Executors, 'environments' | 'browsers'>,
+  pruned: readonly { path: string }[],
+  dryRun: boolean,
+): Promise<GcAnswer['environments']> {
+  const gone = new Set(pruned.map(({ path }) => path));
+  const stays = (await context.store.versions()).filter(({ path }) => !gone.has(path));
+  const folders = stays.map(({ path }) => context.store.absolute(path));
+  const { runs } = context.settings();
+  const options = { dryRun, signal: context.signal };
+  const removed = [
+    ...(await environments.collect(folders, runs, options)),
+    ...(await browsers.collect(folders, runs, options)),
+  ];
+  return removed.map(({ name, bytes }) => ({ name, bytes }));
 }
 
 /** The last applied revision, from the cache, through trust once more; nothing is remembered of it. */

@@ -36,6 +36,7 @@ const TriggerAnswer = z.object({ run_id: Id });
 export const GcAnswer = z.object({
   dry_run: z.boolean(),
   versions: z.array(z.object({ path: z.string(), bytes: z.int(), because: z.string() })),
+  environments: z.array(z.object({ name: z.string(), bytes: z.int() })),
   tags: z.array(z.string()),
   git: z.object({ objects: z.int(), bytes: z.int() }),
   staging: z.object({ removed: z.int(), bytes: z.int() }),

@@ -269,6 +269,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     runFiles,
     records,
     runs,
+    executors,
     clock,
     exclusive,
     uploads,

@@ -18,6 +18,9 @@ export function addGc(program: Command): void {
         for (const { path, bytes: size, because } of answer.versions) {
           terminal.line(`${verb} version ${path} (${bytes(size)}): ${because}`);
         }
+        for (const { name, bytes: size } of answer.environments) {
+          terminal.line(`${verb} environment ${name} (${bytes(size)})`);
+        }
         for (const tag of answer.tags) terminal.line(`${verb} tag ${tag}`);
         const { git, staging, runs } = answer;
         terminal.line(

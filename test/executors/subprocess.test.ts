@@ -5,7 +5,6 @@ import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ownCgroup } from '../../executors/cgroup.ts';
 import { createSubprocessExecutor } from '../../executors/subprocess.ts';
-import { createUnsupportedExecutor } from '../../executors/unsupported.ts';
 import { createSystemClock } from '../../system/clock.ts';
 import { type Bench, createBench, executorContract, SETTINGS, SPEC, text } from '../contract/executor.ts';
 
@@ -137,17 +136,5 @@ describe('the subprocess executor, asked before activation', () => {
     });
     expect(text((await bench.run('print("under python")')).stdout)).toBe('under python\n');
     await bench.dispose();
-  });
-});
-
-describe('a runtime that is not there yet', () => {
-  it('says so before anything is downloaded', async () => {
-    const executor = createUnsupportedExecutor('ahk');
-    expect(executor.runtime).toBe('ahk');
-    expect(await executor.supports(SETTINGS, never)).toMatchObject({
-      kind: 'stalled',
-      code: 'runtime_unsupported',
-      message: expect.stringContaining('"ahk"'),
-    });
   });
 });
