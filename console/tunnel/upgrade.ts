@@ -9,7 +9,7 @@ import { RequestRefused } from '../refusal.ts';
 import { TUNNEL_PATH } from './address.ts';
 import type { TunnelGateway } from './gateway.ts';
 
-export const SUBPROTOCOL = 'cloudevents.json';
+const SUBPROTOCOL = 'cloudevents.json';
 
 /** Node's HTTP server asks this: other requests with an Upgrade header are answered as if they had none. */
 export function isTunnelUpgrade(request: IncomingMessage): boolean {

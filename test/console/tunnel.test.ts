@@ -1,5 +1,10 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { openState } from '../../console/state.ts';
+import { createSystemClock } from '../../system/clock.ts';
+import { newKey } from '../../trust/ceremony/new-key.ts';
+import { publicPart } from '../../trust/thumbprint.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import {
   addTenant,
@@ -101,16 +106,43 @@ describe('GET /edge/tunnel', () => {
     expect(error.message).toContain('200');
   });
 
+  it('puts off an agent that comes too often', async () => {
+    await using strict = await startConsole({ limits: { agentBurst: 2, agentPerSecond: 0.1 } });
+    await addTenant(strict, 'acme');
+    const eager = await enrolAgent(strict, 'acme');
+    for (let index = 0; index < 2; index += 1) (await openSocket(eager, strict.url)).terminate();
+    expect(await refusal(openSocket(eager, strict.url))).toEqual([429, 'rate_limited']);
+  });
+
   it('works over TLS', async () => {
     using certificate = makeCertificate();
     await using secure = await startConsole({ tls: { key: certificate.key, cert: certificate.cert } });
     await addTenant(secure, 'acme');
-    const ca = certificate.cert;
-    const token = await secure.console.admin.makeEnrolmentToken({ slug: 'acme' });
-    expect(token).toBeTruthy();
-    expect(secure.url).toMatch(/^https:/);
-    expect(tunnelUrl(secure.url)).toMatch(/^wss:/);
-    const found = await refusal(openSocket(agent, secure.url, { options: { ca } }));
+    const jwk = newKey();
+    const state = openState(join(secure.directory, 'data'), createSystemClock());
+    const device_jwk = publicPart(jwk);
+    state.agents.save(
+      {
+        agent_id: 'agent-1',
+        tenant: 'acme',
+        thumbprint: device_jwk.kid,
+        device_jwk,
+        hostname: 'pc-1',
+        os: 'linux',
+        arch: 'x64',
+        agent_version: '0.1.0',
+        enrolled_at: new Date().toISOString(),
+      },
+      'a git token',
+    );
+    state.close();
+    const secured = { ...agent, jwk, issuer: 'agent-1' };
+    const client = await connect(secured, secure.url, { options: { ca: certificate.cert } });
+    expect(client.socket.url).toMatch(/^wss:/);
+    client.send('edgeflows.echo.request', 'sealed');
+    expect((await client.next('edgeflows.echo.reply')).data).toBe('sealed');
+    await client.end();
+    const found = await refusal(openSocket(agent, secure.url, { options: { ca: certificate.cert } }));
     expect(found).toEqual([401, 'key_unknown']);
   });
 
