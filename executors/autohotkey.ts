@@ -10,6 +10,8 @@ import {
 } from './autohotkey-script.ts';
 import { didNotStart, type ProcessDependencies, startFlow } from './process.ts';
 
+/** Asked at every reconcile: what was found is believed for so long, that nothing was found is not. */
+const REMEMBER_MS = 10 * 60_000;
 /** `#Requires` stands near the top. */
 const SCRIPT_HEAD_BYTES = 64 * 1024;
 
@@ -26,16 +28,24 @@ export function createAutoHotkeyExecutor(
     find: () => findAutoHotkeys(deps.environment),
   },
 ): Executor {
+  let known: { readonly found: readonly AutoHotkey[]; readonly until: number } | null = null;
+  const find = async () => {
+    const now = deps.clock.monotonicMs();
+    if (known !== null && now < known.until) return known.found;
+    const found = await machine.find();
+    known = found.length === 0 ? null : { found, until: now + REMEMBER_MS };
+    return found;
+  };
   const choose = async (version: Pick<PreparedVersion, 'directory' | 'entrypoint'>) => {
     const required = requiredMajor(await head(join(version.directory, version.entrypoint)));
-    const found = await machine.find();
+    const found = await find();
     return chooseAutoHotkey(found, required) ?? missing(required, found);
   };
   return {
     runtime: 'ahk',
     async supports() {
       if (machine.platform !== 'win32') return foreignPlatform(machine.platform);
-      return (await machine.find()).length > 0 ? { kind: 'supported' } : missing(null, []);
+      return (await find()).length > 0 ? { kind: 'supported' } : missing(null, []);
     },
     async prepare(version) {
       if (machine.platform !== 'win32') return foreignPlatform(machine.platform);

@@ -12,7 +12,7 @@ import {
 } from '../../executors/autohotkey-program.ts';
 import { autoHotkeyArguments, chooseAutoHotkey, requiredMajor } from '../../executors/autohotkey-script.ts';
 import { ownCgroup } from '../../executors/cgroup.ts';
-import { createSystemClock } from '../../system/clock.ts';
+import { createManualClock, createSystemClock } from '../../system/clock.ts';
 import { createBench, SETTINGS, SPEC, text } from '../contract/executor.ts';
 
 const never = new AbortController().signal;
@@ -139,6 +139,25 @@ describe('the ahk executor', () => {
         message: expect.stringMatching(/expected AutoHotkey version 1 .* found only .*AutoHotkey64\.exe/),
       });
     }
+  });
+
+  it('looks again for what it did not find, and not at every reconcile for what it found', async () => {
+    const clock = createManualClock(new Date('2026-11-20T15:00:00Z'));
+    let looks = 0;
+    let there: AutoHotkey[] = [];
+    const find = () => {
+      looks += 1;
+      return Promise.resolve(there);
+    };
+    const executor = createAutoHotkeyExecutor({ ...deps, clock }, { platform: 'win32', find });
+    expect((await executor.supports(SETTINGS, never)).kind).toBe('stalled');
+    there = [V2];
+    expect((await executor.supports(SETTINGS, never)).kind).toBe('supported');
+    expect((await executor.supports(SETTINGS, never)).kind).toBe('supported');
+    expect(looks).toBe(2);
+    await clock.advance(600_000);
+    await executor.supports(SETTINGS, never);
+    expect(looks).toBe(3);
   });
 
   it.skipIf(process.platform === 'win32')(

@@ -221,6 +221,17 @@ describe('services that are kept', () => {
     expect(await keeper.replace(fixed, { again: false, signal })).toEqual({ kind: 'ready' });
   });
 
+  it('tries a broken one again by itself when its time has come', async () => {
+    const keeper = keep({}, { brokenMs: 300 });
+    const waiting = `import os, sys
+if not os.path.exists(os.path.dirname(os.environ["EDGE_BUNDLE_DIR"]) + "/database"): sys.exit("no database")
+${SERVER}`;
+    keeper.apply([await version('v1', waiting)]);
+    await state(keeper, 'broken');
+    await writeFile(join(folder, 'database'), '');
+    expect(await answer((await state(keeper, 'ready')).url)).toBe('v1');
+  });
+
   it('restarts a service whose process is killed', async () => {
     const keeper = keep();
     keeper.apply([await version('v1', SERVER)]);
