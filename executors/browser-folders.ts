@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { RunSettings, Setback, Stalled } from '../reconciler/ports.ts';
 import { type Account, chooseAccount } from './account.ts';
 import { askForPaths, type Probed, tryBrowser } from './browser-probe.ts';
@@ -91,7 +91,8 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
     if (asked.kind === 'failed') return unusable('Playwright does not say where its browser belongs', asked);
     const { programs } = asked.answer;
 
-    await mkdir(registry, { recursive: true });
+    await passable(place.folder);
+    await passable(registry);
     let origin = source.kind === 'installed' ? source.folder : null;
     if (source.kind === 'install') {
       origin = await ownFolder(join(place.folder, INSTALLED), account);
@@ -104,7 +105,7 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
     for (const program of programs) {
       const target = source.kind === 'program' ? source.path : join(origin as string, program);
       if (!(await executable(target))) return absent(target);
-      await writeScript(join(registry, program), target);
+      await writeScript(registry, program, target);
     }
     await markChecked(registry);
     let tried = await tryBrowser(environment.python, registry, as(registry));
@@ -113,7 +114,7 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
       const own = origin === null ? null : join(origin, recorder);
       const target = own !== null && (await executable(own)) ? own : await programOnPath('ffmpeg', machine);
       if (target !== null) {
-        await writeScript(join(registry, recorder), target);
+        await writeScript(registry, recorder, target);
         tried = await tryBrowser(environment.python, registry, as(registry));
       }
     }
@@ -212,14 +213,17 @@ async function ready(folder: string): Promise<BrowserFolder> {
  * Chromium makes a socket in TMPDIR and ends when its path has more than 107 bytes (`process_singleton_posix.cc`); a run's
  * folder is easily longer. On Linux the folder has a short name too: that of a descriptor of the process that keeps it open.
  */
-async function writeScript(path: string, target: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+async function writeScript(registry: string, program: string, target: string): Promise<void> {
+  const path = join(registry, program);
+  const folders = program.split('/').slice(0, -1);
+  for (const depth of folders.keys()) await passable(join(registry, ...folders.slice(0, depth + 1)));
   const short =
     process.platform === 'linux'
       ? '[ -r "$TMPDIR" ] && exec 9<"$TMPDIR" && export TMPDIR=/proc/$$/fd/9\n'
       : '';
   const quoted = `'${target.replaceAll("'", `'\\''`)}'`;
-  await writeFile(path, `#!/bin/sh\n${short}exec ${quoted} "$@"\n`, { mode: 0o755 });
+  await writeFile(path, `#!/bin/sh\n${short}exec ${quoted} "$@"\n`);
+  await chmod(path, 0o755);
 }
 
 /**
@@ -233,6 +237,12 @@ async function markChecked(registry: string): Promise<void> {
     await writeFile(path, '');
     await utimes(path, always, always);
   }
+}
+
+/** Whatever the umask: flows may run as another account, and so does the trial. */
+async function passable(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o755);
 }
 
 async function ownFolder(path: string, account: Account | null): Promise<string> {

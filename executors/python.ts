@@ -43,7 +43,7 @@ export function createPythonExecutor(deps: PythonDependencies): Executor {
 }
 
 /** The Python that a bundle runs under now, and its environment when it has one. */
-export async function pythonFor(
+async function pythonFor(
   version: PreparedVersion,
   settings: RunSettings,
   deps: PythonDependencies & { interpreters: ReturnType<typeof createInterpreterFinder> },

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -20,13 +20,12 @@ import { createSystemClock } from '../../system/clock.ts';
 import { type Bench, createBench, executorContract, SETTINGS, SPEC, text } from '../contract/executor.ts';
 import { type LoopbackServer, startHttpServer } from '../support/http-server.ts';
 import { requirePart } from '../support/parts.ts';
-import { installPackages, lockOf } from '../support/playwright-bundle.ts';
+import { installPlaywright, WEB_FORM } from '../support/playwright-bundle.ts';
 
 const wheels = requirePart('playwrightWheels');
 const ffmpeg = requirePart('ffmpeg');
 const chromium = await programOnPath('chromium', process.env);
 const never = new AbortController().signal;
-const lock = wheels === null ? '' : await lockOf(wheels);
 const PLAYWRIGHT_SPEC = { ...SPEC, runtime: 'playwright' } as const;
 
 /** One environment and one folder of browsers for all: they are what takes long. */
@@ -77,31 +76,16 @@ const subject = {
   create: ({ cgroup }: ProcessDependencies) => executorWith(withFfmpeg, { cgroup }),
   adds: ['PLAYWRIGHT_BROWSERS_PATH'],
   async install(bundle: string, source: string) {
-    if (!existsSync(join(bundle, 'requirements.lock'))) await installPackages(bundle, lock, wheels as string);
+    if (!existsSync(join(bundle, 'requirements.lock'))) await installPlaywright(bundle, wheels as string);
     await writeFile(join(bundle, 'main.py'), source);
     return 'main.py';
   },
 };
 
-const FILL_THE_FORM = `
-import os
-from playwright.sync_api import sync_playwright
-
-with sync_playwright() as p:
-    browser = p.chromium.launch()
-    page = browser.new_page(viewport={"width": 640, "height": 480})
-    page.goto(os.environ["PAGE"])
-    page.fill("input[name=customer]", "Café Müller & fils")
-    page.select_option("select", "paid")
-    page.check("input[type=checkbox]")
-    page.screenshot(path=os.environ["EDGE_OUTPUT_DIR"] + "/form.png")
-    page.click("button")
-    print(page.inner_text("h1"))
-    browser.close()
-`;
 const PAGE = `<!DOCTYPE html><meta charset="utf-8"><title>Invoice</title>
-<form method="post" action="/invoice"><input name="customer"><select name="state"><option>open<option>paid</select>
-<input type="checkbox" name="urgent" value="yes"><button>Send</button></form>`;
+<form method="post" action="/invoice"><label>Customer <input name="customer"></label>
+<label>State <select name="state"><option>open<option>paid</select></label>
+<label>Urgent <input type="checkbox" name="urgent" value="yes"></label><button>Send</button></form>`;
 
 /** Runs until it is ended, with a browser that is at work. Prints a line when it is. */
 const STAY = `
@@ -124,7 +108,7 @@ describe.skipIf(wheels === null || ffmpeg === null || chromium === null)('a flow
     await chmod(shared, 0o755);
     const bundle = join(shared, 'bundle');
     await mkdir(bundle);
-    await installPackages(bundle, lock, wheels as string);
+    await installPlaywright(bundle, wheels as string);
     const prepared = await executorWith(withFfmpeg).prepare(first(), SETTINGS, never);
     if (prepared.kind !== 'ready') throw new Error(prepared.message);
   }, 120_000);
@@ -166,8 +150,9 @@ describe.skipIf(wheels === null || ffmpeg === null || chromium === null)('a flow
         });
         request.on('end', () => response.setHeader('content-type', 'text/html').end('<h1>Thank you</h1>'));
       });
-      const result = await bench.run(FILL_THE_FORM, {
-        spec: spec({ PAGE: server.origin }),
+      const result = await bench.run(await readFile(join(WEB_FORM, 'main.py'), 'utf8'), {
+        spec: spec(),
+        input: { url: server.origin, customer: 'Café Müller & fils' },
         timeoutMs: 60_000,
       });
       expect(result).toMatchObject({ status: 'succeeded', reason: null });
@@ -277,7 +262,7 @@ with sync_playwright() as p:
     });
 
     it('leaves none after a timeout', async () => {
-      const handle = await bench.begin(STAY, { spec: PLAYWRIGHT_SPEC, timeoutMs: 6_000 });
+      const handle = await bench.begin(STAY, { spec: PLAYWRIGHT_SPEC, timeoutMs: 5_000 });
       expect(await handle.done).toMatchObject({ status: 'timed_out' });
       expect(await processesOf(bench.runDirectory)).toEqual([]);
     });
@@ -340,7 +325,7 @@ with sync_playwright() as p:
       machine: NodeJS.ProcessEnv = withFfmpeg,
     ) => {
       const directory = await mkdtemp(join(shared, 'bundle-'));
-      if (own === undefined) await installPackages(directory, lock, wheels as string);
+      if (own === undefined) await installPlaywright(directory, wheels as string);
       else if (own !== null) await writeFile(join(directory, 'requirements.txt'), own);
       const version = { spec: { ...PLAYWRIGHT_SPEC, env }, directory, entrypoint: 'main.py' };
       return executorWith(machine).prepare(version, { ...SETTINGS, ...settings }, never);
@@ -380,16 +365,24 @@ with sync_playwright() as p:
     it('installs a browser once where there is none, and tries again later while it cannot', async () => {
       await using mirror = await startHttpServer();
       const machine = { ...process.env, PATH: '/nowhere', PLAYWRIGHT_DOWNLOAD_HOST: mirror.origin };
+      const as = { user: account };
       mirror.on('*', (_, response) => response.writeHead(503).end());
-      expect(await prepare({}, {}, machine)).toMatchObject({
+      expect(await prepare({}, as, machine)).toMatchObject({
         kind: 'retry',
         code: 'environment_failed',
       });
       mirror.on('*', (request, response) => response.end(archiveFor(request.url ?? '')));
-      expect(await prepare({}, {}, machine)).toEqual({ kind: 'ready' });
+      expect(await prepare({}, as, machine)).toEqual({ kind: 'ready' });
       const asked = mirror.requests.length;
-      expect(await prepare({}, {}, machine)).toEqual({ kind: 'ready' });
+      expect(await prepare({}, as, machine)).toEqual({ kind: 'ready' });
       expect(mirror.requests).toHaveLength(asked);
+      // What it installed is its account's, and goes all the same.
+      const folder = join(envs, events.at(-1)?.message.match(/browsers-[0-9a-f]{16}/)?.[0] as string);
+      expect((await stat(join(folder, 'installed'))).uid).toBe(
+        account === null ? process.getuid?.() : 65_534,
+      );
+      await removeFolder(folder);
+      expect(existsSync(folder)).toBe(false);
     }, 90_000);
   });
 });
