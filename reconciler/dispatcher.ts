@@ -86,6 +86,11 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   function submit(request: RunRequestByName): Submission {
     const runId = request.runId ?? chance.uuidv7();
     if (runs.get(runId) !== null) return { kind: 'known', runId };
+    const service = runId.startsWith('service-') ? runId.slice('service-'.length) : '';
+    if (deps.store.current().flows[service] !== undefined) {
+      const message = `expected a run_id of its own, found "${runId}", under which the service ${service} keeps its files`;
+      return { kind: 'not_runnable', message };
+    }
     const chosen = runVersion(deps, request.flow, request.version);
     if (typeof chosen === 'string') return { kind: 'not_runnable', message: chosen };
     if (queue.size >= QUEUE_MAX) {

@@ -60,6 +60,18 @@ describe('the queue', () => {
     );
   });
 
+  it('refuses an id under which a service keeps its files', () => {
+    bench.activate({ id: 'web', runtime: 'service' });
+    bench.activate({ id: 'a' });
+    const dispatcher = bench.dispatcher();
+    const ask = (runId: string) => dispatcher.submit({ flow: 'a', runId, input: {}, trigger: 'command' });
+    expect(ask('service-web')).toMatchObject({
+      kind: 'not_runnable',
+      message: expect.stringContaining('the service web keeps its files'),
+    });
+    expect(ask('service-else').kind).toBe('queued');
+  });
+
   it('refuses the 10,001st queued run', () => {
     bench.activate({ id: 'a' });
     const dispatcher = bench.dispatcher();
