@@ -21,6 +21,7 @@ import { type Bench, createBench, executorContract, SETTINGS, SPEC, text } from 
 import { type LoopbackServer, startHttpServer } from '../support/http-server.ts';
 import { requirePart } from '../support/parts.ts';
 import { installPlaywright, WEB_FORM } from '../support/playwright-bundle.ts';
+import { processesOf } from '../support/run-processes.ts';
 
 const wheels = requirePart('playwrightWheels');
 const ffmpeg = requirePart('ffmpeg');
@@ -255,16 +256,16 @@ with sync_playwright() as p:
     it('leaves no browser process after a cancel', async () => {
       const handle = await bench.begin(STAY, { spec: PLAYWRIGHT_SPEC, timeoutMs: 60_000 });
       await atWork();
-      expect(await processesOf(bench.runDirectory)).not.toEqual([]);
+      expect(await processesOf(runIdOf(bench))).not.toEqual([]);
       handle.cancel();
       expect(await handle.done).toMatchObject({ status: 'cancelled' });
-      expect(await processesOf(bench.runDirectory)).toEqual([]);
+      expect(await processesOf(runIdOf(bench))).toEqual([]);
     });
 
     it('leaves none after a timeout', async () => {
       const handle = await bench.begin(STAY, { spec: PLAYWRIGHT_SPEC, timeoutMs: 5_000 });
       expect(await handle.done).toMatchObject({ status: 'timed_out' });
-      expect(await processesOf(bench.runDirectory)).toEqual([]);
+      expect(await processesOf(runIdOf(bench))).toEqual([]);
     });
   });
 
@@ -272,7 +273,7 @@ with sync_playwright() as p:
     bench = await createBench(subject);
     const directory = join(bench.folder, 'bundle');
     await subject.install(directory, STAY);
-    const runId = bench.runDirectory.split('/').at(-2) as string;
+    const runId = runIdOf(bench);
     const request: RunRequest = {
       spec: PLAYWRIGHT_SPEC,
       directory,
@@ -305,11 +306,11 @@ with sync_playwright() as p:
     const exited = once(agent, 'exit');
     agent.kill('SIGKILL');
     await exited;
-    const left = await processesOf(bench.runDirectory);
+    const left = await processesOf(runIdOf(bench));
     expect(left.some((command) => command.includes('--user-data-dir'))).toBe(true);
     const ended = await endOrphans({ runId, process: JSON.parse(line.toString('utf8')) });
     expect(ended.left).toBe(0);
-    expect(await processesOf(bench.runDirectory)).toEqual([]);
+    expect(await processesOf(runIdOf(bench))).toEqual([]);
     await bench.dispose();
   }, 60_000);
 
@@ -404,22 +405,6 @@ sys.stdout.buffer.write(out.getvalue())`;
   return spawnSync('python3', ['-c', script, name, run]).stdout;
 }
 
-/** Command lines of living processes that belong to a run: by their arguments, or by their environment. */
-async function processesOf(runDirectory: string): Promise<string[]> {
-  const runId = runDirectory.split('/').at(-2) as string;
-  const found: string[] = [];
-  for (const pid of (await readdir('/proc')).filter(
-    (name) => /^\d+$/.test(name) && Number(name) !== process.pid,
-  )) {
-    const read = (name: string) => readFile(join('/proc', pid, name), 'utf8').catch(() => '');
-    const [command, environment, status] = await Promise.all([
-      read('cmdline'),
-      read('environ'),
-      read('stat'),
-    ]);
-    if (/\) Z /.test(status) || command.includes('flow-starter')) continue;
-    if (command.includes(runDirectory) || environment.includes(`EDGE_RUN_ID=${runId}`))
-      found.push(command.replaceAll('\0', ' '));
-  }
-  return found;
+function runIdOf({ runDirectory }: Bench): string {
+  return runDirectory.split('/').at(-2) as string;
 }
