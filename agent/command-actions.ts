@@ -14,7 +14,7 @@ export function createCommandActions(parts: {
       const request: RunRequestByName & { runId: string } = {
         runId,
         flow,
-        input: inputs ?? {},
+        input: inputs === undefined ? {} : inputs,
         trigger: 'command',
         because: `command ${command_id}`,
         ...(version === undefined ? {} : { version }),

@@ -48,7 +48,7 @@ export async function makeRunFolders(
     await mkdir(folder, { mode: 0o700 });
     if (account !== null) await chown(folder, account.uid, account.gid);
   }
-  await writeFile(folders.input, `${JSON.stringify(input ?? {})}\n`, { mode: 0o600, flag: 'wx' });
+  await writeFile(folders.input, `${JSON.stringify(input === undefined ? {} : input)}\n`, { mode: 0o600, flag: 'wx' });
   if (account !== null) await chown(folders.input, account.uid, account.gid);
   return folders;
 }

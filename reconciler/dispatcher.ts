@@ -139,7 +139,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       finished_at: null,
       exit_code: null,
       reason: null,
-      input: request.input ?? {},
+      input: request.input === undefined ? {} : request.input,
       timeout_ms: request.timeoutMs ?? null,
       process: null,
       // a version that was named is held from now on, the active one when the run begins

@@ -168,8 +168,11 @@ async function sendPiece(
   const { call, file } = options;
   const standstill = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let over = false;
   const watch = () => {
     clearTimeout(timer);
+    // a chunk may still be asked for when the answer is there, or the connection gone
+    if (over) return;
     timer = setTimeout(() => standstill.abort(new Error('standstill')), STANDSTILL_MS);
   };
   async function* chunks() {
@@ -211,6 +214,7 @@ async function sendPiece(
       message: `PATCH ${place.pathname}: nothing was taken for ${STANDSTILL_MS} ms`,
     };
   } finally {
+    over = true;
     clearTimeout(timer);
   }
 }

@@ -62,7 +62,7 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   const { clock, documents, events } = deps;
   const courses = new Map<string, Course>();
   let wall: { timezone: string | null; clock: WallClock } | null = null;
-  /** When it was last looked; a flow that is new has no past before that. */
+  /** When it was last looked in this life: a flow that comes now, or another schedule, has no past before that. */
   let looked = 0;
 
   function wallClock(): WallClock {
@@ -146,7 +146,6 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   async function look(started: boolean, signal: AbortSignal): Promise<void> {
     const now = clock.now().getTime();
     const flows = deps.flows();
-    if (started) looked = now;
     for (let at = 0; at < flows.length && !signal.aborted; at += AT_ONCE) {
       if (at > 0) await clock.sleep(0, signal);
       const done = documents.transaction(() =>

@@ -60,6 +60,14 @@ describe('the queue', () => {
     );
   });
 
+  it('hands on an input of null as it is, and none as an empty object', async () => {
+    bench.activate({ id: 'a' });
+    const dispatcher = bench.dispatcher();
+    dispatcher.submit({ flow: 'a', runId: 'r1', input: null, trigger: 'command' });
+    dispatcher.submit({ flow: 'a', runId: 'r2', input: undefined, trigger: 'command' });
+    expect([bench.runs.get('r1')?.input, bench.runs.get('r2')?.input]).toEqual([null, {}]);
+  });
+
   it('refuses an id under which a service keeps its files', () => {
     bench.activate({ id: 'web', runtime: 'service' });
     bench.activate({ id: 'a' });

@@ -107,6 +107,19 @@ describe('a schedule', () => {
     expect(events).toEqual([]);
   });
 
+  it('is made up for from the moment it came into force, though the agent ended before it looked again', async () => {
+    const end = await live();
+    await clock.advance(10_000);
+    flows = [schedule({ missed: 'run_once', since: clock.now().toISOString() })];
+    await end();
+    await clock.advance(2 * MINUTE);
+    await live();
+    expect(triggered).toEqual(['a 10:02']);
+    expect(events).toMatchObject([
+      { reason: 'ScheduleMissed', message: expect.stringContaining('2 scheduled times') },
+    ]);
+  });
+
   it('that comes into force between two looks runs at the first minute after', async () => {
     await live();
     await clock.advance(10_000);
