@@ -11,6 +11,8 @@ import { onlyOne } from './setup/only-one.mjs';
 
 const root = new URL('..', import.meta.url);
 const [file, ...args] = process.argv.slice(2);
+/** Those that take paths of their user. */
+const COMMANDS = ['cli/main.ts', 'console/main.ts'];
 
 try {
   if (packagesFault(root) ?? nodeFault(root)) {
@@ -21,6 +23,9 @@ try {
       if (nodeFault(root)) await repairNode(root);
     });
   }
+  // npm goes to the folder of the project; what its user wrote on the command line is relative to where they are.
+  const asked = process.env.INIT_CWD;
+  if (asked !== undefined && COMMANDS.includes(file)) process.chdir(asked);
   if (file !== undefined) handOver(root, file, args);
 } catch (error) {
   console.error(`edge-agent setup: ${error instanceof Error ? error.message : String(error)}`);
