@@ -121,6 +121,7 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
     if (tried.kind === 'failed') return unusable(`${described(source)} does not start`, tried);
     return {
       kind: 'built',
+      neededBy: job.version,
       contents: `${described(source)}, Chromium ${tried.answer.version}, for Playwright ${job.version}`,
     };
   };
@@ -172,9 +173,9 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
         const found = requirements?.kind === 'locked' ? playwrightVersion({ requirements }) : null;
         if (found !== null) versions.add(found);
       }
-      const keep = new Set<string>();
-      for (const version of versions) for (const source of sources) keep.add(await nameOf(version, source));
-      return folders.collect(keep, options);
+      const names = new Set<string>();
+      for (const version of versions) for (const source of sources) names.add(await nameOf(version, source));
+      return folders.collect({ names, neededBy: versions }, options);
     },
   };
 }

@@ -25,7 +25,7 @@ export interface BuildPlace {
 }
 
 /** What was built, for people. */
-export type Built = { readonly kind: 'built'; readonly contents: string };
+export type Built = { readonly kind: 'built'; readonly contents: string; readonly neededBy: string };
 
 /** Folders in `.agent/envs/` that take long to build, are shared, and never change. */
 export interface BuiltFolders {
@@ -42,9 +42,12 @@ export interface BuiltFolders {
   names(prefix: string): Promise<string[]>;
   /** Removes what an earlier life left half-built. Before anything else, under the state directory's lock. */
   recover(): Promise<number>;
-  /** Removes what is not to be kept and was not used for a day. With `dryRun` only says which. */
+  /**
+   * Removes what was not used for a day, but what is to be kept: by its name, or, for 30 days, by what asks for it (another
+   * interpreter built it: that of a person's shell, or the one before an update). With `dryRun` only says which.
+   */
   collect(
-    keep: ReadonlySet<string>,
+    keep: { readonly names: ReadonlySet<string>; readonly neededBy: ReadonlySet<string> },
     options: { dryRun: boolean; signal: AbortSignal },
   ): Promise<RemovedFolder[]>;
 }
@@ -64,6 +67,7 @@ export interface BuiltFoldersDependencies {
 }
 
 const UNUSED_MS = 86_400_000;
+const STILL_NEEDED_MS = 30 * UNUSED_MS;
 /** Since the last time its use was noted. */
 const NOTE_USE_MS = 3_600_000;
 
@@ -107,8 +111,8 @@ export function createBuiltFolders(
       await mkdir(place.temporary, { mode: 0o700 });
       const outcome = await build(place);
       if (outcome.kind !== 'built') return outcome;
-      const { contents } = outcome;
-      const about = { name, contents, built_at: clock.now().toISOString() };
+      const { contents, neededBy } = outcome;
+      const about = { name, contents, needed_by: neededBy, built_at: clock.now().toISOString() };
       const { bytes } = await completeFolder(place.folder, about);
       done = true;
       const seconds = ((clock.monotonicMs() - started) / 1_000).toFixed(1);
@@ -175,18 +179,24 @@ export function createBuiltFolders(
     async collect(keep, { dryRun, signal }) {
       const removed: RemovedFolder[] = [];
       for (const name of await named('')) {
-        if (keep.has(name)) continue;
+        if (keep.names.has(name)) continue;
         const folder = join(root, name);
         const used = await stat(join(folder, COMPLETE_FILE)).catch(() => null);
-        if (used === null || clock.now().getTime() - used.mtimeMs < UNUSED_MS) continue;
-        const bytes = (await readMark(folder))?.bytes ?? 0;
+        const mark = await readMark(folder);
+        if (used === null || mark === null) continue;
+        const limit = keep.neededBy.has(mark.needed_by) ? STILL_NEEDED_MS : UNUSED_MS;
+        if (clock.now().getTime() - used.mtimeMs < limit) continue;
+        const { bytes } = mark;
         const release = dryRun ? null : await lockFile(join(root, `${name}.lock`), { wait: false, signal });
         // Somebody is about to use it.
         if (!dryRun && release === null) continue;
         if (release !== null) {
           await removeFolder(folder).finally(release);
           const message = `the ${kind} ${name} (${bytes} bytes) is removed`;
-          const because = 'no version that is kept needs it, and it was not used for a day';
+          const because =
+            limit === UNUSED_MS
+              ? 'no version that is kept needs it, and it was not used for a day'
+              : 'another has taken its place, and it was not used for 30 days';
           events?.emit({ severity: 'info', reason: 'EnvironmentPruned', message, because });
         }
         removed.push({ name, bytes });

@@ -47,7 +47,8 @@ export interface PythonEnvironments {
   /** Removes what an earlier life left half-built. Before anything else, under the state directory's lock. */
   recover(): Promise<number>;
   /**
-   * Removes the environments that no bundle of `directories` needs and nobody used for a day. With `dryRun` only says which.
+   * Removes the environments that no bundle of `directories` needs and nobody used for a day (for 30 days when the interpreter
+   * alone is another). With `dryRun` only says which.
    * Bundles whose requirements cannot be read keep nothing.
    */
   collect(
@@ -98,7 +99,7 @@ export function createPythonEnvironments(deps: BuiltFoldersDependencies): Python
       timeoutMs: BUILD_TIMEOUT_MS,
     });
     const contents = `${requirements.packages.length} packages, Python ${python.version}, ${installer.name} ${installer.version}`;
-    return { kind: 'built', contents };
+    return { kind: 'built', contents, neededBy: requirements.sha256 };
   };
 
   const asked =
@@ -139,16 +140,18 @@ export function createPythonEnvironments(deps: BuiltFoldersDependencies): Python
       const python = await identities.ask(interpreter, settings, options.signal);
       if (python.kind !== 'known') return [];
       const installer = await installers.find(python, settings, options.signal);
-      const keep = new Set<string>();
+      const names = new Set<string>();
+      const neededBy = new Set<string>();
       for (const directory of directories) {
         const requirements = await readRequirements(directory);
         if (requirements?.kind !== 'locked') continue;
+        neededBy.add(requirements.sha256);
         const found = await folders.names(purposeOf(requirements, python));
         const exact =
           installer.kind === 'found' ? found.filter((name) => name.endsWith(installerDigest(installer))) : [];
-        for (const name of exact.length > 0 ? exact : found) keep.add(name);
+        for (const name of exact.length > 0 ? exact : found) names.add(name);
       }
-      return folders.collect(keep, options);
+      return folders.collect({ names, neededBy }, options);
     },
   };
 }

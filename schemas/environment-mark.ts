@@ -10,6 +10,8 @@ export const EnvironmentMark = z.object({
   name: z.string().min(1).max(64),
   /** What is in it, for people: `3 packages, Python 3.11.7, uv 0.13.9`. */
   contents: z.string().max(1_024),
+  /** What asks for it: the SHA-256 of a lock, or the version of Playwright. */
+  needed_by: z.string().min(1).max(128),
   built_at: z.iso.datetime(),
   files: z.int().nonnegative(),
   bytes: z.int().nonnegative(),

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -361,6 +361,25 @@ with sync_playwright() as p:
         code: 'browser_missing',
         message: expect.stringContaining('expected ffmpeg on PATH'),
       });
+    });
+
+    it('is collected with its browser when nothing needs it', async () => {
+      const yesterday = new Date(Date.now() - 25 * 3_600_000);
+      const made = (await readdir(envs)).filter((name) =>
+        /^[0-9a-f]{16}-|^browsers-[0-9a-f]{16}$/.test(name),
+      );
+      for (const name of made)
+        await utimes(join(envs, name, '.complete'), yesterday, yesterday).catch(() => undefined);
+      const deps = { folder: envs, clock, environment: withFfmpeg, events: null };
+      const options = { dryRun: true, signal: never };
+      const settings = { ...SETTINGS, python: OURS };
+      const needing = async (...directories: string[]) => [
+        ...(await createPythonEnvironments(deps).collect(directories, settings, options)),
+        ...(await createBrowserFolders(deps).collect(directories, settings, options)),
+      ];
+      expect(await needing(join(shared, 'bundle'))).toEqual([]);
+      const gone = (await needing()).map(({ name }) => name.replace(/-?[0-9a-f]{8,16}/g, ''));
+      expect(new Set(gone)).toEqual(new Set(['', 'browsers']));
     });
 
     it('installs a browser once where there is none, and tries again later while it cannot', async () => {

@@ -4,6 +4,7 @@ import { chmodSync } from 'node:fs';
 import {
   appendFile,
   chmod,
+  cp,
   mkdir,
   mkdtemp,
   readdir,
@@ -347,6 +348,17 @@ describe.each([
         expect(gone?.bytes).toBeGreaterThan(0);
         expect(await names()).toEqual([keptName]);
         expect(reasons()).toEqual(['EnvironmentPruned']);
+
+        // Of the same lock, for another interpreter: perhaps that of the daemon.
+        const elsewhere = join(envs, 'ffffffffffffffff-01234567');
+        await cp(join(envs, keptName as string), elsewhere, { recursive: true });
+        const mark = join(elsewhere, '.complete');
+        await utimes(mark, yesterday, yesterday);
+        expect(await collect(false)).toEqual([]);
+        const longAgo = new Date(Date.now() - 31 * 86_400_000);
+        await utimes(mark, longAgo, longAgo);
+        expect(await collect(false)).toMatchObject([{ name: 'ffffffffffffffff-01234567' }]);
+        expect(await names()).toEqual([keptName]);
       });
     });
 
