@@ -3,6 +3,7 @@ import type { FlowPlan, Plan } from '../reconciler/plan.ts';
 import type { EventSink, ReportSink, RunStore, VersionStore } from '../reconciler/ports.ts';
 import type { ReconcileResult } from '../reconciler/reconcile.ts';
 import type { AgentRecords } from '../reconciler/records.ts';
+import type { ActiveFlow } from '../schemas/current.ts';
 import type { Status } from '../schemas/status.ts';
 import { OperationError } from './operation-error.ts';
 import type {
@@ -39,6 +40,8 @@ export interface LocalParts {
   readonly nudge: () => void;
   readonly collectGarbage: (dryRun: boolean, signal: AbortSignal) => Promise<GcAnswer>;
   readonly verifyAll: (signal: AbortSignal) => Promise<VerifyAnswer>;
+  /** One at a time with reconciles, the roll-backs of failing runs and the clean-up. */
+  readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** The operations in the process that holds the lock. */
@@ -63,6 +66,53 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
     return checked.kind === 'intact'
       ? null
       : `${previous.version} on disk is not what was unpacked (${checked.message})`;
+  }
+
+  /** What a roll-back would change, read from the pointer. */
+  function rollbackOf(flow: string): { active: ActiveFlow; previous: ActiveFlow['previous'] } {
+    const active = store.current().flows[flow];
+    if (active === undefined) {
+      const names = Object.keys(store.current().flows).join(', ') || 'none';
+      const message = `expected the id of an active flow, found "${flow}" (active: ${names})`;
+      throw new OperationError('rollback_impossible', message, { exitCode: 2 });
+    }
+    if (active.held !== null) {
+      const message = `flow ${flow}: expected a version that nobody rolled back, found ${active.version}, held by ${active.held.by} (${active.held.why}); "edge-agent resume" lets it go`;
+      throw new OperationError('rollback_impossible', message, { exitCode: 4 });
+    }
+    return { active, previous: active.previous };
+  }
+
+  /** Points back to what was checked, unless another version was activated during the check. */
+  async function pointBack(
+    flow: string,
+    active: ActiveFlow,
+    previous: NonNullable<ActiveFlow['previous']>,
+    held: { by: string; why: string },
+  ): Promise<void> {
+    const now = store.current().flows[flow];
+    const same =
+      now !== undefined && now.sha256 === active.sha256 && now.previous?.sha256 === previous.sha256;
+    if (!same || now.held !== null) {
+      const found = now === undefined ? 'no version' : now.version;
+      const message = `flow ${flow}: expected ${active.version} to be active until ${previous.version} was checked, found that ${found} took its place; look at "edge-agent status" and ask again`;
+      throw new OperationError('rollback_impossible', message, { exitCode: 4 });
+    }
+    const revision = records.flow(flow)?.previous?.revision ?? active.revision;
+    await store.point([{ flow, to: { ...previous, revision, held } }], store.current().seq, () => {
+      const state = records.flow(flow);
+      // settings that are another version's must not come with this one
+      if (state?.active?.spec.sha256 === active.sha256) {
+        const swapped = {
+          active: state.previous,
+          previous: state.active,
+          health: state.previous?.spec.health === null ? 'healthy' : 'unknown',
+          phase: 'active',
+        } as const;
+        records.saveFlow(flow, { ...state, ...swapped, since: parts.now().toISOString(), setback: null });
+      }
+      parts.reports.statusChanged();
+    });
   }
 
   return {
@@ -130,12 +180,16 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
 
     async resume({ by }) {
       const before = records.suspension(parts.now());
-      const held = Object.entries(store.current().flows).filter(([, flow]) => flow.held !== null);
-      for (const [flow] of held) await store.setHeld(flow, null);
       records.transaction(() => {
         records.saveSuspension(null);
         parts.reports.statusChanged();
       });
+      const held = await parts.exclusive(async () => {
+        const found = Object.entries(store.current().flows).filter(([, flow]) => flow.held !== null);
+        for (const [flow] of found) await store.setHeld(flow, null);
+        return found;
+      });
+      if (held.length > 0) parts.reports.statusChanged();
       if (before !== null) {
         const message = `activation is resumed by ${by}`;
         events.emit({
@@ -160,17 +214,7 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
     },
 
     async rollback({ flow, by, why }, signal) {
-      const active = store.current().flows[flow];
-      if (active === undefined) {
-        const names = Object.keys(store.current().flows).join(', ') || 'none';
-        const message = `expected the id of an active flow, found "${flow}" (active: ${names})`;
-        throw new OperationError('rollback_impossible', message, { exitCode: 2 });
-      }
-      if (active.held !== null) {
-        const message = `flow ${flow}: expected a version that nobody rolled back, found ${active.version}, held by ${active.held.by} (${active.held.why}); "edge-agent resume" lets it go`;
-        throw new OperationError('rollback_impossible', message, { exitCode: 4 });
-      }
-      const { previous } = active;
+      const { active, previous } = rollbackOf(flow);
       const quarantine = previous === null ? undefined : records.quarantines().get(previous.sha256);
       const fault = await rollbackFault(previous, quarantine?.message, signal);
       if (previous === null || fault !== null) {
@@ -178,20 +222,10 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
         const message = `flow ${flow}: expected a previous version to go back to, found that ${found}; publish a release with the version you want`;
         throw new OperationError('rollback_impossible', message, { exitCode: 4 });
       }
-      const revision = records.flow(flow)?.previous?.revision ?? active.revision;
-      const to = { ...previous, revision, held: { by, why } };
-      await store.point([{ flow, to }], store.current().seq, () => {
-        const state = records.flow(flow);
-        if (state !== null) {
-          const swapped = {
-            active: state.previous,
-            previous: state.active,
-            health: state.previous?.spec.health === null ? 'healthy' : 'unknown',
-            phase: 'active',
-          } as const;
-          records.saveFlow(flow, { ...state, ...swapped, since: parts.now().toISOString(), setback: null });
-        }
-        parts.reports.statusChanged();
+      // the check takes seconds; what follows must not come between a reconcile and its records
+      await parts.exclusive(() => {
+        signal.throwIfAborted();
+        return pointBack(flow, active, previous, { by, why });
       });
       const message = `flow ${flow}: ${previous.version} is active again, ${active.version} was; held by ${by}`;
       events.emit({

@@ -301,6 +301,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     nudge: () => loop?.nudge(),
     collectGarbage: housekeeping.collectGarbage,
     verifyAll: housekeeping.verifyAll,
+    exclusive,
   });
   const operations: AgentOperations = {
     ...local,
