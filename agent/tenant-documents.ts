@@ -10,5 +10,6 @@ export function tenantDocuments(documents: StateDocuments, slug: string): StateD
     list: (wanted) =>
       documents.list(prefix + wanted).map(({ key, value }) => ({ key: key.slice(prefix.length), value })),
     transaction: (work) => documents.transaction(work),
+    afterCommit: (work) => documents.afterCommit(work),
   };
 }

@@ -323,6 +323,8 @@ export interface StateDocuments {
   list(prefix: string): { key: string; value: unknown }[];
   /** All or nothing; nested calls join the outer one. */
   transaction<T>(work: () => T): T;
+  /** Done once the outermost transaction is on disk, at once outside of one, never when it is undone. */
+  afterCommit(work: () => void): void;
 }
 
 export interface RunRecord extends RunSummary {

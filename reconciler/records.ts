@@ -54,6 +54,8 @@ export interface AgentRecords {
   lastCleanUp(): Date | null;
   setLastCleanUp(at: Date): void;
   transaction<T>(work: () => T): T;
+  /** Done once the outermost transaction is on disk, at once outside of one, never when it is undone. */
+  afterCommit(work: () => void): void;
 }
 
 /** A schema, as far as reading needs one. */
@@ -161,6 +163,7 @@ export function createAgentRecords(documents: StateDocuments): AgentRecords {
     },
     setLastCleanUp: (at) => write('last-clean-up', at.toISOString()),
     transaction: (work) => documents.transaction(work),
+    afterCommit: (work) => documents.afterCommit(work),
   };
   return records;
 }

@@ -79,6 +79,11 @@ export interface Database {
    * and undone alone when it throws and the outer one goes on. The work must be synchronous.
    */
   readonly transaction: <T>(work: () => T) => T;
+  /**
+   * Done once the outermost transaction under way is on disk, in the order of the calls; at once when there is none; never
+   * when what it was said in is undone. For what is not in the database and must not run ahead of it: memory, events, processes.
+   */
+  readonly afterCommit: (work: () => void) => void;
   close(): void;
 }
 
@@ -111,7 +116,7 @@ export function openDatabase(path: string): Database {
     sqlite.close();
     throw toDatabaseError(error, path);
   }
-  return { sqlite, transaction: createTransaction(sqlite), close: () => sqlite.close() };
+  return { sqlite, ...createTransactions(sqlite), close: () => sqlite.close() };
 }
 
 /** `wx`, because opening and closing a database that SQLite has open already would drop its POSIX locks. */
@@ -150,28 +155,57 @@ function userVersion(sqlite: DatabaseSync): number {
   return Number(sqlite.prepare('PRAGMA user_version').get()?.['user_version']);
 }
 
-function createTransaction(sqlite: DatabaseSync): Database['transaction'] {
+function createTransactions(sqlite: DatabaseSync): Pick<Database, 'transaction' | 'afterCommit'> {
   let depth = 0;
-  return (work) => {
+  let after: (() => void)[] = [];
+
+  function transaction<T>(work: () => T): T {
+    const before = after.length;
     const [begin, commit, undo] =
       depth === 0
         ? ['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK']
         : [`SAVEPOINT s${depth}`, `RELEASE s${depth}`, `ROLLBACK TO s${depth}; RELEASE s${depth}`];
     sqlite.exec(begin);
     depth += 1;
+    let result: T;
     try {
-      const result = work();
+      result = work();
       if (result instanceof Promise)
         throw new TypeError('a transaction must be synchronous: it got a promise');
       sqlite.exec(commit);
-      return result;
     } catch (error) {
+      after.length = before;
       // A full disk makes SQLite undo the whole transaction by itself.
       if (sqlite.isTransaction) sqlite.exec(undo);
       throw error;
     } finally {
       depth -= 1;
     }
+    if (depth === 0) finish();
+    return result;
+  }
+
+  /** What was committed stays committed: one that throws keeps none of the others back. */
+  function finish(): void {
+    const due = after;
+    after = [];
+    const errors: unknown[] = [];
+    for (const work of due) {
+      try {
+        work();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  return {
+    transaction,
+    afterCommit(work) {
+      if (depth === 0) work();
+      else after.push(work);
+    },
   };
 }
 

@@ -8,7 +8,7 @@ const REMEMBERED_MAX_LENGTH = 16_384;
  * What `list` gives is shared between calls: not to be changed. `read` gives null for a key that is not there. Throws `TypeError` for a value that is no JSON (undefined, a cycle).
  */
 export function createStateDocuments(database: Database): StateDocuments {
-  const { sqlite, transaction } = database;
+  const { sqlite, transaction, afterCommit } = database;
   const select = sqlite.prepare('SELECT value FROM documents WHERE key = ?');
   // What is written again as it was costs no page of the disk.
   const upsert = sqlite.prepare(
@@ -34,6 +34,7 @@ export function createStateDocuments(database: Database): StateDocuments {
 
   return {
     transaction,
+    afterCommit,
     read(key) {
       const row = select.get(key);
       return row === undefined ? null : JSON.parse(String(row['value']));

@@ -121,6 +121,67 @@ describe('transaction', () => {
     }
   });
 
+  it('does what waits for the commit once it is on disk, in order, and never what is undone', () => {
+    database = openDatabase(path);
+    const documents = createStateDocuments(database);
+    const other = openDatabase(path);
+    const done: string[] = [];
+    try {
+      documents.transaction(() => {
+        documents.write('a', 1);
+        documents.afterCommit(() => done.push(`first, of ${String(createStateDocuments(other).read('a'))}`));
+        documents.transaction(() => documents.afterCommit(() => done.push('second')));
+        expect(() =>
+          documents.transaction(() => {
+            documents.afterCommit(() => done.push('of what was undone'));
+            throw new Error('inner');
+          }),
+        ).toThrow('inner');
+        documents.afterCommit(() => documents.transaction(() => documents.write('b', 1)));
+        expect(done).toEqual([]);
+      });
+    } finally {
+      other.close();
+    }
+    expect(done).toEqual(['first, of 1', 'second']);
+    expect(keys()).toEqual(['a', 'b']);
+    documents.afterCommit(() => done.push('outside'));
+    expect(done.at(-1)).toBe('outside');
+  });
+
+  it('does nothing of what waited for a commit that a full disk refused', () => {
+    database = openDatabase(path);
+    const documents = createStateDocuments(database);
+    const done: string[] = [];
+    const pages = Number(database.sqlite.prepare('PRAGMA page_count').get()?.['page_count']);
+    database.sqlite.exec(`PRAGMA max_page_count = ${pages}`);
+    const write = (size: number) =>
+      documents.transaction(() => {
+        documents.afterCommit(() => done.push(`${size} characters`));
+        documents.write('a', 'x'.repeat(size));
+      });
+    expect(() => write(1_000_000)).toThrow('full');
+    write(1);
+    expect(done).toEqual(['1 characters']);
+  });
+
+  it('commits all the same when something after the commit throws, and does the rest', () => {
+    database = openDatabase(path);
+    const documents = createStateDocuments(database);
+    const done: string[] = [];
+    expect(() =>
+      documents.transaction(() => {
+        documents.write('a', 1);
+        documents.afterCommit(() => {
+          throw new Error('afterwards');
+        });
+        documents.afterCommit(() => done.push('the rest'));
+      }),
+    ).toThrow('afterwards');
+    expect(keys()).toEqual(['a']);
+    expect(done).toEqual(['the rest']);
+  });
+
   it('refuses work that goes on after it returns', () => {
     database = openDatabase(path);
     const documents = createStateDocuments(database);
