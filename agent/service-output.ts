@@ -1,10 +1,11 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutputChunk, OutputStream } from './run-files.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 const FOLLOW_EVERY_MS = 100;
+const OPEN_TRIES = 10;
 
 /** How far a stream has been shown: in the file of that inode, which rotation renames. */
 interface Position {
@@ -48,13 +49,8 @@ async function* shownNow(
   stream: OutputStream,
   position: Position,
 ): AsyncGenerator<OutputChunk> {
-  const names = [`${stream}.1.log`, `${stream}.log`];
-  const files: { inode: number; file: FileHandle }[] = [];
+  const files = await openFiles(join(folder, String(position.slot)), stream);
   try {
-    for (const name of names) {
-      const file = await open(join(folder, String(position.slot), name)).catch(() => null);
-      if (file !== null) files.push({ inode: (await file.stat()).ino, file });
-    }
     const known = files.findIndex(({ inode }) => inode === position.inode);
     for (const { inode, file } of files.slice(Math.max(0, known))) {
       if (inode !== position.inode) Object.assign(position, { inode, at: 0 });
@@ -68,6 +64,27 @@ async function* shownNow(
       }
     }
   } finally {
+    for (const { file } of files) await file.close();
+  }
+}
+
+interface OpenFile {
+  readonly inode: number;
+  readonly file: FileHandle;
+}
+
+/** The full file and the one that grows, oldest first, as they were at one moment: a rotation between the two is looked past. */
+async function openFiles(folder: string, stream: OutputStream): Promise<OpenFile[]> {
+  const full = join(folder, `${stream}.1.log`);
+  for (let tries = 1; ; tries += 1) {
+    const files: OpenFile[] = [];
+    for (const path of [full, join(folder, `${stream}.log`)]) {
+      const file = await open(path).catch(() => null);
+      if (file !== null) files.push({ inode: (await file.stat()).ino, file });
+    }
+    const now = await stat(full).catch(() => null);
+    const same = now === null ? files.length < 2 : files.length === 2 && files[0]?.inode === now.ino;
+    if (same || tries === OPEN_TRIES) return files;
     for (const { file } of files) await file.close();
   }
 }
