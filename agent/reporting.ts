@@ -1,5 +1,6 @@
 import type { Chance, Clock, ReportSink } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { Event } from '../schemas/event.ts';
 import type { Status } from '../schemas/status.ts';
 import { type EventLog, openEventLog } from '../sinks/event-log.ts';
 import { createOutbox, type Outbox } from '../sinks/outbox.ts';
@@ -24,6 +25,8 @@ export interface ReportingInputs {
   readonly saas: () => HttpClient;
   readonly authorize: (method: string, url: URL) => Promise<string>;
   readonly status: () => Status;
+  /** A daemon's log tells what it does; a command shows that itself. */
+  readonly daemon: boolean;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
@@ -54,7 +57,10 @@ export function createReporting(inputs: ReportingInputs): Reporting {
     maxBytes: config().log.max_size,
     maxFiles: config().log.max_files,
     keepFrom: () => (config().saas_url === undefined ? Number.POSITIVE_INFINITY : outbox.eventsTakenBefore()),
-    onAppend: () => outbox.eventsWritten(),
+    onAppend(event) {
+      outbox.eventsWritten();
+      if (inputs.daemon) logEvent(event, log);
+    },
   });
   const uploads = createUploads({
     settings: () => ({ config: config(), paths: inputs.paths() }),
@@ -104,4 +110,13 @@ export function createReporting(inputs: ReportingInputs): Reporting {
     },
   };
   return { events, outbox, uploads, feed, reports };
+}
+
+function logEvent({ reason, severity, message, because }: Event, log: Log): void {
+  if (reason === 'AgentStarted' || reason === 'AgentStopped') return;
+  const text = `${reason}: ${message}`;
+  const fields = because === undefined ? undefined : { because };
+  if (severity === 'info') log.info(text, fields);
+  else if (severity === 'warning') log.warn(text, fields);
+  else log.error(text, fields);
 }

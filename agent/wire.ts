@@ -177,6 +177,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     saas: () => sources.saas,
     authorize,
     status: statusNow,
+    daemon: options.daemon,
     clock,
     chance,
     log,
@@ -328,9 +329,9 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     clock,
     onFault: (error) => log.error('a command could not be carried out', { error }),
   });
-  const tunnel = createConfiguredTunnel(
-    () => tunnelKey(config(), paths),
-    () =>
+  const tunnel = createConfiguredTunnel({
+    key: () => tunnelKey(config(), paths),
+    build: () =>
       createTunnel({
         config: config(),
         paths,
@@ -354,7 +355,9 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
         clock,
         chance,
       }),
-  );
+    clock,
+    onFault: (error) => log.error('the tunnel ended by an error; it is built anew in a minute', { error }),
+  });
 
   const configFailed = (text: string) => {
     configError = text;

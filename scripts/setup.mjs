@@ -25,7 +25,7 @@ try {
   }
   // npm goes to the folder of the project; what its user wrote on the command line is relative to where they are.
   const asked = process.env.INIT_CWD;
-  if (asked !== undefined && COMMANDS.includes(file)) process.chdir(asked);
+  if (asked !== undefined && file !== undefined && COMMANDS.includes(file)) process.chdir(asked);
   if (file !== undefined) handOver(root, file, args);
 } catch (error) {
   console.error(`edge-agent setup: ${error instanceof Error ? error.message : String(error)}`);
