@@ -53,6 +53,7 @@ export interface UploadStore {
   /** Newest first; `before` is the id of the last of the page before. */
   list(filter: { agent: string; limit: number }): (Upload & { readonly received: number | null })[];
   open(upload: Upload): Promise<FileHandle | null>;
+  /** The row and its file; false, and nothing is touched, when there is no such upload. */
   remove(uploadId: string): Promise<boolean>;
   outputsWanted(slug: string): boolean;
   setOutputsWanted(slug: string, wanted: boolean): void;
@@ -62,13 +63,18 @@ export interface UploadStore {
 
 const COLUMNS =
   'upload_id, agent_id, slug AS tenant, name, size, sha256, kind, run_id, flow, purpose, created_at, completed_at';
+const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 const DAY_MS = 86_400_000;
 
 export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder: string): UploadStore {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   /** Who writes to an upload now: there is at most one, and the newest wins. */
   const writers = new Map<string, { readonly cut: () => void; readonly gone: Promise<void> }>();
-  const fileOf = (uploadId: string) => join(folder, uploadId);
+  /** An id is all that may name a file here: what comes in an address may be a path. */
+  const fileOf = (uploadId: string) => {
+    if (UPLOAD_ID.test(uploadId)) return join(folder, uploadId);
+    throw new Error(`expected the id of an upload, found ${JSON.stringify(uploadId.slice(0, 80))}`);
+  };
   const get = (uploadId: string) =>
     (sql.prepare(`SELECT ${COLUMNS} FROM uploads WHERE upload_id = ?`).get(uploadId) as Upload | undefined) ??
     null;
@@ -88,9 +94,11 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
   };
 
   const remove = async (uploadId: string): Promise<boolean> => {
-    await takeOver(uploadId);
-    const { changes } = sql.prepare('DELETE FROM uploads WHERE upload_id = ?').run(uploadId);
-    await rm(fileOf(uploadId), { force: true });
+    const upload = get(uploadId);
+    if (upload === null) return false;
+    await takeOver(upload.upload_id);
+    const { changes } = sql.prepare('DELETE FROM uploads WHERE upload_id = ?').run(upload.upload_id);
+    await rm(fileOf(upload.upload_id), { force: true });
     return Number(changes) > 0;
   };
 
