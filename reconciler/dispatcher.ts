@@ -43,7 +43,10 @@ export type Submission =
   | { readonly kind: 'not_runnable'; readonly message: string };
 
 export interface Dispatcher {
-  /** On disk when it returns `queued`. Throws when the store cannot be written. */
+  /**
+   * On disk when it returns `queued`. Throws when the store cannot be written. In a transaction of the caller nothing has
+   * happened before that is on disk: what else is asked of the flow in it is not compared with this run (`overlap`).
+   */
   submit(request: RunRequestByName): Submission;
   /** A run that cannot be queued, whose end is owed all the same: recorded and reported as `failed`. */
   reject(request: RunRequestByName, reason: string): { kind: 'rejected' | 'known'; runId: string };
@@ -70,9 +73,9 @@ const QUEUE_MAX = 10_000;
  * in run-end.ts, what a crash left in run-recovery.ts.
  */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
-  const { runs, clock, chance, events } = deps;
+  const { runs, records, clock, chance, events } = deps;
   const queue = createRunQueue();
-  const streaks = createRunStreaks(deps.records, deps.store);
+  const streaks = createRunStreaks(records, deps.store);
   const rollBacks = createRunRollBacks(deps, streaks);
   const ends = createRunEnds({
     ...deps,
@@ -101,13 +104,17 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     const standing = queue.standing(request.flow);
     if (spec.overlap === 'skip' && standing !== null) return skip(request, runId, chosen, standing);
     const run = newRun(request, runId, chosen);
-    runs.insert(run);
-    const waits = `${queue.size} before it`;
-    events.emit(runEvent('RunQueued', { ...run, revision: chosen.revision }, waits));
     const replaced = spec.overlap === 'replace' ? queue.ofFlow(request.flow) : [];
-    queue.add({ runId, flow: request.flow, lock: spec.lock });
-    for (const id of replaced) end(id, `replaced by run ${runId}`);
-    soon();
+    records.transaction(() => {
+      runs.insert(run);
+      records.afterCommit(() => {
+        const waits = `${queue.size} before it`;
+        events.emit(runEvent('RunQueued', { ...run, revision: chosen.revision }, waits));
+        queue.add({ runId, flow: request.flow, lock: spec.lock });
+        soon();
+      });
+      for (const id of replaced) end(id, `replaced by run ${runId}`);
+    });
     return { kind: 'queued', runId };
   }
 
@@ -117,7 +124,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     const run = { ...newRun(request, runId, chosen), ...leaseOf(chosen), path: null };
     if (request.trigger === 'schedule') {
       const { run_id: _, ...event } = runEvent('RunSkipped', run, message);
-      events.emit({ ...event, message: `flow ${request.flow}: a scheduled run is ${message}` });
+      const scheduled = `flow ${request.flow}: a scheduled run is ${message}`;
+      records.afterCommit(() => events.emit({ ...event, message: scheduled }));
     } else {
       ends.record(run, unstarted(message, clock.now(), 'cancelled'), 'RunSkipped');
     }
@@ -147,7 +155,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     };
   }
 
-  /** Once for a whole burst of triggers, and never inside a transaction of whoever submits. */
+  /** Once for a whole burst of triggers. */
   function soon(): void {
     if (pumping) return;
     pumping = true;
@@ -186,9 +194,12 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     return typeof chosen === 'string' ? chosen : leaseOf(chosen);
   }
 
-  /** Ends a run wherever it is; false when it is nowhere. `why` is empty for a cancel by hand. */
+  /** Ends a run wherever it is, with the transaction under way; false when it is nowhere. `why` is empty for a cancel by hand. */
   function end(runId: string, why: string): boolean {
-    if (work.end(runId, why)) return true;
+    if (work.has(runId)) {
+      records.afterCommit(() => work.end(runId, why));
+      return true;
+    }
     if (!queue.waits(runId)) return false;
     const reason = why === '' ? 'cancelled before it started' : why;
     ends.finish(

@@ -11,7 +11,7 @@ export type RunEndResult = Omit<RunResult, 'status'> & { readonly status: RunSta
 
 export interface RunEndParts {
   readonly runs: RunStore;
-  readonly records: Pick<AgentRecords, 'transaction'>;
+  readonly records: Pick<AgentRecords, 'transaction' | 'afterCommit'>;
   readonly reports: Pick<ReportSink, 'run'>;
   readonly events: EventSink;
   readonly listener?: RunListener;
@@ -22,7 +22,10 @@ export interface RunEndParts {
   readonly onTurn: (flow: string, turn: 'bad' | 'well') => void;
 }
 
-/** The end of a run, in one place: exactly one transaction with its report, one event, and an answer to whoever waits. */
+/**
+ * The end of a run, in one place: exactly one transaction with its report, and once that is on disk, with all it is part of,
+ * one event and an answer to whoever waits.
+ */
 export interface RunEnds {
   /** Ends a run that is in the store. Throws when the store cannot be written; nothing has happened then. */
   finish(runId: string, result: RunEndResult, event?: RunEventReason): void;
@@ -49,18 +52,23 @@ export function createRunEnds(parts: RunEndParts): RunEnds {
   function end(run: RunRecord, result: RunEndResult, event: RunEventReason, write: () => void): void {
     const report = reportOf(run, result);
     const what = result.reason ?? `exit code ${result.exitCode}`;
-    let turn: 'bad' | 'well' | null = null;
     parts.records.transaction(() => {
       write();
       parts.reports.run(report);
-      turn = parts.streaks.note(run, result.status, what);
+      const turn = parts.streaks.note(run, result.status, what);
+      parts.records.afterCommit(() => {
+        parts.events.emit(runEvent(event, run, what));
+        tell(report);
+        if (turn !== null) parts.onTurn(run.flow, turn);
+      });
     });
-    parts.events.emit(runEvent(event, run, what));
+  }
+
+  function tell(report: RunReport): void {
     parts.listener?.completed(report);
-    remembered.set(run.run_id, report);
+    remembered.set(report.run_id, report);
     if (remembered.size > REMEMBERED) remembered.delete(remembered.keys().next().value as string);
-    for (const waiter of takeWaiters(run.run_id)) waiter.resolve(report);
-    if (turn !== null) parts.onTurn(run.flow, turn);
+    for (const waiter of takeWaiters(report.run_id)) waiter.resolve(report);
   }
 
   async function recall(run: RunRecord, finishedAt: string): Promise<RunReport> {

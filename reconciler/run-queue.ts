@@ -11,7 +11,7 @@ export interface QueuedRun {
  * waits for something else. Memory only; the run store is the truth.
  */
 export interface RunQueue {
-  /** Behind all others. */
+  /** Behind all others; nothing when it is there already. */
   add(run: QueuedRun): void;
   /** One of an earlier life that waits for another attempt: its flow is its own, as after `park`. */
   addParked(run: QueuedRun): void;
@@ -82,6 +82,7 @@ export function createRunQueue(): RunQueue {
 
   return {
     add({ runId, flow, lock }) {
+      if (flowOf.has(runId)) return;
       orders += 1;
       size += 1;
       laneOf(flow).waiting.push({ runId, flow, lock, order: orders });

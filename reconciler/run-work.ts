@@ -25,8 +25,10 @@ export interface RunWork {
   begin(run: RunRecord, lease: RunLease | string): void;
   /** A run that the queue has parked gets its next attempt after `waitMs`. */
   retryIn(runId: string, waitMs: number): void;
-  /** Ends a run that has begun; false when it has not. `why` is empty for a cancel by hand. */
-  end(runId: string, why: string): boolean;
+  /** True for one that has begun. */
+  has(runId: string): boolean;
+  /** Ends a run that has begun. `why` is empty for a cancel by hand. */
+  end(runId: string, why: string): void;
   /** Ends all that is under way, and nothing that waits. */
   endAll(): void;
   /** Nothing begins any more, and nobody waits for another attempt: they stay queued on disk. */
@@ -165,19 +167,19 @@ export function createRunWork(
       track(run.run_id, () => carryOut(run, lease, entry));
     },
     retryIn,
+    has: (runId) => live.has(runId) || retries.has(runId),
     end(runId, why) {
       const entry = live.get(runId);
       if (entry !== undefined) {
         entry.cancelled ??= why;
         entry.handle?.cancel();
-        return true;
+        return;
       }
       const stop = retries.get(runId);
-      if (stop === undefined) return false;
+      if (stop === undefined) return;
       retries.delete(runId);
       stop.abort(new Error('the run is cancelled'));
       track(runId, () => endParked(runId, why));
-      return true;
     },
     endAll() {
       for (const entry of live.values()) {

@@ -33,6 +33,8 @@ export interface DispatcherBench {
   readonly running: Map<string, RunningAttempt>;
   readonly executor: Executor;
   readonly database: Database;
+  /** While it is full no transaction is committed, and what it held is undone. */
+  readonly disk: { full: boolean };
   current: Current;
   /** As another life of the agent over the same state finds it. */
   dispatcher(change?: Partial<DispatcherDeps>): Dispatcher;
@@ -49,7 +51,8 @@ export interface DispatcherBench {
 /** A dispatcher over the real SQLite stores; attempts end when the test says so, time passes when the test says so. */
 export function createDispatcherBench({ onDisk = false } = {}): DispatcherBench {
   const folder = mkdtempSync(join(tmpdir(), 'dispatcher-'));
-  const database = openDatabase(onDisk ? join(folder, 'agent.db') : IN_MEMORY);
+  const disk = { full: false };
+  const database = filling(openDatabase(onDisk ? join(folder, 'agent.db') : IN_MEMORY), disk);
   const records = createAgentRecords(createStateDocuments(database));
   const runs = createRunStore(database);
   const queue = createReportQueue(database);
@@ -92,6 +95,7 @@ export function createDispatcherBench({ onDisk = false } = {}): DispatcherBench 
     running,
     executor,
     database,
+    disk,
     current: pointer(),
     dispatcher: (change = {}) =>
       createDispatcher({
@@ -165,6 +169,25 @@ export function createDispatcherBench({ onDisk = false } = {}): DispatcherBench 
     },
   };
   return bench;
+}
+
+/** As SQLite does it: a full disk is found out at COMMIT, and everything is undone. */
+function filling(database: Database, disk: { readonly full: boolean }): Database {
+  let depth = 0;
+  return {
+    ...database,
+    transaction: (work) =>
+      database.transaction(() => {
+        depth += 1;
+        try {
+          const result = work();
+          if (disk.full && depth === 1) throw new Error('database or disk is full');
+          return result;
+        } finally {
+          depth -= 1;
+        }
+      }),
+  };
 }
 
 /** The run id of what was queued; fails when it was not. */
