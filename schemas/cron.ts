@@ -28,7 +28,7 @@ export interface CronFields {
 export function parseCron(expression: string): CronFields | string {
   const parts = expression.trim().split(/\s+/);
   if (parts.length !== 5)
-    return `expected five fields (minute hour day month weekday), found ${parts.length}`;
+    return `expected five fields (minute hour day month weekday, such as "0 7 * * 1-5"), found ${parts.length} in "${expression.slice(0, 80)}"`;
   const sets: Set<number>[] = [];
   for (const [index, field] of FIELDS.entries()) {
     const values = parseField(parts[index] as string, field);

@@ -17,10 +17,16 @@ export const HealthCheck = z.strictObject({
   timeout: PositiveDuration.prefault('30s'),
 });
 
+/** What is asked for with GET on the service's own port. */
+const ProbePath = z
+  .string()
+  .max(2_048)
+  .regex(/^\/[!-~]*$/, 'expected a path that begins with "/", without spaces, such as /health');
+
 export const ServiceSpec = z.strictObject({
   port_env: EnvName.default('PORT'),
-  ready: z.string().startsWith('/').optional(),
-  live: z.string().startsWith('/').optional(),
+  ready: ProbePath.optional(),
+  live: ProbePath.optional(),
 });
 
 export const FlowEntry = z.strictObject({
@@ -37,7 +43,7 @@ export const FlowEntry = z.strictObject({
   timeout: PositiveDuration.optional(),
   lock: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/)
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of letters, digits, ".", "_" and "-", such as desktop')
     .optional(),
   overlap: z.enum(['queue', 'skip', 'replace']).default('queue'),
   missed: z.enum(['skip', 'run_once']).default('skip'),

@@ -32,6 +32,15 @@ export function parseJson<Schema extends ZodType>(
 function syntaxProblem(text: string) {
   const scan = scanJson(text);
   const [offset, expected] = scan.kind === 'broken' ? [scan.offset, scan.expected] : [0, 'JSON'];
-  const found = offset >= text.length ? 'the end of the file' : 'something else';
+  const found = offset >= text.length ? 'the end of the file' : foundAt(text, offset);
   return { kind: 'syntax', path: '', found, expected, ...positionAt(text, offset) } as const;
+}
+
+/** The character there; after a comma that nothing follows, that comma is what is wrong. */
+function foundAt(text: string, offset: number): string {
+  const [character = ''] = text.slice(offset, offset + 2);
+  const closes = character === '}' || character === ']';
+  if (closes && /,\s*$/.test(text.slice(Math.max(0, offset - 256), offset)))
+    return `"${character}" after a comma`;
+  return JSON.stringify(character);
 }

@@ -20,11 +20,17 @@ describe('cron expressions', () => {
   });
 
   it.each([
-    ['* * * *', 'expected five fields (minute hour day month weekday), found 4'],
+    [
+      '* * * *',
+      'expected five fields (minute hour day month weekday, such as "0 7 * * 1-5"), found 4 in "* * * *"',
+    ],
     ['60 * * * *', 'expected a minute of 0-59, found "60"'],
     ['* * 0 * *', 'expected a day of month of 1-31, found "0"'],
     ['5-1 * * * *', 'expected a minute of 0-59, found "5-1"'],
     ['*/0 * * * *', 'expected a minute of 0-59, found "*/0"'],
-    ['@daily', 'expected five fields (minute hour day month weekday), found 1'],
+    [
+      '@daily',
+      'expected five fields (minute hour day month weekday, such as "0 7 * * 1-5"), found 1 in "@daily"',
+    ],
   ])('says what is wrong with %s', (expression, message) => expect(parseCron(expression)).toBe(message));
 });

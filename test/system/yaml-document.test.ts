@@ -109,7 +109,7 @@ describe('a problem with the schema names line, column, found and expected', () 
     expect(
       problems('version: 1\nmaintenance:\n  windows:\n    - 0 3 * * *\n    - 0 3 *\n', AgentPolicy),
     ).toEqual([
-      'agent.yaml:5:7: maintenance.windows[1]: found 3, expected five fields (minute hour day month weekday)',
+      'agent.yaml:5:7: maintenance.windows[1]: found 3 in "0 3 *", expected five fields (minute hour day month weekday, such as "0 7 * * 1-5")',
     ]);
   });
 
