@@ -1,20 +1,33 @@
-import type { Tunnel } from '../reconciler/ports.ts';
+import type { Clock, Tunnel } from '../reconciler/ports.ts';
 
 export interface ConfiguredTunnel {
-  /** Keeps the tunnel that agent.yaml names until the signal aborts; never rejects for what the other side does. */
+  /** Keeps the tunnel that agent.yaml names until the signal aborts; never rejects. */
   run(signal: AbortSignal): Promise<void>;
   /** agent.yaml changed: a tunnel that depends on what changed is ended and built anew. */
   renew(): void;
   state(): ReturnType<Tunnel['state']>;
 }
 
-const NONE = { state: 'none', since: null, message: null } as const;
+export interface ConfiguredTunnelDeps {
+  /** Stands for everything of agent.yaml the tunnel is built from: while it stays the same, an open connection stays. */
+  readonly key: () => string;
+  /** Null for `tunnel.kind: none`. */
+  readonly build: () => Tunnel | null;
+  readonly clock: Clock;
+  /** A tunnel that fails is a bug of ours; a new one is built after a minute, or as soon as agent.yaml changes. */
+  readonly onFault: (error: unknown) => void;
+}
 
-/**
- * The one tunnel of this agent. `key` stands for everything of agent.yaml the tunnel is built from: while it stays the same,
- * an open connection stays. `build` gives null for `tunnel.kind: none`.
- */
-export function createConfiguredTunnel(key: () => string, build: () => Tunnel | null): ConfiguredTunnel {
+const NONE = { state: 'none', since: null, message: null } as const;
+const AGAIN_AFTER_MS = 60_000;
+
+/** The one tunnel of this agent. */
+export function createConfiguredTunnel({
+  key,
+  build,
+  clock,
+  onFault,
+}: ConfiguredTunnelDeps): ConfiguredTunnel {
   let current: Tunnel | null = null;
   let builtFrom: string | null = null;
   let changed = Promise.withResolvers<void>();
@@ -27,19 +40,34 @@ export function createConfiguredTunnel(key: () => string, build: () => Tunnel | 
     const running = current?.run(both) ?? Promise.resolve();
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
-    // a tunnel that fails is a bug of ours and is heard; one that ends by itself is not replaced
+    // one that ends by itself is not replaced
     const failed = running.then(() => ended.promise);
-    await Promise.race([ended.promise, changed.promise, failed]);
-    ended.resolve();
-    superseded.abort(new Error('agent.yaml names another tunnel'));
+    try {
+      await Promise.race([ended.promise, changed.promise, failed]);
+    } finally {
+      ended.resolve();
+      superseded.abort(new Error('agent.yaml names another tunnel'));
+    }
     await running;
     current = null;
+  }
+
+  async function pause(signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    void changed.promise.then(() => woken.abort());
+    await clock.sleep(AGAIN_AFTER_MS, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
   }
 
   return {
     async run(signal) {
       while (!signal.aborted) {
-        await keepOne(signal);
+        try {
+          await keepOne(signal);
+        } catch (error) {
+          if (signal.aborted) return;
+          onFault(error);
+          await pause(signal);
+        }
         changed = Promise.withResolvers();
       }
     },

@@ -1,16 +1,11 @@
-import { cleanUpIsDue } from '../reconciler/clean-up-time.ts';
 import { createReconcileLoop } from '../reconciler/loop.ts';
 import { watchConfigFile } from '../sources/config-watch.ts';
 import { createSystemClock } from '../system/clock.ts';
-import type { Log } from '../system/log.ts';
+import { keepPart } from './daemon-part.ts';
 import { checkMachine } from './machine-checks.ts';
 import { type OpenAgent, type OpenOptions, openAgent } from './open.ts';
 import { agentPaths } from './paths.ts';
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
-/** After the first reconcile, so that being Ready does not wait for gigabytes to be hashed. */
-const FIRST_DEEP_CHECK_MS = 5_000;
+import { upkeep } from './upkeep.ts';
 
 export interface DaemonOptions extends Omit<OpenOptions, 'daemon' | 'verb'> {
   /** Aborts when runs are not to be waited for any more. */
@@ -88,12 +83,25 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   // without the network too: what is active runs
   agent.applyServices();
   agent.inbox.start();
-  await Promise.allSettled([
-    loop.run(signal),
-    agent.outbox.deliver(signal),
-    agent.tunnel.run(signal),
-    agent.schedules.run(signal),
-    upkeep(agent, loop, clock, log, signal),
+  const housekeeping = {
+    records: agent.records,
+    settings: agent.settings,
+    collectGarbage: (until: AbortSignal) => agent.housekeeping.collectGarbage(false, until),
+    checkDeep() {
+      agent.requestDeepCheck();
+      loop.nudge();
+    },
+    clock,
+    log,
+  };
+  const part = (name: string, run: (until: AbortSignal) => Promise<void>) =>
+    keepPart(name, run, { clock, log, signal });
+  await Promise.all([
+    part('reconciling', (until) => loop.run(until)),
+    part('the outbox', (until) => agent.outbox.deliver(until)),
+    part('the tunnel', (until) => agent.tunnel.run(until)),
+    part('the schedules', (until) => agent.schedules.run(until)),
+    part('the clean-up', (until) => upkeep(housekeeping, until)),
   ]);
   const { running } = agent.dispatcher.counts();
   if (running > 0) log.info(`waiting for ${running} runs; a second signal ends them`, about);
@@ -106,36 +114,4 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
     log.warn('the last reports wait for the next start', { error });
   });
   return options.signal.aborted ? 'ended' : 'restart';
-}
-
-/** The weekly clean-up and the daily check of what is on disk. */
-async function upkeep(
-  agent: OpenAgent,
-  loop: { nudge(): void },
-  clock: ReturnType<typeof createSystemClock>,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
-  let deepAt = clock.monotonicMs() + FIRST_DEEP_CHECK_MS;
-  if (agent.records.lastCleanUp() === null) agent.records.setLastCleanUp(clock.now());
-  while (!signal.aborted) {
-    const untilMinute = MINUTE_MS - (clock.now().getTime() % MINUTE_MS);
-    const untilDeep = Math.max(0, deepAt - clock.monotonicMs());
-    await clock.sleep(Math.min(untilMinute, untilDeep), signal).catch(() => undefined);
-    if (signal.aborted) return;
-    if (clock.monotonicMs() >= deepAt) {
-      deepAt = clock.monotonicMs() + DAY_MS;
-      agent.requestDeepCheck();
-      loop.nudge();
-    }
-    const { retention, timezone } = agent.settings();
-    const last = agent.records.lastCleanUp() ?? clock.now();
-    if (!cleanUpIsDue(retention.schedule, timezone, last, clock.now())) continue;
-    try {
-      await agent.housekeeping.collectGarbage(false, signal);
-    } catch (error) {
-      if (!signal.aborted) log.error('the clean-up failed; it is tried again at its next time', { error });
-      agent.records.setLastCleanUp(clock.now());
-    }
-  }
 }
