@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Account } from './account.ts';
+import { removeTree } from './folder-removal.ts';
 
 /** Absolute paths inside `<runDirectory>`. */
 export interface RunFolders {
@@ -44,11 +45,15 @@ export async function makeRunFolders(
   if (account !== null) await chmod(dirname(runDirectory), mode);
   for (const file of [folders.stdout, folders.stderr, folders.input]) await rm(file, { force: true });
   for (const folder of [folders.work, folders.home, folders.tmp, folders.output]) {
-    await rm(folder, { recursive: true, force: true });
+    if (!(await removeTree(folder)))
+      throw new Error(`expected to empty ${folder}, found files in it that its owner cannot remove: remove it`);
     await mkdir(folder, { mode: 0o700 });
     if (account !== null) await chown(folder, account.uid, account.gid);
   }
-  await writeFile(folders.input, `${JSON.stringify(input === undefined ? {} : input)}\n`, { mode: 0o600, flag: 'wx' });
+  await writeFile(folders.input, `${JSON.stringify(input === undefined ? {} : input)}\n`, {
+    mode: 0o600,
+    flag: 'wx',
+  });
   if (account !== null) await chown(folders.input, account.uid, account.gid);
   return folders;
 }
