@@ -1,5 +1,14 @@
 import { formatDuration } from '../schemas/duration.ts';
-import type { Chance, Clock, DesiredService, RunSettings, ServiceLauncher, ServiceProcess } from './ports.ts';
+import type {
+  Chance,
+  Clock,
+  DesiredService,
+  RunRecord,
+  RunRequest,
+  RunSettings,
+  ServiceLauncher,
+  ServiceProcess,
+} from './ports.ts';
 import type { ServiceRecords } from './service-records.ts';
 import type { ServiceMachine } from './service-state.ts';
 import { traceparent } from './traceparent.ts';
@@ -26,6 +35,11 @@ export const SERVICE_TIMING: ServiceTiming = {
 export interface InstanceDeps {
   readonly launcher: ServiceLauncher;
   readonly processes: ServiceRecords;
+  /** Ends whatever runs under a run id; `left` could not be ended. */
+  readonly endOrphans: (run: {
+    runId: string;
+    process: RunRecord['process'];
+  }) => Promise<{ ended: number; left: number }>;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly tenant: string;
@@ -101,6 +115,16 @@ export function createServiceInstances(flow: string, deps: InstanceDeps): Servic
     await service.ended;
   }
 
+  /** What did not come to be leaves nothing running, and keeps no slot. */
+  async function forget(runId: string): Promise<void> {
+    try {
+      const { left } = await deps.endOrphans({ runId, process: null });
+      if (left === 0) deps.processes.ended(flow, runId);
+    } catch (error) {
+      deps.onFault(error);
+    }
+  }
+
   async function launch(on: Track): Promise<Instance> {
     const { desired } = on;
     const runId = `service-${deps.chance.uuidv7()}`;
@@ -110,23 +134,27 @@ export function createServiceInstances(flow: string, deps: InstanceDeps): Servic
     );
     const { version, path } = desired;
     const slot = deps.processes.begin(flow, { run_id: runId, version, path });
-    const service = await deps.launcher.launch(
-      {
-        spec: desired.spec,
-        directory: desired.directory,
-        entrypoint: desired.entrypoint,
-        runId,
-        attempt: on.machine.restarts + 1,
-        tenant: deps.tenant,
-        version,
-        runDirectory: deps.runDirectory(`service-${flow}`, slot),
-        input: {},
-        timeoutMs: Number.MAX_SAFE_INTEGER,
-        secrets: Object.fromEntries(named) as Record<string, string>,
-        traceparent: traceparent(deps.chance),
-      },
-      deps.settings(),
-    );
+    const request: RunRequest = {
+      spec: desired.spec,
+      directory: desired.directory,
+      entrypoint: desired.entrypoint,
+      runId,
+      attempt: on.machine.restarts + 1,
+      tenant: deps.tenant,
+      version,
+      runDirectory: deps.runDirectory(`service-${flow}`, slot),
+      input: {},
+      timeoutMs: Number.MAX_SAFE_INTEGER,
+      secrets: Object.fromEntries(named) as Record<string, string>,
+      traceparent: traceparent(deps.chance),
+    };
+    let service: ServiceProcess;
+    try {
+      service = await deps.launcher.launch(request, deps.settings());
+    } catch (error) {
+      await forget(runId);
+      throw error;
+    }
     const instance: Instance = { track: on, runId, service, ended: null };
     void service.ended.then((why) => (instance.ended = why));
     try {

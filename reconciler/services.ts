@@ -1,16 +1,11 @@
 import type { Current } from '../schemas/current.ts';
-import type { DesiredService, RunRecord, ServiceKeeper, VersionStore } from './ports.ts';
+import type { DesiredService, ServiceKeeper, VersionStore } from './ports.ts';
 import type { AgentRecords } from './records.ts';
 import { createServiceFlow, type ServiceDeps, type ServiceFlow } from './service-flow.ts';
 
 export interface ServiceKeeperDeps extends ServiceDeps {
   /** False without a daemon: what was left is ended, and nothing is started. */
   readonly keeps: boolean;
-  /** Ends what an earlier life of the agent left running. */
-  readonly endOrphans: (run: {
-    runId: string;
-    process: RunRecord['process'];
-  }) => Promise<{ ended: number; left: number }>;
 }
 
 /** Keeps the services of active versions running, each by itself. */
