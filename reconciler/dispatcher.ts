@@ -196,19 +196,20 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 
   /** Ends a run wherever it is, with the transaction under way; false when it is nowhere. `why` is empty for a cancel by hand. */
   function end(runId: string, why: string): boolean {
-    if (work.has(runId)) {
-      records.afterCommit(() => work.end(runId, why));
-      return true;
-    }
-    if (!queue.waits(runId)) return false;
-    const reason = why === '' ? 'cancelled before it started' : why;
-    ends.finish(
-      runId,
-      unstarted(reason, clock.now(), 'cancelled'),
-      why === '' ? 'RunCancelled' : 'RunSkipped',
-    );
-    soon();
+    const run = work.has(runId) || queue.waits(runId) ? runs.get(runId) : null;
+    if (run === null || run.finished_at !== null) return false;
+    if (work.has(runId) || run.attempt > 0) records.afterCommit(() => work.end(runId, why));
+    else endUnbegun(runId, why);
     return true;
+  }
+
+  function endUnbegun(runId: string, why: string): void {
+    const reason = why === '' ? 'cancelled before it started' : why;
+    const event = why === '' ? 'RunCancelled' : 'RunSkipped';
+    records.transaction(() => {
+      ends.finish(runId, unstarted(reason, clock.now(), 'cancelled'), event);
+      records.afterCommit(() => queue.remove(runId));
+    });
   }
 
   return {

@@ -25,9 +25,9 @@ export interface RunWork {
   begin(run: RunRecord, lease: RunLease | string): void;
   /** A run that the queue has parked gets its next attempt after `waitMs`. */
   retryIn(runId: string, waitMs: number): void;
-  /** True for one that has begun. */
+  /** True for one that has begun and does not wait for its turn again. */
   has(runId: string): boolean;
-  /** Ends a run that has begun. `why` is empty for a cancel by hand. */
+  /** Ends a run of which there was an attempt, wherever it is. `why` is empty for a cancel by hand. */
   end(runId: string, why: string): void;
   /** Ends all that is under way, and nothing that waits. */
   endAll(): void;
@@ -60,12 +60,11 @@ export function createRunWork(
   function track(runId: string, work: () => Promise<void>): void {
     const done = work()
       .catch((error: unknown) => {
-        queue.release(runId);
+        free(runId);
         ends.give(runId, error);
         deps.onFault(error);
       })
       .finally(() => {
-        live.delete(runId);
         working.delete(done);
         next();
       });
@@ -120,7 +119,7 @@ export function createRunWork(
     const replaced = result.status === 'cancelled' && cancelled !== null && cancelled !== '';
     const reason = replaced ? `${cancelled}: ${result.reason ?? 'cancelled'}` : result.reason;
     ends.finish(runId, { ...result, reason });
-    queue.release(runId);
+    free(runId);
   }
 
   /** Waits for the next attempt: queued again, in its old place. Others have the slot and the lock meanwhile. */
@@ -133,6 +132,7 @@ export function createRunWork(
     const reason = `attempt ${run.attempt} of ${all} ${result.status} (${how}); the next one is due at ${next_attempt_at}`;
     const { exitCode: exit_code } = result;
     runs.update(runId, { state: 'queued', exit_code, reason, process: null, next_attempt_at });
+    live.delete(runId);
     queue.park(runId);
     events.emit(runEvent('RunRetrying', run, reason));
     retryIn(runId, waitMs);
@@ -151,12 +151,18 @@ export function createRunWork(
     clock.sleep(waitMs, stop.signal).then(due, () => {});
   }
 
-  /** Its report shows what the last attempt printed. */
-  async function endParked(runId: string, why: string): Promise<void> {
+  /** Between two attempts: its report shows what the last one printed. */
+  async function endBetween(runId: string, why: string): Promise<void> {
     const attempts = runs.get(runId)?.attempt ?? 1;
     const reason = `${why === '' ? 'cancelled' : why} while it waited for attempt ${attempts + 1}`;
     const output = await deps.salvage(runId, attempts);
     ends.finish(runId, { ...unstarted(reason, clock.now(), 'cancelled'), ...output });
+    free(runId);
+  }
+
+  /** In one go with its end: whoever hears of that finds it gone. */
+  function free(runId: string): void {
+    live.delete(runId);
     queue.release(runId);
   }
 
@@ -175,11 +181,11 @@ export function createRunWork(
         entry.handle?.cancel();
         return;
       }
-      const stop = retries.get(runId);
-      if (stop === undefined) return;
+      retries.get(runId)?.abort(new Error('the run is cancelled'));
       retries.delete(runId);
-      stop.abort(new Error('the run is cancelled'));
-      track(runId, () => endParked(runId, why));
+      queue.remove(runId);
+      live.set(runId, { cancelled: why, handle: null });
+      track(runId, () => endBetween(runId, why));
     },
     endAll() {
       for (const entry of live.values()) {

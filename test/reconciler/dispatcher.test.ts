@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dispatcher } from '../../reconciler/dispatcher.ts';
+import type { Executor } from '../../reconciler/ports.ts';
 import { createDispatcherBench, type DispatcherBench, queued } from './dispatching.ts';
 import { DIGEST } from './fixtures.ts';
 
@@ -199,6 +200,84 @@ describe('overlap', () => {
     ]);
     expect(bench.reports()[1]?.reason).toContain(`replaced by run ${second}`);
     expect(bench.reasons(second)).toEqual(['RunQueued', 'RunSkipped']);
+  });
+});
+
+describe('a run that waits and is cancelled', () => {
+  it('ends once, however often it is cancelled', async () => {
+    bench.settings.concurrency = 0;
+    bench.activate({ id: 'a' });
+    const dispatcher = bench.dispatcher();
+    const a = queued(trigger(dispatcher, 'a'));
+    expect(dispatcher.cancel(a)).toBe(true);
+    const ended = bench.runs.get(a);
+    await bench.clock.advance(60_000);
+    expect(dispatcher.cancel(a)).toBe(false);
+    expect(bench.runs.get(a)).toEqual(ended);
+    expect(bench.reasons(a)).toEqual(['RunQueued', 'RunCancelled']);
+    expect(bench.reports()).toMatchObject([{ run_id: a, status: 'cancelled', attempt: 0 }]);
+  });
+
+  it('ends once, however many replace it while the one before takes its time to end', async () => {
+    bench.activate({ id: 'a', overlap: 'replace' });
+    const slow: Executor = {
+      ...bench.executor,
+      start: async (...all) => ({ ...(await bench.executor.start(...all)), cancel() {} }),
+    };
+    const dispatcher = bench.dispatcher({ executors: new Map([['python', slow]]) });
+    const [first, second, third, fourth] = [1, 2, 3, 4].map(() => queued(trigger(dispatcher, 'a')));
+    await bench.settle();
+    expect([first, second, third].map((id) => bench.runs.get(id as string)?.state)).toEqual([
+      'cancelled',
+      'cancelled',
+      'cancelled',
+    ]);
+    expect(bench.reasons(second)).toEqual(['RunQueued', 'RunSkipped']);
+    expect([...bench.running.keys()]).toEqual([fourth]);
+    const fifth = queued(trigger(dispatcher, 'a'));
+    const sixth = queued(trigger(dispatcher, 'a'));
+    queued(trigger(dispatcher, 'a'));
+    expect([fifth, sixth].map((id) => bench.reasons(id))).toEqual([
+      ['RunQueued', 'RunSkipped'],
+      ['RunQueued', 'RunSkipped'],
+    ]);
+    expect(dispatcher.counts()).toEqual({ running: 1, queued: 1 });
+  });
+
+  it('is out of the queue at once: it counts no more, and a trigger is not skipped because of it', async () => {
+    bench.settings.concurrency = 1;
+    bench.activate({ id: 'a' });
+    bench.activate({ id: 'b', overlap: 'skip' });
+    const dispatcher = bench.dispatcher();
+    trigger(dispatcher, 'a');
+    await bench.settle();
+    dispatcher.cancel(queued(trigger(dispatcher, 'b')));
+    expect(dispatcher.counts()).toEqual({ running: 1, queued: 0 });
+    expect(trigger(dispatcher, 'b').kind).toBe('queued');
+  });
+
+  it('for a slot for its next attempt is reported with what the last one printed', async () => {
+    bench.settings.concurrency = 1;
+    bench.activate({ id: 'a', retries: 1 });
+    bench.activate({ id: 'b' });
+    const dispatcher = bench.dispatcher();
+    const a = queued(trigger(dispatcher, 'a'));
+    const b = queued(trigger(dispatcher, 'b'));
+    await bench.settle();
+    bench.running.get(a)?.end();
+    await bench.settle();
+    await bench.clock.advance(2_000);
+    await bench.settle();
+    expect([...bench.running.keys()]).toEqual([b]);
+    expect([dispatcher.cancel(a), dispatcher.counts().queued]).toEqual([true, 0]);
+    expect(await dispatcher.wait(a)).toMatchObject({
+      status: 'cancelled',
+      attempt: 1,
+      stdout: 'kept',
+      reason: 'cancelled while it waited for attempt 2',
+    });
+    expect(dispatcher.cancel(a)).toBe(false);
+    expect(bench.reasons(a).at(-1)).toBe('RunCancelled');
   });
 });
 
