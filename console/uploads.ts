@@ -7,7 +7,7 @@ import type { UploadKind } from '../schemas/upload.ts';
 import type { UploadMetadata } from '../schemas/upload-metadata.ts';
 import { syncDirectory } from '../system/atomic-file.ts';
 import type { ConsoleDatabase } from './database.ts';
-import { RequestRefused } from './refusal.ts';
+import { notFound, RequestRefused } from './refusal.ts';
 import { digestOf, receive } from './upload-bytes.ts';
 
 /** A file an agent sends or has sent, as the operator sees it. */
@@ -46,7 +46,7 @@ export interface UploadStore {
   ): Promise<{ readonly upload: Upload; readonly created: boolean }>;
   get(uploadId: string): Upload | null;
   has(agentId: string, about: { sha256: string; name: string; run_id: string }): boolean;
-  /** Bytes that are here. Whoever was writing is cut off first. Finishes an upload whose last answer was never given. */
+  /** Bytes that are here. Whoever was writing is cut off first. Finishes one whose last answer was never given; 423 while that takes long. */
   offset(upload: Upload, at: () => Date): Promise<number>;
   /** Adds to it from `offset`, as much as comes; durable when it resolves or throws. The new offset. */
   append(upload: Upload, offset: number, body: Readable, at: () => Date): Promise<number>;
@@ -66,7 +66,15 @@ const COLUMNS =
 const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 const DAY_MS = 86_400_000;
 
-export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder: string): UploadStore {
+/** How long whoever asks waits for a file to be hashed before they are told to come back; an agent waits 30 s in all. */
+const CHECK_WAIT_MS = 10_000;
+
+export function createUploadStore(
+  { sql, transaction }: ConsoleDatabase,
+  folder: string,
+  options: { readonly digest?: (path: string) => Promise<string>; readonly checkWaitMs?: number } = {},
+): UploadStore {
+  const { digest = digestOf, checkWaitMs = CHECK_WAIT_MS } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   /** Who writes to an upload now: there is at most one, and the newest wins. */
   const writers = new Map<string, { readonly cut: () => void; readonly gone: Promise<void> }>();
@@ -102,9 +110,8 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
     return Number(changes) > 0;
   };
 
-  /** Every byte is here: it is what it was said to be, or it goes. */
-  const finish = async (upload: Upload, at: Date): Promise<void> => {
-    const found = await digestOf(fileOf(upload.upload_id));
+  const check = async (upload: Upload, at: Date): Promise<void> => {
+    const found = await digest(fileOf(upload.upload_id));
     if (found !== upload.sha256) {
       await remove(upload.upload_id);
       const message = `expected bytes of SHA-256 ${upload.sha256}, found ${found}; send them again from the beginning`;
@@ -113,6 +120,35 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
     sql
       .prepare('UPDATE uploads SET completed_at = ? WHERE upload_id = ? AND completed_at IS NULL')
       .run(at.toISOString(), upload.upload_id);
+  };
+
+  /** Being hashed now. One at a time for an upload: each more would read the whole file again. */
+  const finishing = new Map<string, Promise<void>>();
+
+  /** Every byte is here: it is what it was said to be, or it goes. `upload` may be what was known a while ago. */
+  const finish = async ({ upload_id: id }: Upload, at: Date): Promise<void> => {
+    const underWay = finishing.get(id);
+    if (underWay !== undefined) return underWay;
+    const upload = get(id);
+    if (upload === null) throw gone();
+    if (upload.completed_at !== null) return;
+    const work = check(upload, at).finally(() => finishing.delete(id));
+    finishing.set(id, work);
+    return work;
+  };
+
+  const finishSoon = async (upload: Upload, at: Date): Promise<void> => {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const message =
+        'expected a file that is checked, found that its bytes are being hashed; ask again later';
+      late.reject(new RequestRefused(423, 'busy', message, { 'retry-after': '5' }));
+    }, checkWaitMs);
+    try {
+      await Promise.race([finish(upload, at), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   };
 
   const lengthOf = async (uploadId: string) =>
@@ -200,7 +236,7 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
     async offset(upload, at) {
       await takeOver(upload.upload_id);
       const length = await lengthOf(upload.upload_id);
-      if (length >= upload.size && upload.completed_at === null) await finish(upload, at());
+      if (length >= upload.size && upload.completed_at === null) await finishSoon(upload, at());
       return length;
     },
     async append(upload, offset, body, at) {
@@ -220,6 +256,7 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
       try {
         const handle = await open(fileOf(upload.upload_id), constants.O_WRONLY | constants.O_CREAT, 0o600);
         try {
+          if (get(upload.upload_id) === null) throw gone();
           const { size: length } = await handle.stat();
           if (length !== offset) {
             const message = `expected Upload-Offset ${length}, found ${offset}; ask with HEAD and go on from there`;
@@ -231,6 +268,8 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
             await handle.sync();
           } finally {
             await handle.close();
+            // Taken away meanwhile: no file stays without a row.
+            if (get(upload.upload_id) === null) await rm(fileOf(upload.upload_id), { force: true });
           }
         }
       } finally {
@@ -276,4 +315,8 @@ export function createUploadStore({ sql, transaction }: ConsoleDatabase, folder:
       return Number(changes);
     },
   };
+}
+
+function gone(): RequestRefused {
+  return notFound('expected an upload that is still there, found that it was taken away; make it anew');
 }
