@@ -1,5 +1,6 @@
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../executors/folder-removal.ts';
 import type { RunOutputReader } from '../reconciler/ports.ts';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -47,9 +48,9 @@ export function createRunFiles(runs: string, maxOutput: () => number): RunFiles 
       let removed = 0;
       for (const name of await readdir(runs).catch(() => [])) {
         const path = join(runs, name);
-        if (keep.has(name) || (await stat(path)).mtimeMs >= before.getTime()) continue;
-        removed += 1;
-        if (!dryRun) await rm(path, { recursive: true, force: true });
+        if (keep.has(name) || (await lstat(path)).mtimeMs >= before.getTime()) continue;
+        // What is left of one is for the next time.
+        if (dryRun || (await removeTree(path))) removed += 1;
       }
       return removed;
     },

@@ -101,10 +101,14 @@ export function createBuiltFolders(
       temporary: join(root, `${name}.tmp`),
       mark: markOf(name),
     };
-    const clear = () => Promise.all([removeFolder(place.folder), removeFolder(place.temporary)]);
+    const clear = async () =>
+      (await Promise.all([removeFolder(place.folder), removeFolder(place.temporary)])).every(Boolean);
     // Of an earlier life, whose installer may still be at work in the same folder.
     if (await exists(place.temporary)) await endLeftInstaller(place.mark);
-    await clear();
+    if (!(await clear())) {
+      const message = `expected to empty ${place.folder} and its .tmp, found files in it that their owner cannot remove: end what writes there`;
+      return { kind: 'retry', code: 'environment_failed', message };
+    }
     const started = clock.monotonicMs();
     let done = false;
     try {
@@ -191,7 +195,9 @@ export function createBuiltFolders(
         // Somebody is about to use it.
         if (!dryRun && release === null) continue;
         if (release !== null) {
-          await removeFolder(folder).finally(release);
+          const gone = await removeFolder(folder).finally(release);
+          // Not whole any more: the next start of the agent tries once more.
+          if (!gone) continue;
           const message = `the ${kind} ${name} (${bytes} bytes) is removed`;
           const because =
             limit === UNUSED_MS

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, readdir, rm, unlink, utimes } from 'node:fs/promises';
+import { chmod, lstat, readdir, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COMPLETE_FILE, EnvironmentMark } from '../schemas/environment-mark.ts';
 import { writeFileAtomically } from '../system/atomic-file.ts';
 import { readSmallFile } from '../system/small-file.ts';
-import { runHelper } from './system-program.ts';
+import { isOfOthers, removeTree } from './folder-removal.ts';
 
 const MARK_MAX_BYTES = 64 * 1024;
 const AT_ONCE = 64;
@@ -67,43 +67,11 @@ export async function noteUse(folder: string, now: Date): Promise<void> {
   await utimes(join(folder, COMPLETE_FILE), now, now).catch(() => undefined);
 }
 
-/**
- * Removes a finished or half-built environment: the mark first, so that no half of one looks whole. What belongs to another
- * account (a browser that Playwright installed) is removed as that account: it could put a link in the place of a folder.
- */
-export async function removeFolder(folder: string): Promise<void> {
+/** Removes a finished or half-built environment: the mark first, so that no half of one looks whole. False when something is left. */
+export async function removeFolder(folder: string): Promise<boolean> {
   await chmod(folder, 0o700).catch(() => undefined);
   await unlink(join(folder, COMPLETE_FILE)).catch(() => undefined);
-  await clear(folder);
-  await rm(folder, { recursive: true, force: true });
-}
-
-async function clear(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-    if (!entry.isDirectory()) continue;
-    const path = join(folder, entry.name);
-    const { uid, gid } = await lstat(path);
-    if (foreign(uid)) {
-      await runHelper('/bin/sh', ['-c', REMOVE, 'sh', path], {
-        uid,
-        gid,
-        cwd: '/',
-        timeoutMs: REMOVE_TIMEOUT_MS,
-      });
-    } else {
-      // Whose folders are read-only cannot be emptied by an ordinary account.
-      await chmod(path, 0o700).catch(() => undefined);
-      await clear(path);
-    }
-  }
-}
-
-const REMOVE_TIMEOUT_MS = 5 * 60_000;
-const REMOVE = 'chmod -R u+w "$1"; find "$1" -mindepth 1 -delete';
-
-/** Only root has folders of others in its own. */
-function foreign(uid: number): boolean {
-  return process.getuid?.() === 0 && uid !== 0;
+  return removeTree(folder);
 }
 
 /** Nothing below a folder of another account: who owns it may change it at any time. */
@@ -118,7 +86,7 @@ async function list(folder: string, inside = ''): Promise<Entry[]> {
         const { size, mtimeMs, mode, uid } = await lstat(join(folder, path));
         return {
           path,
-          kind: foreign(uid) ? 'other' : kindOf(mode),
+          kind: isOfOthers(uid) ? 'other' : kindOf(mode),
           size,
           mtimeMs,
           mode: mode & 0o777,

@@ -46,7 +46,9 @@ export async function makeRunFolders(
   for (const file of [folders.stdout, folders.stderr, folders.input]) await rm(file, { force: true });
   for (const folder of [folders.work, folders.home, folders.tmp, folders.output]) {
     if (!(await removeTree(folder)))
-      throw new Error(`expected to empty ${folder}, found files in it that its owner cannot remove: remove it`);
+      throw new Error(
+        `expected to empty ${folder}, found files in it that its owner cannot remove: remove it`,
+      );
     await mkdir(folder, { mode: 0o700 });
     if (account !== null) await chown(folder, account.uid, account.gid);
   }
