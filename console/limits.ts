@@ -13,6 +13,7 @@ export interface ConsoleLimits {
   readonly uploadBytes: number;
   /** All files of one agent, those that are not finished as large as they will be. */
   readonly uploadAgentBytes: number;
+  readonly uploadAgentFiles: number;
   /** Of one agent, not finished. */
   readonly uploadsOpen: number;
   readonly uploadOpenDays: number;
@@ -82,6 +83,7 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   artifactBytes: 2_048 * MIB,
   uploadBytes: 2_048 * MIB,
   uploadAgentBytes: 10_240 * MIB,
+  uploadAgentFiles: 10_000,
   uploadsOpen: 1_000,
   uploadOpenDays: 7,
   branchFileBytes: 8 * MIB,

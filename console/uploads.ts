@@ -30,6 +30,7 @@ export interface Upload {
 export interface UploadLimits {
   readonly uploadBytes: number;
   readonly uploadAgentBytes: number;
+  readonly uploadAgentFiles: number;
   readonly uploadsOpen: number;
   readonly uploadOpenDays: number;
 }
@@ -159,6 +160,31 @@ export function createUploadStore(
       })
     ).size;
 
+  /**
+   * Takes the rows of the agent's oldest whole outputs away, until so many bytes and files are free: like reports, they are
+   * kept as far as there is room. Their ids; null, and nothing is done, when that is not enough. Documents go by hand only.
+   */
+  const makeRoom = (agentId: string, bytes: number, files: number): string[] | null => {
+    const ids: string[] = [];
+    if (bytes <= 0 && files <= 0) return ids;
+    const outputs = sql
+      .prepare(
+        `SELECT upload_id, size FROM uploads WHERE agent_id = ? AND kind = 'output' AND completed_at IS NOT NULL
+         ORDER BY created_at, upload_id`,
+      )
+      .all(agentId) as { upload_id: string; size: number }[];
+    let freed = 0;
+    for (const { upload_id, size } of outputs) {
+      if (freed >= bytes && ids.length >= files) break;
+      freed += size;
+      ids.push(upload_id);
+    }
+    if (freed < bytes || ids.length < files) return null;
+    const forget = sql.prepare('DELETE FROM uploads WHERE upload_id = ?');
+    for (const id of ids) forget.run(id);
+    return ids;
+  };
+
   const insert = (
     agent: { agent_id: string; tenant: string },
     metadata: UploadMetadata,
@@ -168,18 +194,24 @@ export function createUploadStore(
   ) =>
     transaction(() => {
       const there = find(agent.agent_id, metadata.sha256, metadata.name, metadata.run_id);
-      if (there !== null) return { upload: there, created: false };
+      if (there !== null) return { upload: there, created: false, dropped: [] };
       const kept = sql
         .prepare(
-          'SELECT count(*) FILTER (WHERE completed_at IS NULL) AS open, coalesce(sum(size), 0) AS bytes FROM uploads WHERE agent_id = ?',
+          'SELECT count(*) FILTER (WHERE completed_at IS NULL) AS open, count(*) AS files, coalesce(sum(size), 0) AS bytes FROM uploads WHERE agent_id = ?',
         )
-        .get(agent.agent_id) as { open: number; bytes: number };
+        .get(agent.agent_id) as { open: number; files: number; bytes: number };
       if (kept.open >= limits.uploadsOpen) {
         const message = `expected fewer than ${limits.uploadsOpen} uploads that are not finished, found as many; finish those first`;
         throw new RequestRefused(429, 'too_many_uploads', message, { 'retry-after': '60' });
       }
-      if (kept.bytes + size > limits.uploadAgentBytes) {
-        const message = `expected at most ${limits.uploadAgentBytes} bytes of files of one agent, found ${kept.bytes} and ${size} more; an operator has to remove some`;
+      const dropped = makeRoom(
+        agent.agent_id,
+        kept.bytes + size - limits.uploadAgentBytes,
+        kept.files + 1 - limits.uploadAgentFiles,
+      );
+      if (dropped === null) {
+        const most = `${limits.uploadAgentFiles} files of ${limits.uploadAgentBytes} bytes in all`;
+        const message = `expected at most ${most} of one agent, found ${kept.files} of ${kept.bytes} and ${size} more; an operator has to remove some`;
         throw new RequestRefused(507, 'quota_used_up', message);
       }
       const upload: Upload = {
@@ -209,7 +241,7 @@ export function createUploadStore(
           upload.purpose,
           upload.created_at,
         );
-      return { upload, created: true };
+      return { upload, created: true, dropped };
     });
 
   return {
@@ -220,7 +252,8 @@ export function createUploadStore(
         const message = `expected a file of at most ${limits.uploadBytes} bytes, found one of ${size}`;
         throw new RequestRefused(413, 'too_large', message);
       }
-      const made = insert(agent, metadata, size, limits, at);
+      const { dropped, ...made } = insert(agent, metadata, size, limits, at);
+      for (const id of dropped) await rm(fileOf(id), { force: true });
       if (made.upload.size !== size) {
         const message = `expected ${made.upload.size} bytes, as said of this digest before, found ${size}`;
         throw new RequestRefused(422, 'size_mismatch', message);
@@ -309,8 +342,10 @@ export function createUploadStore(
       const { changes } = sql
         .prepare('DELETE FROM uploads WHERE completed_at IS NULL AND created_at < ?')
         .run(before);
+      const rows = sql.prepare('SELECT upload_id FROM uploads').all() as { upload_id: string }[];
+      const known = new Set(rows.map(({ upload_id }) => upload_id));
       for (const name of readdirSync(folder)) {
-        if (get(name) === null) rmSync(join(folder, name), { force: true });
+        if (!known.has(name)) rmSync(join(folder, name), { force: true });
       }
       return Number(changes);
     },

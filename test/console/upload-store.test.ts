@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -14,6 +14,7 @@ const AGENT = { agent_id: 'a1', tenant: 'acme' };
 const LIMITS: UploadLimits = {
   uploadBytes: 10_000,
   uploadAgentBytes: 1_000,
+  uploadAgentFiles: 100,
   uploadsOpen: 100,
   uploadOpenDays: 7,
 };
@@ -98,5 +99,63 @@ describe('an upload whose last byte has come', () => {
     expect(await Promise.all([last, empty])).toEqual(['422 digest_mismatch', '422 digest_mismatch']);
     expect(await codeOf(append(upload, 0, Buffer.alloc(0)))).toBe('404 not_found');
     expect(readdirSync(join(directory, 'uploads'))).toEqual([]);
+  });
+});
+
+describe('the files of one agent', () => {
+  const files = () => readdirSync(join(directory, 'uploads')).toSorted();
+  const whole = async (name: string, bytes: number, kind: UploadKind, limits = LIMITS) => {
+    const content = randomBytes(bytes);
+    const upload = await create(content, name, kind, limits);
+    if (bytes > 0) await append(upload, 0, content);
+    return upload.upload_id;
+  };
+
+  it('are so many at most, empty ones too: the oldest outputs make room', async () => {
+    const few = { ...LIMITS, uploadAgentFiles: 3 };
+    const made: string[] = [];
+    for (let n = 0; n < 5; n += 1) made.push(await whole(`${n}.txt`, 0, 'output', few));
+    expect(store.list({ agent: 'a1', limit: 10 }).map(({ name }) => name)).toEqual([
+      '4.txt',
+      '3.txt',
+      '2.txt',
+    ]);
+    expect(files()).toEqual(made.slice(2).toSorted());
+  });
+
+  it('are so many bytes at most: as many of the oldest outputs go as have to', async () => {
+    const kept: string[] = [];
+    for (let n = 0; n < 4; n += 1) kept.push(await whole(`${n}.bin`, 250, 'output'));
+    kept.push(await whole('large.bin', 400, 'output'));
+    expect(files()).toEqual(kept.slice(2).toSorted());
+  });
+
+  it('that are documents, or not whole yet, do not make room for anything', async () => {
+    await whole('scan.pdf', 500, 'document');
+    await create(randomBytes(400), 'coming.bin');
+    await whole('old.bin', 100, 'output');
+    expect(await codeOf(create(randomBytes(101), 'too much.bin'))).toBe('507 quota_used_up');
+    // What would not have been enough stays.
+    expect(store.list({ agent: 'a1', limit: 10 }).map(({ name }) => name)).toEqual([
+      'old.bin',
+      'coming.bin',
+      'scan.pdf',
+    ]);
+    await create(randomBytes(100), 'fits.bin');
+    expect(store.list({ agent: 'a1', limit: 10 }).map(({ name }) => name)).toEqual([
+      'fits.bin',
+      'coming.bin',
+      'scan.pdf',
+    ]);
+    const few = { ...LIMITS, uploadAgentFiles: 2 };
+    await store.remove(store.list({ agent: 'a1', limit: 1 })[0]?.upload_id as string);
+    expect(await codeOf(create(Buffer.alloc(0), 'empty.txt', 'document', few))).toBe('507 quota_used_up');
+  });
+
+  it('that nobody knows are swept away', async () => {
+    const kept = await whole('a.bin', 10, 'output');
+    writeFileSync(join(directory, 'uploads', 'ffffffff-0000-4000-8000-000000000000'), 'left by a crash');
+    expect(store.prune(now(), 7)).toBe(0);
+    expect(files()).toEqual([kept]);
   });
 });
