@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock, EventSink, Setback } from '../reconciler/ports.ts';
 import { COMPLETE_FILE } from '../schemas/environment-mark.ts';
 import { isDiskFull } from '../system/disk-full-error.ts';
@@ -99,7 +100,7 @@ export function createBuiltFolders(
     const place: BuildPlace = {
       folder: join(root, name),
       temporary: join(root, `${name}.tmp`),
-      mark: markOf(name),
+      mark: installerMark(root, name),
     };
     const clear = async () =>
       (await Promise.all([removeFolder(place.folder), removeFolder(place.temporary)])).every(Boolean);
@@ -172,7 +173,7 @@ export function createBuiltFolders(
         // Only now, when nobody can hold one: a lock file that is removed while others wait for it would be two.
         if (entry.endsWith('.lock')) await rm(join(root, entry), { force: true });
         if (name !== entry || (await readMark(join(root, name))) !== null) continue;
-        await endLeftInstaller(markOf(name));
+        await endLeftInstaller(installerMark(root, name));
         await removeFolder(join(root, name));
         await removeFolder(join(root, `${name}.tmp`));
         removed += 1;
@@ -217,8 +218,9 @@ export function createBuiltFolders(
   }
 }
 
-function markOf(name: string): string {
-  return `environment-${name}`;
+/** Of this folder alone: the same name is built by every agent of the machine. Deterministic: a next life finds what it left. */
+export function installerMark(root: string, name: string): string {
+  return `environment-${name}-${createHash('sha256').update(resolve(root)).digest('hex').slice(0, 16)}`;
 }
 
 function exists(path: string): Promise<boolean> {

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { installerMark } from '../../executors/built-folders.ts';
 import { removeFolder } from '../../executors/environment-folder.ts';
 import { createInterpreterFinder, type Interpreter } from '../../executors/interpreter.ts';
 import { listProcesses } from '../../executors/process-table.ts';
@@ -249,7 +250,7 @@ describe.each([
         await child.ended();
         const [name] = (await readdir(envs)).filter((entry) => /^[0-9a-f]{16}-[0-9a-f]{8}$/.test(entry));
         const marked = async () =>
-          (await listProcesses(`EDGE_RUN_ID=environment-${name}`)).filter(
+          (await listProcesses(`EDGE_RUN_ID=${installerMark(envs, name as string)}`)).filter(
             (entry) => entry.marked && !entry.zombie,
           );
         expect(await marked()).not.toEqual([]);
