@@ -143,8 +143,7 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   }
 
   /** `started`: the first look of this life; what was due before it was missed. */
-  async function look(started: boolean, signal: AbortSignal): Promise<void> {
-    const now = clock.now().getTime();
+  async function look(now: number, started: boolean, signal: AbortSignal): Promise<void> {
     const flows = deps.flows();
     for (let at = 0; at < flows.length && !signal.aborted; at += AT_ONCE) {
       if (at > 0) await clock.sleep(0, signal);
@@ -175,11 +174,14 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   return {
     async run(signal) {
       for (let started = true; !signal.aborted; started = false) {
-        await look(started, signal).catch((error: unknown) => {
+        const now = clock.now().getTime();
+        await look(now, started, signal).catch((error: unknown) => {
           if (!signal.aborted) deps.onFault(error);
         });
-        const untilMinute = MINUTE_MS - (clock.now().getTime() % MINUTE_MS);
-        await clock.sleep(untilMinute, signal).catch(() => undefined);
+        // The minute after the one that was looked at: a timer that fires a moment early must not cost a whole minute.
+        const next = (Math.floor(now / MINUTE_MS) + 1) * MINUTE_MS;
+        const wait = Math.min(MINUTE_MS, Math.max(0, next - clock.now().getTime()));
+        await clock.sleep(wait, signal).catch(() => undefined);
       }
     },
   };

@@ -75,6 +75,34 @@ describe('a schedule', () => {
     expect(events).toEqual([]);
   });
 
+  it('runs on the minute though its timer fires a moment early, and looking takes a moment', async () => {
+    flows = [schedule()];
+    const early = {
+      ...clock,
+      sleep: (ms: number, signal: AbortSignal) => clock.sleep(ms > 1 ? ms - 1 : ms, signal),
+    };
+    const documents = createStateDocuments(database);
+    const slow = {
+      ...documents,
+      transaction<T>(work: () => T): T {
+        const result = documents.transaction(work);
+        void clock.advance(2);
+        return result;
+      },
+    };
+    const at: string[] = [];
+    await live({
+      clock: early,
+      documents: slow,
+      trigger({ at: time }) {
+        at.push(`${time.toISOString().slice(11, 16)} at ${clock.now().toISOString().slice(11, 16)}`);
+        return null;
+      },
+    });
+    await clock.advance(3 * MINUTE);
+    expect(at).toEqual(['10:01 at 10:01', '10:02 at 10:02', '10:03 at 10:03']);
+  });
+
   it('is in the time zone of the agent, and follows a change of it', async () => {
     timezone = 'Europe/Paris';
     flows = [schedule({ schedule: '0 12 * * *' })];
