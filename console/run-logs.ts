@@ -130,8 +130,10 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
   return {
     append(stream, offset, data, at, logStreamBytes) {
       const file = fileOf(root, stream);
-      const fd = openExisting(file) ?? (offset === 0 ? begin(stream, file, at) : null);
-      if (fd === null) return { kind: 'gap', next: 0 };
+      // A stream begins with its first byte: one that stays empty would be bounded by nothing.
+      const isFirst = offset === 0 && data.byteLength > 0;
+      const fd = openExisting(file) ?? (isFirst ? begin(stream, file, at) : null);
+      if (fd === null) return offset === 0 ? { kind: 'taken', next: 0, added: 0 } : { kind: 'gap', next: 0 };
       try {
         const size = fstatSync(fd).size;
         const end = offset + data.byteLength;

@@ -56,9 +56,11 @@ export const Ack = z.looseObject({
     .optional(),
 });
 export const Goaway = z.looseObject({ after_ms: z.int().min(0), reason: z.string() });
+/** Beyond it nobody could ask for what the attempt printed. */
+const Attempt = z.int().min(1).max(1_000_000);
 export const RunStarted = z.looseObject({
   run_id: Id,
-  attempt: z.int().min(1),
+  attempt: Attempt,
   flow: FlowId,
   version: z.string(),
   at: Timestamp,
@@ -66,7 +68,7 @@ export const RunStarted = z.looseObject({
 export type RunStarted = z.infer<typeof RunStarted>;
 const LogPosition = {
   run_id: Id,
-  attempt: z.int().min(1),
+  attempt: Attempt,
   stream: z.enum(['stdout', 'stderr']),
   offset: z.int().min(0),
 };

@@ -146,6 +146,23 @@ describe('the output of a run', () => {
     expect((await read(runs[0] as string)).status).toBe(404);
   });
 
+  it('that is empty leaves nothing behind', async () => {
+    const run = randomUUID();
+    print(run, 0, '');
+    await acked(run, 0);
+    expect(await readdir(join(running.directory, 'data', 'logs', agent.issuer))).not.toContain(run);
+    const url = `${running.url}/api/agents/${agent.issuer}/runs/${run}/logs`;
+    expect(await (await fetch(url, { headers: key() })).json()).toEqual({ logs: [] });
+    expect((await read(run)).status).toBe(404);
+  });
+
+  it('of an attempt that nobody could read is refused', async () => {
+    const data = { run_id: randomUUID(), attempt: 1_000_001, stream: 'stdout', offset: 0, data: btoa('x') };
+    const id = client.send('edgeflows.run.log', data);
+    const ack = await client.next('edgeflows.ack', (frame) => JSON.stringify(frame.data).includes(id));
+    expect(ack.data).toMatchObject({ refused: [{ id, code: 'body_invalid' }] });
+  });
+
   it('has no way out of its folder, whatever the run is called', async () => {
     for (const run of ['..', '.', 'con', 'A'.repeat(64)]) {
       print(run, 0, run);
