@@ -3,7 +3,7 @@ import type { Chance, Clock, EventSink, ReportSink, RunRecord, RunStore, Version
 import type { AgentRecords } from './records.ts';
 import { createRunEnds } from './run-end.ts';
 import { runEvent, unstarted } from './run-outcome.ts';
-import { createRunQueue } from './run-queue.ts';
+import { createRunQueue, type QueuedRun } from './run-queue.ts';
 import { endLost, type RecoveryDeps, takeUpQueued } from './run-recovery.ts';
 import { createRunRollBacks, type RunRollBack } from './run-roll-back.ts';
 import { createRunStreaks } from './run-streak.ts';
@@ -67,6 +67,8 @@ export interface Dispatcher {
 
 /** Queued runs at most: past it a trigger is refused, not forgotten. */
 const QUEUE_MAX = 10_000;
+/** After a run that could not be begun because of this machine. */
+const AGAIN_AFTER_MS = 5_000;
 
 /**
  * Runs what triggers ask for. What may begin when is decided in run-queue.ts, attempts and retries are in run-work.ts, ends
@@ -80,11 +82,20 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const ends = createRunEnds({
     ...deps,
     streaks,
-    onTurn: (flow, turn) => (turn === 'bad' ? rollBacks.consider(flow) : rollBacks.turnedWell(flow)),
+    onTurn(flow, turn) {
+      // the run has ended, whatever comes of this
+      try {
+        if (turn === 'bad') rollBacks.consider(flow);
+        else rollBacks.turnedWell(flow);
+      } catch (error) {
+        deps.onFault(error);
+      }
+    },
   });
   const work = createRunWork(deps, { queue, ends, next: soon });
   let pumping = false;
-  let draining = false;
+  let pausing = false;
+  const ending = new AbortController();
 
   function submit(request: RunRequestByName): Submission {
     const runId = request.runId ?? chance.uuidv7();
@@ -170,21 +181,38 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   }
 
   function pump(): void {
-    while (!draining && work.counts().running < deps.settings().concurrency) {
+    while (!pausing && !ending.signal.aborted && work.counts().running < deps.settings().concurrency) {
       const next = queue.next();
       if (next === null) return;
-      const run = runs.get(next.runId);
-      if (run?.state !== 'queued') {
-        queue.release(next.runId);
-        continue;
+      try {
+        begin(next);
+      } catch (error) {
+        queue.putBack(next);
+        pause();
+        throw error;
       }
-      const lease = leaseFor(run);
-      if (typeof lease !== 'string' && lease.spec.lock !== next.lock) {
-        queue.relock(next, lease.spec.lock);
-        continue;
-      }
-      work.begin(run, lease);
     }
+  }
+
+  function begin(next: QueuedRun): void {
+    const run = runs.get(next.runId);
+    if (run?.state !== 'queued') {
+      queue.release(next.runId);
+      return;
+    }
+    const lease = leaseFor(run);
+    if (typeof lease !== 'string' && lease.spec.lock !== next.lock) queue.putBack(next, lease.spec.lock);
+    else work.begin(run, lease);
+  }
+
+  /** The store cannot be written, or not read: what is next would fare as this one did. */
+  function pause(): void {
+    pausing = true;
+    const over = () => {
+      pausing = false;
+      soon();
+    };
+    clock.sleep(AGAIN_AFTER_MS, ending.signal).then(over, () => {});
   }
 
   function leaseFor(run: RunRecord): RunLease | string {
@@ -233,7 +261,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     settingsChanged: soon,
     cancelRunning: () => work.endAll(),
     async drain() {
-      draining = true;
+      ending.abort(new Error('the agent ends'));
       work.stop();
       await work.idle();
       await rollBacks.idle();

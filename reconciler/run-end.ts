@@ -27,7 +27,7 @@ export interface RunEndParts {
  * one event and an answer to whoever waits.
  */
 export interface RunEnds {
-  /** Ends a run that is in the store. Throws when the store cannot be written; nothing has happened then. */
+  /** Ends a run that is in the store, once. Throws when the store cannot be written; nothing has happened then. */
   finish(runId: string, result: RunEndResult, event?: RunEventReason): void;
   /** Puts a run in the store that has ended before it was queued. Throws likewise. */
   record(run: RunRecord, result: RunEndResult, event?: RunEventReason): void;
@@ -82,6 +82,7 @@ export function createRunEnds(parts: RunEndParts): RunEnds {
   return {
     finish(runId, result, event = ENDED[result.status]) {
       const run = runs.get(runId) as RunRecord;
+      if (run.finished_at !== null) return;
       end(run, result, event, () => runs.update(runId, endOf(result)));
     },
     record(run, result, event = ENDED[result.status]) {

@@ -17,8 +17,8 @@ export interface RunQueue {
   addParked(run: QueuedRun): void;
   /** The oldest whose flow is idle and whose lock is free; both are its own from now on. Null when nobody may begin. */
   next(): QueuedRun | null;
-  /** It needs another lock than was known: back to its place in the queue. */
-  relock(run: QueuedRun, lock: string | null): void;
+  /** It has not begun after all, or needs another lock than was known: back to its place in the queue. */
+  putBack(run: QueuedRun, lock?: string | null): void;
   /** It waits for another attempt: its lock is free, its flow still its own. */
   park(runId: string): void;
   /** A parked one waits for its turn again, in its old place. False when it is not parked. */
@@ -69,7 +69,7 @@ export function createRunQueue(): RunQueue {
     if (lock !== null && locks.get(lock) === runId) locks.delete(lock);
   };
   /** The one that has begun goes back to the head of its flow. */
-  const putBack = (lane: Lane, entry: Entry) => {
+  const goBack = (lane: Lane, entry: Entry) => {
     unlock(entry.runId, entry.lock);
     lane.begun = null;
     lane.waiting.unshift(entry);
@@ -111,11 +111,11 @@ export function createRunQueue(): RunQueue {
       if (entry.lock !== null) locks.set(entry.lock, entry.runId);
       return entry;
     },
-    relock({ runId }, lock) {
+    putBack({ runId }, lock) {
       const found = begunOf(runId);
       if (found === null) return;
       unlock(runId, found.entry.lock);
-      putBack(found.lane, { ...found.entry, lock });
+      goBack(found.lane, lock === undefined ? found.entry : { ...found.entry, lock });
     },
     park(runId) {
       const found = begunOf(runId);
@@ -126,7 +126,7 @@ export function createRunQueue(): RunQueue {
     unpark(runId) {
       const found = begunOf(runId);
       if (!parked.delete(runId) || found === null) return false;
-      putBack(found.lane, found.entry);
+      goBack(found.lane, found.entry);
       return true;
     },
     release(runId) {

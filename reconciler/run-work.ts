@@ -1,10 +1,11 @@
 import type { Chance, Clock, EventSink, RunListener, RunRecord, RunResult, RunStore } from './ports.ts';
-import { type AttemptParts, beginAttempt, retryDelayMs } from './run-attempt.ts';
+import { type AttemptParts, beginAttempt, type LeasedRun, retryDelayMs } from './run-attempt.ts';
 import type { RunEnds } from './run-end.ts';
 import { runEvent, unstarted } from './run-outcome.ts';
 import type { RunQueue } from './run-queue.ts';
 import type { RunLease } from './run-version.ts';
 import { traceparent } from './traceparent.ts';
+import { writeAgain } from './write-again.ts';
 
 export interface RunWorkDeps extends AttemptParts {
   readonly runs: RunStore;
@@ -15,13 +16,19 @@ export interface RunWorkDeps extends AttemptParts {
   readonly listener?: RunListener;
   /** Output that an unfinished attempt left on disk, kept and redacted already. */
   readonly salvage: (runId: string, attempt: number) => Promise<{ stdout: Uint8Array; stderr: Uint8Array }>;
-  /** A run whose end could not be written; it stays as it is until the next start takes it up. */
+  /** A run could not be written down. That is tried again, until the agent ends; the next start takes up what is on disk then. */
   readonly onFault: (error: unknown) => void;
 }
 
-/** Runs that have begun: under way, or between two attempts. */
+/**
+ * Runs that have begun: under way, or between two attempts. One whose end cannot be written yet counts as under way: it keeps
+ * its slot, so that neither results in memory nor runs that fail one after another become more and more.
+ */
 export interface RunWork {
-  /** One attempt; then the end, or the wait for another one. A text says why the run cannot be made. */
+  /**
+   * One attempt; then the end, or the wait for another one. A text says why the run cannot be made. Throws when the store
+   * cannot be written; nothing has happened then.
+   */
   begin(run: RunRecord, lease: RunLease | string): void;
   /** A run that the queue has parked gets its next attempt after `waitMs`. */
   retryIn(runId: string, waitMs: number): void;
@@ -54,15 +61,19 @@ export function createRunWork(
   /** Between two attempts. */
   const retries = new Map<string, AbortController>();
   const working = new Set<Promise<void>>();
-  let stopped = false;
+  const stopping = new AbortController();
+  const written = (write: () => void) => writeAgain(write, deps, stopping.signal);
 
   /** Does not reject. Whatever becomes of a run, its place is free afterwards. */
   function track(runId: string, work: () => Promise<void>): void {
     const done = work()
       .catch((error: unknown) => {
         free(runId);
-        ends.give(runId, error);
-        deps.onFault(error);
+        const found = error instanceof Error ? error.message : String(error);
+        const message = `run ${runId} could not be written down before the agent ended; the next start reports it as lost, or has it again: ${found}`;
+        const fault = new Error(message, { cause: error });
+        ends.give(runId, fault);
+        deps.onFault(fault);
       })
       .finally(() => {
         working.delete(done);
@@ -71,23 +82,20 @@ export function createRunWork(
     working.add(done);
   }
 
-  async function carryOut(run: RunRecord, lease: RunLease | string, entry: Live): Promise<void> {
-    const outcome = await attempt(run, lease, entry).catch((error: unknown) => {
+  async function carryOut(runId: string, run: LeasedRun | string, entry: Live): Promise<void> {
+    const outcome = await attempt(run, entry).catch((error: unknown) => {
       const found = error instanceof Error ? error.message : String(error);
       const message = `the agent could not carry out the run: ${found}`;
       return { result: unstarted(message, clock.now()), again: false };
     });
-    if (outcome.again) park(run.run_id, outcome.result);
-    else conclude(run.run_id, outcome.result, entry.cancelled);
+    await written(() => {
+      if (outcome.again && entry.cancelled === null) park(runId, outcome.result);
+      else conclude(runId, outcome.result, entry.cancelled);
+    });
   }
 
-  /** One attempt: its result, and whether another one follows. */
-  async function attempt(
-    before: RunRecord,
-    lease: RunLease | string,
-    entry: Live,
-  ): Promise<{ result: RunResult; again: boolean }> {
-    if (typeof lease === 'string') return { result: unstarted(lease, clock.now()), again: false };
+  /** The run as it is on disk from now on. */
+  function begun(before: RunRecord, lease: RunLease): LeasedRun {
     const change = {
       ...lease,
       state: 'running',
@@ -99,12 +107,20 @@ export function createRunWork(
       next_attempt_at: null,
     } as const;
     runs.update(before.run_id, change);
-    const run = { ...before, ...change };
+    return { ...before, ...change };
+  }
+
+  /** One attempt: its result, and whether another one follows. A text says why there cannot be any. */
+  async function attempt(
+    run: LeasedRun | string,
+    entry: Live,
+  ): Promise<{ result: RunResult; again: boolean }> {
+    if (typeof run === 'string') return { result: unstarted(run, clock.now()), again: false };
     const handle = await beginAttempt(deps, run);
     if (typeof handle === 'string') return { result: unstarted(handle, clock.now()), again: false };
     entry.handle = handle;
     if (entry.cancelled !== null) handle.cancel();
-    runs.update(run.run_id, { process: handle.process });
+    note(run.run_id, handle.process);
     events.emit(runEvent('RunStarted', run, `attempt ${run.attempt} is started`));
     const { run_id, flow, version } = run;
     const at = clock.now().toISOString();
@@ -113,6 +129,15 @@ export function createRunWork(
     entry.handle = null;
     const failed = result.status === 'failed' || result.status === 'timed_out';
     return { result, again: failed && run.attempt <= run.spec.retries && entry.cancelled === null };
+  }
+
+  /** Helps the next start to end it after a crash; what has begun goes on without. */
+  function note(runId: string, process: RunRecord['process']): void {
+    try {
+      runs.update(runId, { process });
+    } catch (error) {
+      deps.onFault(error);
+    }
   }
 
   function conclude(runId: string, result: RunResult, cancelled: string | null): void {
@@ -139,7 +164,7 @@ export function createRunWork(
   }
 
   function retryIn(runId: string, waitMs: number): void {
-    if (stopped) return;
+    if (stopping.signal.aborted) return;
     const stop = new AbortController();
     retries.set(runId, stop);
     const due = () => {
@@ -156,8 +181,10 @@ export function createRunWork(
     const attempts = runs.get(runId)?.attempt ?? 1;
     const reason = `${why === '' ? 'cancelled' : why} while it waited for attempt ${attempts + 1}`;
     const output = await deps.salvage(runId, attempts);
-    ends.finish(runId, { ...unstarted(reason, clock.now(), 'cancelled'), ...output });
-    free(runId);
+    await written(() => {
+      ends.finish(runId, { ...unstarted(reason, clock.now(), 'cancelled'), ...output });
+      free(runId);
+    });
   }
 
   /** In one go with its end: whoever hears of that finds it gone. */
@@ -167,10 +194,11 @@ export function createRunWork(
   }
 
   return {
-    begin(run, lease) {
+    begin(before, lease) {
+      const run = typeof lease === 'string' ? lease : begun(before, lease);
       const entry: Live = { cancelled: null, handle: null };
-      live.set(run.run_id, entry);
-      track(run.run_id, () => carryOut(run, lease, entry));
+      live.set(before.run_id, entry);
+      track(before.run_id, () => carryOut(before.run_id, run, entry));
     },
     retryIn,
     has: (runId) => live.has(runId) || retries.has(runId),
@@ -194,7 +222,7 @@ export function createRunWork(
       }
     },
     stop() {
-      stopped = true;
+      stopping.abort(new Error('the agent ends'));
       for (const stop of retries.values()) stop.abort(new Error('the agent ends'));
       retries.clear();
     },
