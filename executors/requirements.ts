@@ -107,7 +107,8 @@ function readLine(line: string): Requirement | 'needless' | { expected: string; 
   }
   const [head = '', ...hashes] = line.split(/ --hash[= ]/);
   const [pinned = '', ...marker] = head.split(';');
-  const [named = '', version = ''] = pinned.split(/={2,3}/).map((part) => part.trim());
+  const [named = '', ...versions] = pinned.split(/={2,3}/).map((part) => part.trim());
+  const version = versions.length === 1 ? (versions[0] as string) : '';
   const [name = '', ...extras] = named.split(/(?=\[)/).map((part) => part.trim());
   if (!NAME.test(name) || extras.some((extra) => !EXTRAS.test(extra)))
     return { expected: 'name==version --hash=…', found: `"${shown}"` };
@@ -120,7 +121,8 @@ function readLine(line: string): Requirement | 'needless' | { expected: string; 
       found: `"${wrong.slice(0, 120)}"`,
     };
   const condition = marker.join(';').trim();
-  if (condition !== '' && !MARKER.test(condition))
+  // What looks like an option may be one to pip.
+  if (condition !== '' && (!MARKER.test(condition) || /(?:^| )-/.test(condition)))
     return { expected: `a condition as PEP 508 has them for ${name}`, found: `"${condition.slice(0, 120)}"` };
   return {
     name: normalisedName(name),

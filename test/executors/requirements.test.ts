@@ -75,6 +75,8 @@ Typing.Extensions[a, b]==4.1+local ; python_version < "3.12" and sys_platform !=
     ['requests', 'requests==<version>'],
     [`requests>=2 --hash=${HASH}`, 'name==version'],
     [`requests==2.* --hash=${HASH}`, 'requests==<version>'],
+    [`requests==2.32.0==2.33.0 --hash=${HASH}`, 'requests==<version>'],
+    [`x==1 ; python_version>"3" --config-settings=a=b --hash=${HASH}`, 'a condition as PEP 508'],
     ['requests==2.32.0 --hash=md5:0123', 'sha256:<64 hex digits>'],
     [`requests @ https://evil.example/r.whl --hash=${HASH}`, 'name==version'],
     [`./r.whl --hash=${HASH}`, 'name==version'],
