@@ -52,6 +52,12 @@ it('says what the system says when nobody listens, with a path or without', asyn
   expect(await probePort(port, '/200', 10_000, never)).toBe('GET /200: ECONNREFUSED');
 });
 
+it.each(['/a b', '/日本'])('says so when %s cannot be asked for', async (path) => {
+  expect(await probePort(await listening(), path, 10_000, never)).toBe(
+    `GET ${path}: ERR_UNESCAPED_CHARACTERS`,
+  );
+});
+
 it('ends when it is not wanted any more', async () => {
   const port = await listening();
   const stopped = new AbortController();

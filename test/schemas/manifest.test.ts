@@ -50,6 +50,10 @@ describe('manifest v2', () => {
     expect(faults(manifest({ ...flow, shedule: '* * * * *' }))[0]).toContain('shedule');
     expect(faults({ ...manifest(flow), extra: 1 })[0]).toContain('extra');
   });
+  it.each(['health', '/a b', '/日本'])('refuses to ask a service for %s', (path) => {
+    for (const service of [{ ready: path }, { live: path }])
+      expect(faults(manifest({ ...flow, service }))[0]).toContain('such as /health');
+  });
   it('refuses an id given twice', () => {
     expect(faults(manifest(flow, flow))).toEqual(['expected each flow id once, found "invoice-bot" again']);
   });
