@@ -157,6 +157,9 @@ const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX uploads_once ON uploads (agent_id, sha256, name, coalesce(run_id, ''));
   CREATE INDEX uploads_by_agent ON uploads (agent_id, created_at);
   `,
+  `
+  CREATE INDEX run_logs_by_age ON run_logs (updated_at);
+  `,
 ];
 
 export interface ConsoleDatabase {

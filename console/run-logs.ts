@@ -63,7 +63,10 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
   const { sql } = database;
   /** Streams written since the last `settle`: their size, and when. */
   const written = new Map<string, { readonly stream: LogStream; bytes: number; at: Date }>();
+  /** Bytes of all rows, kept up to date by what is noted and dropped: adding up millions of rows takes seconds. */
   let total: number | null = null;
+  const addUp = () =>
+    (sql.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM run_logs').get() as { n: number }).n;
 
   const touch = (stream: LogStream, bytes: number, at: Date) => {
     const key = keyOf(stream);
@@ -76,16 +79,22 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
     written.set(key, { stream, bytes, at });
   };
 
-  const noteSizes = () => {
-    if (written.size === 0) return;
-    const update = sql.prepare(
-      'UPDATE run_logs SET bytes = ?, updated_at = ? WHERE agent_id = ? AND run_id = ? AND attempt = ? AND stream = ?',
-    );
+  /** By how many bytes the rows have grown. */
+  const noteSizes = (): number => {
+    const where = 'WHERE agent_id = ? AND run_id = ? AND attempt = ? AND stream = ?';
+    const before = sql.prepare(`SELECT bytes FROM run_logs ${where}`);
+    const update = sql.prepare(`UPDATE run_logs SET bytes = ?, updated_at = ? ${where}`);
+    let grown = 0;
     database.transaction(() => {
       for (const { stream, bytes, at } of written.values()) {
-        update.run(bytes, at.toISOString(), stream.agent_id, stream.run_id, stream.attempt, stream.stream);
+        const key = [stream.agent_id, stream.run_id, stream.attempt, stream.stream];
+        const row = before.get(...key) as { bytes: number } | undefined;
+        if (row === undefined) continue;
+        update.run(bytes, at.toISOString(), ...key);
+        grown += bytes - row.bytes;
       }
     });
+    return grown;
   };
 
   /** The row first: a file without one would never be pruned. */
@@ -114,18 +123,33 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
     });
   };
 
-  /** The oldest streams after the newest that fit. */
-  const beyond = (where: string, bytes: number, count: number, agentId?: string) =>
+  /** Of one agent, the oldest streams after the newest that fit. */
+  const beyond = (agentId: string, bytes: number, count: number) =>
     sql
       .prepare(
         `SELECT agent_id, run_id, attempt, stream, bytes, updated_at FROM (
-           SELECT *, sum(bytes) OVER newest AS total, row_number() OVER newest AS place FROM run_logs WHERE ${where}
+           SELECT *, sum(bytes) OVER newest AS total, row_number() OVER newest AS place FROM run_logs WHERE agent_id = ?
            WINDOW newest AS (ORDER BY updated_at DESC, run_id DESC, attempt DESC, stream))
          WHERE (total > ? AND place > 1) OR place > ?`,
       )
-      .all(...(agentId === undefined ? [] : [agentId]), bytes, count) as unknown as (LogRow & {
-      agent_id: string;
-    })[];
+      .all(agentId, bytes, count) as unknown as (LogRow & { agent_id: string })[];
+
+  /** As many of the oldest streams of all as have so many bytes together, by the index on their age. */
+  const oldest = (bytes: number) => {
+    const rows: (LogRow & { agent_id: string })[] = [];
+    let freed = 0;
+    const byAge = sql
+      .prepare(
+        'SELECT agent_id, run_id, attempt, stream, bytes, updated_at FROM run_logs ORDER BY updated_at, agent_id, run_id, attempt, stream',
+      )
+      .iterate() as unknown as Iterable<LogRow & { agent_id: string }>;
+    for (const row of byAge) {
+      if (freed >= bytes) break;
+      freed += row.bytes;
+      rows.push(row);
+    }
+    return rows;
+  };
 
   return {
     append(stream, offset, data, at, logStreamBytes) {
@@ -178,21 +202,20 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
       }
     },
     settle({ keepAgentLogBytes, keepAgentLogStreams, keepLogBytes }) {
-      noteSizes();
+      if (written.size === 0 && total !== null) return 0;
+      const grown = noteSizes();
       const agents = new Set([...written.values()].map(({ stream }) => stream.agent_id));
-      const changed = written.size > 0;
       written.clear();
-      if (!changed && total !== null) return 0;
-      const gone = [...agents].flatMap((agentId) =>
-        beyond('agent_id = ?', keepAgentLogBytes, keepAgentLogStreams, agentId),
-      );
+      total = total === null ? addUp() : total + grown;
+      const gone = [...agents].flatMap((agentId) => beyond(agentId, keepAgentLogBytes, keepAgentLogStreams));
       drop(gone);
-      const sum = sql.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM run_logs').get() as { n: number };
-      total = sum.n;
+      total -= gone.reduce((sum, { bytes }) => sum + bytes, 0);
       if (total <= keepLogBytes) return gone.length;
-      const oldest = beyond('1 = 1', Math.floor(keepLogBytes * 0.9), Number.MAX_SAFE_INTEGER);
-      drop(oldest);
-      return gone.length + oldest.length;
+      const old = oldest(total - Math.floor(keepLogBytes * 0.9));
+      drop(old);
+      // Once in a while, so that what went unheard (a drop that failed halfway) is made good.
+      total = addUp();
+      return gone.length + old.length;
     },
   };
 }
