@@ -65,6 +65,7 @@ export function createReporting(inputs: ReportingInputs): Reporting {
   const uploads = createUploads({
     settings: () => ({ config: config(), paths: inputs.paths() }),
     queue,
+    others: inputs.state.others,
     events,
     clock,
     log,

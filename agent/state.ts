@@ -6,6 +6,7 @@ import type { AgentConfig } from '../schemas/agent-config.ts';
 import { createCommandStore } from '../store/command-store.ts';
 import { openDatabase } from '../store/database.ts';
 import { createStateDocuments } from '../store/documents.ts';
+import { type OtherTenants, serveTenant } from '../store/other-tenants.ts';
 import { createReportQueue } from '../store/report-queue.ts';
 import { createRunStore } from '../store/run-store.ts';
 import { stateSince } from '../store/state-since.ts';
@@ -20,6 +21,8 @@ export interface AgentState {
   readonly runs: RunStore;
   readonly queue: ReportQueue;
   readonly commands: CommandStore;
+  /** What is set aside of tenants that agent.yaml named before. */
+  readonly others: OtherTenants;
   /** When this state began: commands issued before it are refused. */
   readonly since: Date;
   close(): void;
@@ -33,6 +36,7 @@ export async function openAgentState(
 ): Promise<AgentState> {
   await openStateFolder(paths, config);
   const database = openDatabase(paths.database);
+  const others = serveTenant(database, config.tenant);
   const documents = createStateDocuments(database);
   const ofTenant = tenantDocuments(documents, config.tenant);
   const records = createAgentRecords(ofTenant);
@@ -43,6 +47,7 @@ export async function openAgentState(
     runs: createRunStore(database),
     queue: createReportQueue(database),
     commands: createCommandStore(database),
+    others,
     since: stateSince(documents, clock.now()),
     close() {
       records.flush();

@@ -9,6 +9,7 @@ import {
 } from '../schemas/upload.ts';
 import { UPLOADS_MAX, type UploadOptions } from '../sinks/outbox.ts';
 import { aboutRun, type UploadRefused } from '../sinks/upload-sender.ts';
+import type { OtherTenants } from '../store/other-tenants.ts';
 import type { Log } from '../system/log.ts';
 import { readRange } from '../system/regular-file.ts';
 import { createUploadFiles, digestOf, refused, type UploadSettings } from './upload-files.ts';
@@ -45,13 +46,15 @@ export interface Uploads {
 export function createUploads(options: {
   readonly settings: () => UploadSettings;
   readonly queue: ReportQueue;
+  /** Their copies lie beside those of this tenant. */
+  readonly others: Pick<OtherTenants, 'awaitsUpload'>;
   readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;
   /** Something new is in the queue; `asked` by a person, who does not wait for a backoff. */
   readonly queued: (asked: boolean) => void;
 }): Uploads {
-  const { settings, queue, events, clock, log } = options;
+  const { settings, queue, others, events, clock, log } = options;
   const files = createUploadFiles(settings);
   const rules = createUploadRules(settings);
   /** Bytes known to have arrived, of what is under way. */
@@ -68,6 +71,8 @@ export function createUploads(options: {
   const tell = (job: { run_id: string | null; flow: string | null }, message: string) => {
     events.emit({ severity: 'warning', reason: 'FileUploadRefused', message, ...aboutRun(job) });
   };
+
+  const isAwaited = (id: string) => queue.find('upload', `file/${id}`) !== null || others.awaitsUpload(id);
 
   const enqueue = (job: UploadFileJob, asked = false) => {
     const key = `file/${job.upload_id}`;
@@ -196,7 +201,7 @@ export function createUploads(options: {
     },
     forget(job) {
       // It may have been asked for again while it was on its way.
-      if (job.kind !== 'document' || queue.find('upload', `file/${job.upload_id}`) !== null) return;
+      if (job.kind !== 'document' || isAwaited(job.upload_id)) return;
       files
         .forget(job.upload_id)
         .catch((error: unknown) => log.warn('A sent copy could not be removed', { error }));
@@ -260,7 +265,7 @@ export function createUploads(options: {
       return old.length;
     },
     async tidy() {
-      await files.tidy((id) => queue.find('upload', `file/${id}`) !== null);
+      await files.tidy(isAwaited);
     },
   };
 }

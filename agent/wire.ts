@@ -323,6 +323,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     store: state.commands,
     actions: createCommandActions({ dispatcher, operations }),
     transaction: documents.transaction,
+    tenant: config().tenant,
     agentId: () => config().agent_id ?? null,
     stateSince: state.since,
     events,

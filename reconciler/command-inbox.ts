@@ -41,6 +41,7 @@ export interface CommandInboxDeps {
   readonly store: CommandStore;
   readonly actions: CommandActions;
   readonly transaction: StateDocuments['transaction'];
+  readonly tenant: string;
   readonly agentId: () => string | null;
   readonly stateSince: Date;
   readonly events: EventSink;
@@ -175,7 +176,11 @@ export function createCommandInbox(deps: CommandInboxDeps): CommandInboxControl 
   /** False when it has to be tried again, because this machine could not write it down. */
   async function carryOut({ command }: StoredCommand): Promise<boolean> {
     try {
-      const outcome = command.action === 'run' ? queueRun(command) : await act(command);
+      const outcome = isOurs(command)
+        ? command.action === 'run'
+          ? queueRun(command)
+          : await act(command)
+        : noteDone(command, notOurs(command));
       if (outcome === null) return false;
       pending -= 1;
       const message = `command ${command.command_id}: ${outcome.message}`;
@@ -186,6 +191,17 @@ export function createCommandInbox(deps: CommandInboxDeps): CommandInboxControl 
       deps.onFault(error);
       return false;
     }
+  }
+
+  /** It was verified when it came; agent.yaml may name another agent since. */
+  function isOurs({ tenant, agent_id }: Command): boolean {
+    return tenant === deps.tenant && agent_id === deps.agentId();
+  }
+
+  function notOurs(command: Command): CommandOutcome {
+    const now = `agent ${deps.agentId() ?? '(none)'} of tenant ${deps.tenant}`;
+    const message = `${describe(command)}: not done: expected a command for ${now}, found one for agent ${command.agent_id} of tenant ${command.tenant}`;
+    return { ok: false, message };
   }
 
   function queueRun(command: Of<'run'>): CommandOutcome {

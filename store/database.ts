@@ -57,6 +57,39 @@ const MIGRATIONS: readonly string[] = [
   // What is asked of thousands of waiting reports is answered without reading their bodies, which lie before the other columns.
   `CREATE INDEX reports_in_order ON reports (kind, id, next_ms, created_ms) WHERE parked IS NULL;
    CREATE INDEX reports_parked ON reports (kind, id) WHERE parked IS NOT NULL;`,
+  // What an agent.yaml that names another tenant must neither do nor send (other-tenants.ts): a column more, and no other difference.
+  `CREATE TABLE runs_of_others (
+     tenant      TEXT NOT NULL,
+     id          INTEGER PRIMARY KEY,
+     run_id      TEXT NOT NULL,
+     flow        TEXT NOT NULL,
+     state       TEXT NOT NULL,
+     finished_ms INTEGER,
+     record      TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE reports_of_others (
+     tenant     TEXT NOT NULL,
+     id         INTEGER PRIMARY KEY,
+     kind       TEXT NOT NULL,
+     key        TEXT NOT NULL,
+     body       TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     attempts   INTEGER NOT NULL,
+     next_ms    INTEGER NOT NULL,
+     last_error TEXT,
+     parked     TEXT
+   ) STRICT;
+   CREATE TABLE commands_of_others (
+     tenant      TEXT NOT NULL,
+     id          INTEGER PRIMARY KEY,
+     command_id  TEXT NOT NULL,
+     command     TEXT NOT NULL,
+     via         TEXT NOT NULL,
+     received_ms INTEGER NOT NULL,
+     expires_ms  INTEGER NOT NULL,
+     done_ms     INTEGER,
+     outcome     TEXT
+   ) STRICT;`,
 ];
 
 export type DatabaseErrorCode = 'schema_newer' | 'not_a_database' | 'unusable';

@@ -301,15 +301,25 @@ describe('another tenant in agent.yaml', () => {
   it('leaves the state of the first one alone', async () => {
     await world.release(manifestV1(world, 'a.tar.gz', helloBundle('a')), { version: 'v1' });
     await world.reconcile();
+    await world.json('trigger', 'default', '--wait');
+    const runs = async () => (await world.json<object[]>('runs')).document;
+    const results = async () => {
+      const { document } = await world.json<{ kind: string; key: string }[]>('retry', '--list');
+      return document.filter(({ kind }) => kind === 'notify').map(({ key }) => key);
+    };
+    const before = { runs: await runs(), results: await results() };
+    expect({ runs: before.runs.length, results: before.results.length }).toEqual({ runs: 1, results: 1 });
     world.writeConfig({ tenant: 'other' });
     const other = await world.reconcile();
     expect({ code: other.code, desired: other.document.source.desired_revision }).toEqual({
       code: 4,
       desired: null,
     });
+    expect({ runs: await runs(), results: await results() }).toEqual({ runs: [], results: [] });
     world.writeConfig();
     const back = await world.reconcile();
     expect({ code: back.code, actions: back.document.actions }).toEqual({ code: 0, actions: [] });
+    expect({ runs: await runs(), results: await results() }).toEqual(before);
   });
 });
 

@@ -34,12 +34,14 @@ let monotonicMs: number;
 let events: EventDraft[];
 let faults: unknown[];
 let asked: string[];
+let agentId: string | null;
 const clock: Clock = { ...createSystemClock(), now: () => now, monotonicMs: () => monotonicMs };
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'inbox-'));
   now = NOW;
   monotonicMs = 0;
+  agentId = AGENT;
   [events, faults, asked] = [[], [], []];
   open();
 });
@@ -80,7 +82,8 @@ function inboxWith(actions: CommandActions = noting(), overStore: CommandStore =
     store: overStore,
     actions,
     transaction: database.transaction,
-    agentId: () => AGENT,
+    tenant: 'acme',
+    agentId: () => agentId,
     stateSince: new Date(0),
     events: { emit: (draft) => events.push(draft) },
     clock,
@@ -200,6 +203,30 @@ describe('after a crash', () => {
     after.start();
     await after.idle();
     expect(asked).toEqual(['run run-c-1', 'run run-c-2', 'run run-c-3']);
+    await after.close();
+  });
+
+  it('what was accepted for another agent is noted and not carried out', async () => {
+    const before = inboxWith();
+    await before.receive(await sign(), 'websocket');
+    await before.receive(
+      signAction({ command_id: 'c-2', action: 'rollback', flow: 'invoice-bot', by: 'Ann', why: 'totals' }),
+      'websocket',
+    );
+    await before.close();
+    agentId = 'agent-two';
+    const after = inboxWith();
+    after.start();
+    await after.idle();
+    expect(asked).toEqual([]);
+    expect(store.pending(10)).toEqual([]);
+    expect(store.get('c-2')?.outcome).toContain(
+      `not done: expected a command for agent agent-two of tenant acme, found one for agent ${AGENT}`,
+    );
+    expect(events.slice(-2)).toMatchObject([
+      { severity: 'warning', reason: 'CommandDone', run_id: 'r-1' },
+      { severity: 'warning', reason: 'CommandDone', flow: 'invoice-bot' },
+    ]);
     await after.close();
   });
 

@@ -44,6 +44,7 @@ export function openTunnelRig(tunnel: Omit<TunnelClient, 'token_file'>, token: s
       rollback: never,
     },
     transaction: database.transaction,
+    tenant: 'acme',
     agentId: () => AGENT,
     stateSince: new Date(0),
     events: { emit: (draft) => events.push(draft) },

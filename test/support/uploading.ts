@@ -54,7 +54,9 @@ export function openUploading(options: {
     clock,
     authorize,
     uploads({ queue, events, client, log, queued }) {
-      uploads = createUploads({ settings: () => ({ config, paths }), queue, events, clock, log, queued });
+      const settings = () => ({ config, paths });
+      const others = { awaitsUpload: () => false };
+      uploads = createUploads({ settings, queue, others, events, clock, log, queued });
       const call = createUploadCall({ client, authorize, clock });
       const { consent } = uploads;
       const pieceBytes = options.pieceBytes ?? 64 * 1_024;
