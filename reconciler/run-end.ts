@@ -1,11 +1,9 @@
 import type { RunReport, RunStatus } from '../schemas/run.ts';
 import type { EventSink, ReportSink, RunListener, RunRecord, RunResult, RunStore } from './ports.ts';
 import type { AgentRecords } from './records.ts';
+import { createRememberedReports } from './remembered-reports.ts';
 import { ENDED, type RunEventReason, reportOf, runEvent, unstarted } from './run-outcome.ts';
 import type { RunStreaks } from './run-streak.ts';
-
-/** Reports of finished runs that are kept for those who ask a moment later. */
-const REMEMBERED = 100;
 
 export type RunEndResult = Omit<RunResult, 'status'> & { readonly status: RunStatus };
 
@@ -40,7 +38,7 @@ export interface RunEnds {
 export function createRunEnds(parts: RunEndParts): RunEnds {
   const { runs } = parts;
   const waiting = new Map<string, PromiseWithResolvers<RunReport>[]>();
-  const remembered = new Map<string, RunReport>();
+  const remembered = createRememberedReports();
 
   const takeWaiters = (runId: string) => {
     const waiters = waiting.get(runId) ?? [];
@@ -66,17 +64,18 @@ export function createRunEnds(parts: RunEndParts): RunEnds {
 
   function tell(report: RunReport): void {
     parts.listener?.completed(report);
-    remembered.set(report.run_id, report);
-    if (remembered.size > REMEMBERED) remembered.delete(remembered.keys().next().value as string);
+    remembered.add(report);
     for (const waiter of takeWaiters(report.run_id)) waiter.resolve(report);
   }
 
   async function recall(run: RunRecord, finishedAt: string): Promise<RunReport> {
+    const known = remembered.get(run.run_id);
     const output = await parts.salvage(run.run_id, Math.max(1, run.attempt));
     const { state, exit_code: exitCode, reason } = run;
     const status = state === 'queued' || state === 'running' ? 'lost' : state;
     const result = { ...unstarted('', new Date(finishedAt)), ...output, status, exitCode, reason };
-    return reportOf(run, result);
+    const read = reportOf(run, result);
+    return known === null ? read : { ...known.report, stdout: read.stdout, stderr: read.stderr };
   }
 
   return {
@@ -89,8 +88,8 @@ export function createRunEnds(parts: RunEndParts): RunEnds {
       end(run, result, event, () => runs.insert({ ...run, ...endOf(result) }));
     },
     wait(runId) {
-      const report = remembered.get(runId);
-      if (report !== undefined) return Promise.resolve(report);
+      const known = remembered.get(runId);
+      if (known?.text === true) return Promise.resolve(known.report);
       const run = runs.get(runId);
       if (run === null) return Promise.reject(new Error(`expected the id of a run, found "${runId}"`));
       if (run.finished_at !== null) return recall(run, run.finished_at);

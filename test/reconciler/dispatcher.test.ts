@@ -105,6 +105,22 @@ describe('the queue', () => {
     await expect(after.wait('nothing')).rejects.toThrow('found "nothing"');
   });
 
+  it('keeps no output that is large: it is read from disk for those who ask after the end', async () => {
+    bench.activate({ id: 'a' });
+    const dispatcher = bench.dispatcher();
+    const a = queued(trigger(dispatcher, 'a'));
+    await bench.settle();
+    const atOnce = dispatcher.wait(a);
+    const facts = {
+      truncated: { stdout: 5, stderr: 0 },
+      outputs: [{ name: 'invoice.pdf', size: 1, sha256: DIGEST.a }],
+    };
+    const stdout = new Uint8Array(100_000).fill(120);
+    bench.running.get(a)?.end({ ...SUCCESS, ...facts, stdout });
+    expect(await atOnce).toMatchObject({ ...facts, stdout: 'x'.repeat(100_000) });
+    expect(await dispatcher.wait(a)).toMatchObject({ ...facts, status: 'succeeded', stdout: 'kept' });
+  });
+
   it('records and reports a run that cannot be queued, once', () => {
     const dispatcher = bench.dispatcher();
     const request = {
