@@ -36,7 +36,7 @@ function connection(port: number, limit: AbortSignal): Promise<string | null> {
       socket.destroy();
       resolve(null);
     });
-    socket.on('error', (error) => resolve(sentence(error)));
+    socket.on('error', (error) => resolve(sentence(error, port)));
     limit.addEventListener('abort', () => socket.destroy(new Error('stopped')), { once: true });
   });
 }
@@ -50,14 +50,16 @@ function answer(port: number, path: string, limit: AbortSignal): Promise<string 
         const { statusCode: code = 0 } = response;
         resolve(code >= 200 && code < 400 ? null : `expected 2xx or 3xx, found ${code}`);
       });
-      request.on('error', (error) => resolve(sentence(error)));
+      request.on('error', (error) => resolve(sentence(error, port)));
     } catch (error) {
       // A path that cannot be asked for, of a version that was taken before manifests refused it.
-      resolve(sentence(error as Error));
+      resolve(sentence(error as Error, port));
     }
   });
 }
 
-function sentence(error: NodeJS.ErrnoException): string {
+function sentence(error: NodeJS.ErrnoException, port: number): string {
+  if (error.code === 'ECONNREFUSED')
+    return `nothing listens on 127.0.0.1:${port}; listen on the port of the variable PORT`;
   return error.code ?? error.message;
 }

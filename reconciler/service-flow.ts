@@ -167,7 +167,7 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
         'ServiceBroken',
         `${sentence}; ${failures} failures in a row, the next try is in an hour, at a new version, or by "edge-agent retry ${flow}"`,
       );
-    } else emit(on, 'ServiceFailed', sentence);
+    } else emit(on, 'ServiceFailed', `${sentence}; "edge-agent logs service-${flow}" shows what it printed`);
     if (waiting.length === 0) return;
     waiters = waiters.filter((waiter) => waiter.track !== on);
     // whoever asked decides what comes now; until then what ran before goes on

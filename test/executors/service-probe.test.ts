@@ -46,10 +46,11 @@ it('takes a connection where no path is named', async () => {
   expect(await probePort(await listening(), null, 10_000, never)).toBeNull();
 });
 
-it('says what the system says when nobody listens, with a path or without', async () => {
+it('says where nothing listens and how the port is given, with a path or without', async () => {
   const port = await freeLoopbackPort();
-  expect(await probePort(port, null, 10_000, never)).toBe('ECONNREFUSED');
-  expect(await probePort(port, '/200', 10_000, never)).toBe('GET /200: ECONNREFUSED');
+  const nothing = `nothing listens on 127.0.0.1:${port}; listen on the port of the variable PORT`;
+  expect(await probePort(port, null, 10_000, never)).toBe(nothing);
+  expect(await probePort(port, '/200', 10_000, never)).toBe(`GET /200: ${nothing}`);
 });
 
 it.each(['/a b', '/日本'])('says so when %s cannot be asked for', async (path) => {

@@ -193,7 +193,7 @@ describe('services that are kept', () => {
 
   it.each([
     ['ends', CRASHING, /v2 ended before it was ready: exit code 1 \(no database\)/],
-    ['never gets ready', NEVER_READY, /v2 was not ready within 600ms: GET \/health: ECONNREFUSED/],
+    ['never gets ready', NEVER_READY, /v2 was not ready within 600ms: GET \/health: nothing listens on 127/],
   ])('keeps what ran when the next version %s, and says why', async (_, source, why) => {
     const keeper = keep();
     keeper.apply([await version('v1', SERVER)]);
