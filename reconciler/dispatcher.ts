@@ -3,11 +3,12 @@ import type { Chance, Clock, EventSink, ReportSink, RunRecord, RunStore, Version
 import type { AgentRecords } from './records.ts';
 import { createRunEnds } from './run-end.ts';
 import { runEvent, unstarted } from './run-outcome.ts';
-import { createRunQueue, type QueuedRun } from './run-queue.ts';
+import { createRunQueue } from './run-queue.ts';
 import { endLost, type RecoveryDeps, takeUpQueued } from './run-recovery.ts';
 import { createRunRollBacks, type RunRollBack } from './run-roll-back.ts';
 import { createRunStreaks } from './run-streak.ts';
-import { heldLease, leaseOf, type RunLease, type RunVersion, runVersion } from './run-version.ts';
+import { createRunTurns } from './run-turns.ts';
+import { leaseOf, type RunVersion, runVersion } from './run-version.ts';
 import { createRunWork, type RunWorkDeps } from './run-work.ts';
 
 export interface DispatcherDeps extends RunWorkDeps, RecoveryDeps {
@@ -67,12 +68,10 @@ export interface Dispatcher {
 
 /** Queued runs at most: past it a trigger is refused, not forgotten. */
 const QUEUE_MAX = 10_000;
-/** After a run that could not be begun because of this machine. */
-const AGAIN_AFTER_MS = 5_000;
 
 /**
- * Runs what triggers ask for. What may begin when is decided in run-queue.ts, attempts and retries are in run-work.ts, ends
- * in run-end.ts, what a crash left in run-recovery.ts.
+ * Runs what triggers ask for. What may begin when is decided in run-queue.ts, and begins in run-turns.ts; attempts and retries
+ * are in run-work.ts, ends in run-end.ts, what a crash left in run-recovery.ts.
  */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const { runs, records, clock, chance, events } = deps;
@@ -92,10 +91,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       }
     },
   });
-  const work = createRunWork(deps, { queue, ends, next: soon });
-  let pumping = false;
-  let pausing = false;
-  const ending = new AbortController();
+  const turns = createRunTurns(deps, queue, () => work);
+  const work = createRunWork(deps, { queue, ends, next: turns.soon });
 
   function submit(request: RunRequestByName): Submission {
     const runId = request.runId ?? chance.uuidv7();
@@ -122,7 +119,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
         const waits = `${queue.size} before it`;
         events.emit(runEvent('RunQueued', { ...run, revision: chosen.revision }, waits));
         queue.add({ runId, flow: request.flow, lock: spec.lock });
-        soon();
+        turns.soon();
       });
       for (const id of replaced) end(id, `replaced by run ${runId}`);
     });
@@ -166,62 +163,6 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     };
   }
 
-  /** Once for a whole burst of triggers. */
-  function soon(): void {
-    if (pumping) return;
-    pumping = true;
-    queueMicrotask(() => {
-      pumping = false;
-      try {
-        pump();
-      } catch (error) {
-        deps.onFault(error);
-      }
-    });
-  }
-
-  function pump(): void {
-    while (!pausing && !ending.signal.aborted && work.counts().running < deps.settings().concurrency) {
-      const next = queue.next();
-      if (next === null) return;
-      try {
-        begin(next);
-      } catch (error) {
-        queue.putBack(next);
-        pause();
-        throw error;
-      }
-    }
-  }
-
-  function begin(next: QueuedRun): void {
-    const run = runs.get(next.runId);
-    if (run?.state !== 'queued') {
-      queue.release(next.runId);
-      return;
-    }
-    const lease = leaseFor(run);
-    if (typeof lease !== 'string' && lease.spec.lock !== next.lock) queue.putBack(next, lease.spec.lock);
-    else work.begin(run, lease);
-  }
-
-  /** The store cannot be written, or not read: what is next would fare as this one did. */
-  function pause(): void {
-    pausing = true;
-    const over = () => {
-      pausing = false;
-      soon();
-    };
-    clock.sleep(AGAIN_AFTER_MS, ending.signal).then(over, () => {});
-  }
-
-  function leaseFor(run: RunRecord): RunLease | string {
-    const held = heldLease(run);
-    if (held !== null) return held;
-    const chosen = runVersion(deps, run.flow, run.path === null ? undefined : (run.version ?? undefined));
-    return typeof chosen === 'string' ? chosen : leaseOf(chosen);
-  }
-
   /** Ends a run wherever it is, with the transaction under way; false when it is nowhere. `why` is empty for a cancel by hand. */
   function end(runId: string, why: string): boolean {
     const run = work.has(runId) || queue.waits(runId) ? runs.get(runId) : null;
@@ -254,14 +195,14 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const lost = await endLost(deps, ends);
       if (!resume) return lost;
       takeUpQueued(deps, queue, work.retryIn);
-      soon();
+      turns.soon();
       for (const flow of Object.keys(deps.store.current().flows)) rollBacks.consider(flow);
       return lost;
     },
-    settingsChanged: soon,
+    settingsChanged: turns.soon,
     cancelRunning: () => work.endAll(),
     async drain() {
-      ending.abort(new Error('the agent ends'));
+      turns.stop();
       work.stop();
       await work.idle();
       await rollBacks.idle();
