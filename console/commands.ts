@@ -48,6 +48,8 @@ export interface CommandQueue {
   expire(now: Date): CommandRow[];
   /** Newest first; `before` is an `id` of a row. */
   list(agentId: string, page: { before?: number; limit: number }): CommandRow[];
+  /** The newest command that asks for this run. */
+  forRun(agentId: string, runId: string): CommandRow | null;
   /** Agents for which something waits. */
   agentsWaiting(): string[];
   /** Forgets the oldest settled ones of every agent beyond `keep`; how many. */
@@ -141,6 +143,12 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
            ORDER BY id DESC LIMIT :limit`,
         )
         .all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[],
+    forRun: (agentId, runId) =>
+      (sql
+        .prepare(
+          `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'run' ORDER BY id DESC LIMIT 1`,
+        )
+        .get(agentId, runId) as unknown as CommandRow | undefined) ?? null,
     agentsWaiting: () =>
       (
         sql.prepare(`SELECT DISTINCT agent_id FROM commands WHERE ${UNSETTLED}`).all() as {

@@ -10,6 +10,28 @@ const COMMENT_EVERY_MS = 20_000;
 /** The last output may come after the word that the run has ended. */
 const LAST_WORDS_MS = 2_000;
 
+/** Whether the console has heard of the run at all: that it is asked for, goes on, has printed, or was reported. */
+export function knowsRun(state: ConsoleState, agentId: string, runId: string): boolean {
+  return (
+    state.progress.get(agentId, runId).length > 0 ||
+    state.logs.list(agentId, runId).length > 0 ||
+    state.reports.ending(agentId, runId) !== null ||
+    state.commands.forRun(agentId, runId) !== null
+  );
+}
+
+/** How the attempt ended; undefined as long as something may come. Its progress may be forgotten before its report is. */
+function endingOf(state: ConsoleState, { agent_id, run_id, attempt }: LogStream): string | undefined {
+  const progress = state.progress.get(agent_id, run_id);
+  const own = progress.find((run) => run.attempt === attempt && run.state !== 'running');
+  if (own !== undefined) return own.state;
+  const report = state.reports.ending(agent_id, run_id);
+  if (report !== null) return attempt < report.attempt ? 'retried' : report.status;
+  if (progress.length > 0) return undefined;
+  const asked = state.commands.forRun(agent_id, run_id)?.state;
+  return asked === 'refused' || asked === 'expired' ? asked : undefined;
+}
+
 /**
  * Sends a log as server-sent events until the run has ended, the reader has gone or the console closes. `event: log` has
  * `{offset, data}` (base64) and as its id the offset after it, with which a reader goes on; `event: end` has `{state}`.
@@ -48,6 +70,9 @@ export async function followLog(
     notices.notify.subscribe(({ agent_id, report }) => {
       if (isOurs(agent_id, report.run_id)) tell();
     }),
+    notices.command.subscribe(({ agent_id }) => {
+      if (agent_id === stream.agent_id) tell();
+    }),
   ];
   over.addEventListener('abort', tell, { once: true });
 
@@ -66,10 +91,7 @@ export async function followLog(
     wake = () => {};
     return news;
   };
-  const ending = () =>
-    state.progress
-      .get(stream.agent_id, stream.run_id)
-      .find((run) => run.attempt === stream.attempt && run.state !== 'running')?.state;
+  const ending = () => endingOf(state, stream);
 
   let offset = from;
   const sendWhatIsThere = async (): Promise<boolean> => {

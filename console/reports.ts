@@ -27,6 +27,8 @@ export interface ReportStore {
   runs(filter: { agent?: string; tenant?: string; before?: number; limit: number }): RunRow[];
   /** The newest notify body of the run, as the agent sent it. */
   run(runId: string, agent?: string): unknown;
+  /** How the run ended: its newest report. */
+  ending(agentId: string, runId: string): { readonly attempt: number; readonly status: string } | null;
   setStatus(agentId: string, body: unknown, at: Date): void;
   status(agentId: string): { readonly received_at: string; readonly status: unknown } | null;
   /** Drops the oldest runs of every agent beyond `keep` of them or `keepBytes` of their bodies; how many. */
@@ -94,6 +96,12 @@ export function createReportStore(database: ConsoleDatabase): ReportStore {
         .get({ run: runId, agent: agent ?? null }) as { body: string } | undefined;
       return row === undefined ? undefined : (JSON.parse(row.body) as unknown);
     },
+    ending: (agentId, runId) =>
+      (sql
+        .prepare(
+          'SELECT attempt, status FROM runs WHERE run_id = ? AND agent_id = ? ORDER BY id DESC LIMIT 1',
+        )
+        .get(runId, agentId) as { attempt: number; status: string } | undefined) ?? null,
     setStatus(agentId, body, at) {
       sql
         .prepare(

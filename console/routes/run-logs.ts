@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Id } from '../../schemas/names.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
-import { followLog } from '../log-follower.ts';
+import { followLog, knowsRun } from '../log-follower.ts';
 import type { Notices } from '../notices.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { LogStream } from '../run-logs.ts';
@@ -70,7 +70,8 @@ export function runLogRoutes(parts: {
       return { logs: state.logs.list(agent_id, run_id) };
     });
 
-    app.get('/api/agents/:id/runs/:run_id/log', async (request, reply) => {
+    // A HEAD would follow, too.
+    app.get('/api/agents/:id/runs/:run_id/log', { exposeHeadRoute: false }, async (request, reply) => {
       const { stream, query } = streamOf(request);
       if (query.follow) return follow(request, reply, stream, query.offset);
       const handle = await state.logs.open(stream);
@@ -94,6 +95,9 @@ export function runLogRoutes(parts: {
       stream: LogStream,
       offset: number,
     ): Promise<FastifyReply> => {
+      if (!knowsRun(state, stream.agent_id, stream.run_id)) {
+        throw notFound('expected the id of a run that was asked for or has begun, found no such run');
+      }
       if (followers >= limits.logFollowers) {
         const message = `expected at most ${limits.logFollowers} followers of logs at one time; try again later`;
         throw new RequestRefused(503, 'busy', message, { 'retry-after': '10' });

@@ -94,7 +94,8 @@ export function uploadRoutes(parts: {
       return { uploads: state.uploads.list({ agent: id, limit: LISTED_MAX }) };
     });
 
-    app.get('/api/uploads/:id', async (request, reply) => {
+    // A HEAD would read the file to its end.
+    app.get('/api/uploads/:id', { exposeHeadRoute: false }, async (request, reply) => {
       callers.operator(request);
       return download(state, (request.params as Params).id, reply);
     });

@@ -258,10 +258,45 @@ describe('following', () => {
     expect(whole.told.at(-1)).toEqual({ event: 'end', data: { state: 'failed', offset: 18 } });
   });
 
+  it('a run that nobody knows is refused, and HEAD does not follow', async () => {
+    const url = `${running.url}/api/agents/${agent.issuer}/runs/${randomUUID()}/log?follow=true`;
+    const signal = AbortSignal.timeout(5_000);
+    expect((await fetch(url, { headers: key(), signal })).status).toBe(404);
+    const run = randomUUID();
+    print(run, 0, 'x');
+    await acked(run, 1);
+    const known = url.replace(/runs\/[^/]+/, `runs/${run}`);
+    expect((await fetch(known, { method: 'HEAD', headers: key(), signal })).status).toBe(404);
+  });
+
+  it.each([
+    ['a run of which there is only the report', 1, ''],
+    ['an attempt before the one that was reported', 2, 'attempt=1'],
+  ])('%s ends at once', async (_name, attempt, query) => {
+    const other = await enrolAgent(running, 'acme');
+    const report = runReport({ attempt, status: 'failed' });
+    const headers = { 'idempotency-key': `${report.run_id}.${attempt}` };
+    await call(other, 'POST', `${running.url}/edge/notify`, report, headers);
+    // As after the progress of many newer runs.
+    const { openDatabase } = await import('../../console/database.ts');
+    const database = openDatabase(join(running.directory, 'data', 'console.db'));
+    database.sql.prepare('DELETE FROM run_progress WHERE run_id = ?').run(report.run_id);
+    database.close();
+    const url = `${running.url}/api/agents/${other.issuer}/runs/${report.run_id}/log?follow=true&${query}`;
+    const response = await fetch(url, { headers: key(), signal: AbortSignal.timeout(9_000) });
+    expect(response.status).toBe(200);
+    const state = query === '' ? 'failed' : 'retried';
+    expect(await response.text()).toBe(`event: end\ndata: {"state":"${state}","offset":0}\n\n`);
+  });
+
   it('ends when the reader goes, and when the console closes', async () => {
     const closing = await startConsole();
     await addTenant(closing, 'acme');
     const mine = await enrolAgent(closing, 'acme');
+    const by = await connect(mine, closing.url);
+    print('r', 0, 'x', 'stdout', by);
+    await acked('r', 1, 'stdout', by);
+    await by.end();
     const url = `${closing.url}/api/agents/${mine.issuer}/runs/r/log?follow=true`;
     const headers = { 'x-api-key': closing.apiKey };
     const stop = new AbortController();
@@ -269,6 +304,6 @@ describe('following', () => {
     stop.abort();
     const stays = await fetch(url, { headers });
     await closing[Symbol.asyncDispose]();
-    expect(await stays.text().catch(() => '')).toBe('');
+    expect(await stays.text().catch(() => '')).not.toContain('event: end');
   });
 });
