@@ -21,6 +21,8 @@ import { type BrowserSource, browserSources, executable, programOnPath } from '.
 /** A folder that a flow's Playwright finds its browser in. */
 export interface BrowserFolder {
   readonly kind: 'ready';
+  /** Absolute. */
+  readonly folder: string;
   /** For `PLAYWRIGHT_BROWSERS_PATH`. */
   readonly registry: string;
   /** Whether videos can be made. */
@@ -35,6 +37,8 @@ export interface BrowserFolders {
     settings: RunSettings,
     signal: AbortSignal,
   ): Promise<BrowserFolder | Setback>;
+  /** A flow may start browsers of it until the function it gives is called. */
+  hold(browser: BrowserFolder): () => void;
   /** Removes what an earlier life left half-built. */
   recover(): Promise<number>;
   /** Removes the folders that no bundle of `directories` needs and nobody used for a day. */
@@ -163,6 +167,8 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
       return together(failures);
     },
 
+    hold: ({ folder }) => folders.hold(folder),
+
     recover: () => folders.recover(),
 
     async collect(directories, settings, options) {
@@ -207,7 +213,7 @@ function playwrightVersion({ requirements }: Pick<PythonEnvironment, 'requiremen
 async function ready(folder: string): Promise<BrowserFolder> {
   const registry = join(folder, REGISTRY);
   const video = (await readdir(registry)).some((name) => name.startsWith('ffmpeg'));
-  return { kind: 'ready', registry, video };
+  return { kind: 'ready', folder, registry, video };
 }
 
 /**

@@ -6,6 +6,7 @@ import { COMPLETE_FILE } from '../schemas/environment-mark.ts';
 import { isDiskFull } from '../system/disk-full-error.ts';
 import { completeFolder, isIntact, noteUse, readMark, removeFolder } from './environment-folder.ts';
 import { lockFile } from './file-lock.ts';
+import { createFolderHolds } from './folder-holds.ts';
 import { endLeftInstaller } from './installer-process.ts';
 
 /** Whose version a folder is built for, for events. */
@@ -39,12 +40,14 @@ export interface BuiltFolders {
   ): Promise<{ kind: 'ready'; folder: string } | Setback>;
   /** The first whole one whose name begins so. */
   find(prefix: string): Promise<string | null>;
+  /** One of them is in use until the function it gives is called: it is not collected. */
+  hold(folder: string): () => void;
   /** Their names, whole or not. */
   names(prefix: string): Promise<string[]>;
   /** Removes what an earlier life left half-built. Before anything else, under the state directory's lock. */
   recover(): Promise<number>;
   /**
-   * Removes what was not used for a day, but what is to be kept: by its name, or, for 30 days, by what asks for it (another
+   * Removes what is not in use and was not for a day, but what is to be kept: by its name, or, for 30 days, by what asks for it (another
    * interpreter built it: that of a person's shell, or the one before an update). With `dryRun` only says which.
    */
   collect(
@@ -81,6 +84,7 @@ export function createBuiltFolders(
   { kind, pattern }: { kind: string; pattern: RegExp },
 ): BuiltFolders {
   const { folder: root, clock, events } = deps;
+  const holds = createFolderHolds(clock);
 
   const whole = async (folder: string): Promise<'whole' | 'changed' | 'absent'> => {
     const mark = await readMark(folder);
@@ -163,6 +167,8 @@ export function createBuiltFolders(
       return null;
     },
 
+    hold: (folder) => holds.hold(folder),
+
     names: (prefix) => named(prefix),
 
     async recover() {
@@ -184,8 +190,8 @@ export function createBuiltFolders(
     async collect(keep, { dryRun, signal }) {
       const removed: RemovedFolder[] = [];
       for (const name of await named('')) {
-        if (keep.names.has(name)) continue;
         const folder = join(root, name);
+        if (keep.names.has(name) || holds.has(folder)) continue;
         const used = await stat(join(folder, COMPLETE_FILE)).catch(() => null);
         const mark = await readMark(folder);
         if (used === null || mark === null) continue;

@@ -3,7 +3,7 @@ import type { Executor, PreparedVersion, RunSettings, Setback, Stalled } from '.
 import { type BrowserFolder, type BrowserFolders, noPlaywright } from './browser-folders.ts';
 import { createInterpreterFinder } from './interpreter.ts';
 import { type Recording, recorderProgram, recordingOf } from './playwright-recorder.ts';
-import { didNotStart, type ProcessDependencies, startFlow } from './process.ts';
+import { didNotStart, type ProcessDependencies, startFlow, startOn } from './process.ts';
 import { subjectOf } from './python.ts';
 import type { PythonEnvironment, PythonEnvironments } from './python-environments.ts';
 
@@ -69,7 +69,11 @@ export function createPlaywrightExecutor(deps: PlaywrightDependencies): Executor
         args,
         environment: { PLAYWRIGHT_BROWSERS_PATH: browser.registry },
       };
-      return startFlow(command, request, settings, deps);
+      const holds = [deps.environments.hold(environment), deps.browsers.hold(browser)];
+      const release = () => {
+        for (const letGo of holds) letGo();
+      };
+      return startOn(release, () => startFlow(command, request, settings, deps));
     },
   };
 }

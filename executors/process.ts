@@ -189,6 +189,18 @@ async function spawnFlow(
   };
 }
 
+/** Starts what lies on something, which is let go when all of it has ended, or nothing was started. */
+export async function startOn(release: () => void, start: () => Promise<RunHandle>): Promise<RunHandle> {
+  try {
+    const handle = await start();
+    handle.done.then(release, release);
+    return handle;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
 /** The handle of a run that never began. */
 export function didNotStart(reason: string, startedAt: Date, finishedAt: Date): RunHandle {
   const result: RunResult = {

@@ -44,6 +44,8 @@ export interface PythonEnvironments {
   ): Promise<PythonEnvironment | { kind: 'none' } | Setback>;
   /** For a run: also one that another version of the installer built; built when there is none. */
   open: PythonEnvironments['build'];
+  /** A flow runs in it until the function it gives is called. */
+  hold(environment: PythonEnvironment): () => void;
   /** Removes what an earlier life left half-built. Before anything else, under the state directory's lock. */
   recover(): Promise<number>;
   /**
@@ -132,6 +134,7 @@ export function createPythonEnvironments(deps: BuiltFoldersDependencies): Python
   return {
     build: asked(false),
     open: asked(true),
+    hold: ({ folder }) => folders.hold(folder),
     recover: () => folders.recover(),
 
     async collect(directories, settings, options) {

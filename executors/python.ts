@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Executor, PreparedVersion, RunSettings, Setback } from '../reconciler/ports.ts';
 import { createInterpreterFinder } from './interpreter.ts';
-import { didNotStart, type ProcessDependencies, startFlow } from './process.ts';
+import { didNotStart, type ProcessDependencies, startFlow, startOn } from './process.ts';
 import type { PythonEnvironment, PythonEnvironments } from './python-environments.ts';
 import { readRequirements } from './requirements.ts';
 
@@ -37,7 +37,10 @@ export function createPythonExecutor(deps: PythonDependencies): Executor {
       if (found.kind !== 'found') return didNotStart(found.message, startedAt, deps.clock.now());
       const entrypoint = join(request.directory, request.entrypoint);
       const args = request.args ?? request.spec.args;
-      return startFlow({ file: found.python, args: [entrypoint, ...args] }, request, settings, deps);
+      const start = () =>
+        startFlow({ file: found.python, args: [entrypoint, ...args] }, request, settings, deps);
+      if (found.environment === null || deps.environments === undefined) return start();
+      return startOn(deps.environments.hold(found.environment), start);
     },
   };
 }

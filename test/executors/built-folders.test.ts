@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type BuildPlace,
   type Built,
@@ -10,6 +10,7 @@ import {
 } from '../../executors/built-folders.ts';
 import { removeFolder } from '../../executors/environment-folder.ts';
 import { runInstaller } from '../../executors/installer-process.ts';
+import type { Clock } from '../../reconciler/ports.ts';
 import { createSystemClock } from '../../system/clock.ts';
 
 const never = new AbortController().signal;
@@ -27,9 +28,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function foldersOf(agent: string): BuiltFolders {
+function foldersOf(agent: string, clock: Clock = createSystemClock()): BuiltFolders {
   return createBuiltFolders(
-    { folder: join(folder, agent), clock: createSystemClock(), environment: process.env, events: null },
+    { folder: join(folder, agent), clock, environment: process.env, events: null },
     { kind: 'thing', pattern: /^thing-\d$/ },
   );
 }
@@ -77,5 +78,61 @@ describe.skipIf(process.platform === 'win32')('two agents of one machine that bu
     mayEnd.resolve();
     expect(await first).toMatchObject({ kind: 'ready' });
     expect(exits).toEqual([0, 0]);
+  });
+});
+
+describe('a folder that something runs in', () => {
+  const YESTERDAY = new Date(Date.now() - 25 * 3_600_000);
+  const options = { dryRun: false, signal: never };
+  const nothing = { names: new Set<string>(), neededBy: new Set<string>() };
+  const build = async (folders: BuiltFolders): Promise<string> => {
+    const make = async ({ folder: made }: BuildPlace) => {
+      await mkdir(made);
+      return BUILT;
+    };
+    const obtained = await folders.obtain(NAME, make, REASON, never);
+    return obtained.kind === 'ready' ? obtained.folder : '';
+  };
+  const unusedSince = (path: string, at: Date) => utimes(join(path, '.complete'), at, at);
+
+  it('is not collected until the last has ended, and a day after that', async () => {
+    const folders = foldersOf('one');
+    const path = await build(folders);
+    const first = folders.hold(path);
+    const second = folders.hold(path);
+    await unusedSince(path, YESTERDAY);
+    expect(await folders.collect(nothing, options)).toEqual([]);
+    first();
+    first();
+    expect(await folders.collect(nothing, options)).toEqual([]);
+    second();
+    await vi.waitFor(async () =>
+      expect((await stat(join(path, '.complete'))).mtimeMs).toBeGreaterThan(YESTERDAY.getTime()),
+    );
+    expect(await folders.collect(nothing, options)).toEqual([]);
+    await unusedSince(path, YESTERDAY);
+    expect(await folders.collect(nothing, options)).toMatchObject([{ name: NAME }]);
+  });
+
+  it('is in use each hour anew, for other processes that collect', async () => {
+    let anHourLater = () => {};
+    const clock = {
+      ...createSystemClock(),
+      sleep: () =>
+        new Promise<void>((resolve) => {
+          anHourLater = resolve;
+        }),
+    };
+    const folders = foldersOf('one', clock);
+    const path = await build(folders);
+    const release = folders.hold(path);
+    await unusedSince(path, YESTERDAY);
+    anHourLater();
+    await vi.waitFor(async () =>
+      expect((await stat(join(path, '.complete'))).mtimeMs).toBeGreaterThan(YESTERDAY.getTime()),
+    );
+    expect(await foldersOf('one').collect(nothing, options)).toEqual([]);
+    release();
+    anHourLater();
   });
 });

@@ -16,7 +16,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { installerMark } from '../../executors/built-folders.ts';
 import { removeFolder } from '../../executors/environment-folder.ts';
 import { createInterpreterFinder, type Interpreter } from '../../executors/interpreter.ts';
@@ -325,6 +325,31 @@ describe.each([
           kind: 'ready',
           folder: built.kind === 'ready' ? built.folder : '',
         });
+      });
+
+      it('is not collected under a run', async () => {
+        const subject = environments();
+        const bench = await createBench({
+          create: (deps) => createPythonExecutor({ ...deps, environment: machine, environments: subject }),
+          async install(directory, source) {
+            await writeFile(join(directory, 'requirements.lock'), greeting.line);
+            await writeFile(join(directory, 'main.py'), source);
+            return 'main.py';
+          },
+        });
+        const collect = async () => {
+          const yesterday = new Date(Date.now() - 25 * 3_600_000);
+          for (const name of await names()) await utimes(join(envs, name, '.complete'), yesterday, yesterday);
+          return subject.collect([], settings, { dryRun: true, signal: never });
+        };
+        const handle = await bench.begin('import time; time.sleep(60)', {}, { python: settings.python });
+        expect(handle.process).not.toBeNull();
+        expect(await collect()).toEqual([]);
+        handle.cancel();
+        await handle.done;
+        await bench.dispose();
+        // What it was used until now is noted meanwhile.
+        await vi.waitFor(async () => expect(await collect()).toHaveLength(1));
       });
 
       it('is collected when no bundle needs it and nobody used it for a day', async () => {
