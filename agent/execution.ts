@@ -80,7 +80,9 @@ export function createExecution(inputs: ExecutionInputs): Execution {
     },
     salvage: runFiles.output,
     onFault: (error) =>
-      log.error('the end of a run could not be written; it will be reported as lost', { error }),
+      log.error('a run could not be written down, or what follows from its end; it is tried again', {
+        error,
+      }),
   });
   const services = createServiceKeeper({
     keeps: inputs.daemon,
