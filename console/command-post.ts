@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { urlFault } from '../schemas/urls.ts';
 import type { ConsoleState } from './state.ts';
@@ -19,6 +20,24 @@ export interface Posted {
 export interface CommandPost {
   tenantOf(agentId: string): Promise<string>;
   post(agentId: string, jws: string): Promise<Posted>;
+}
+
+/** Into a file, for whoever carries it to the agent by a way of their own. Replaces no file. */
+export function postToFile(tenant: string, file: string): CommandPost {
+  return {
+    tenantOf: async () => tenant,
+    async post(_agentId, jws) {
+      await writeFile(file, jws, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+        throw new TenantFault(
+          `--out: expected no file ${file}, found one; remove it, or choose another name`,
+        );
+      });
+      const payload: unknown = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8'));
+      const { command_id } = z.looseObject({ command_id: z.string() }).parse(payload);
+      return { command_id, state: `signed, in ${file}` };
+    },
+  };
 }
 
 /** A console that is running on the directory sends it within a second. */

@@ -6,7 +6,7 @@ import { parseDuration } from '../schemas/duration.ts';
 import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import { type CommandPayload, signCommand } from '../trust/ceremony/command.ts';
 import { CeremonyError } from '../trust/ceremony/draft.ts';
-import { type CommandPost, postToConsole, postToDirectory } from './command-post.ts';
+import { type CommandPost, postToConsole, postToDirectory, postToFile } from './command-post.ts';
 import { RequestRefused } from './refusal.ts';
 import { openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
@@ -20,6 +20,8 @@ interface Common {
   readonly expires: string;
   readonly url?: string;
   readonly apiKey?: string;
+  readonly out?: string;
+  readonly tenant?: string;
 }
 
 /** What a command says beside who it is for and when. */
@@ -47,7 +49,9 @@ export function addCommandVerbs(
       .requiredOption('--key <file>', 'private key of the trigger role (JWK), which signs here')
       .option('--expires <duration>', 'how long it may wait for the agent, at most 24h', '1h')
       .option('--url <origin>', 'hand it in at this console, not in the data directory')
-      .option('--api-key <key>', 'for --url; or in the environment as EDGE_CONSOLE_API_KEY');
+      .option('--api-key <key>', 'for --url; or in the environment as EDGE_CONSOLE_API_KEY')
+      .option('--out <file>', 'only sign: the command goes to a new file, for rathole, frp or a way of yours')
+      .option('--tenant <slug>', 'with --out: of the agent, so that no console is asked');
 
   const send = async (options: Common, draft: Draft): Promise<void> => {
     const key = await readTriggerKey(options.key);
@@ -122,6 +126,11 @@ export function addCommandVerbs(
 
 async function withPost(options: Common, work: (post: CommandPost) => Promise<void>): Promise<void> {
   try {
+    if (options.out !== undefined) {
+      if (options.tenant === undefined) throw new TenantFault('expected --tenant with --out, found none');
+      await work(postToFile(options.tenant, options.out));
+      return;
+    }
     if (options.url !== undefined) {
       const apiKey = options.apiKey ?? process.env['EDGE_CONSOLE_API_KEY'];
       if (apiKey === undefined) {

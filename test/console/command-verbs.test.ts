@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compactVerify, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -149,5 +149,35 @@ describe('console command', () => {
       secret: expect.stringMatching(/^egh_/),
     });
     expect((await run('tenant', 'hook', 'nobody', '--data', data)).code).toBe(2);
+  });
+});
+
+it('only signs with --out, asks no console, and replaces no file', async () => {
+  const out = join(running.directory, 'command.jws');
+  const args = [
+    'command',
+    'run',
+    '--agent',
+    agent.issuer,
+    '--key',
+    keyFile,
+    '--flow',
+    'report',
+    '--out',
+    out,
+  ];
+  expect(await run(...args)).toMatchObject({ code: 2, err: expect.stringContaining('--tenant with --out') });
+  const signed = await run(...args, '--tenant', 'acme', '--data', join(running.directory, 'nowhere'));
+  expect(signed).toMatchObject({ code: 0, out: expect.stringContaining(`signed, in ${out}`) });
+  const { payload } = await compactVerify(await readFile(out, 'utf8'), await importJWK(key, 'Ed25519'));
+  expect(JSON.parse(new TextDecoder().decode(payload))).toMatchObject({
+    action: 'run',
+    tenant: 'acme',
+    agent_id: agent.issuer,
+    flow: 'report',
+  });
+  expect(await run(...args, '--tenant', 'acme')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('expected no file'),
   });
 });
