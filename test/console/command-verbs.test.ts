@@ -169,7 +169,10 @@ it('only signs with --out, asks no console, and replaces no file', async () => {
   expect(await run(...args)).toMatchObject({ code: 2, err: expect.stringContaining('--tenant with --out') });
   const signed = await run(...args, '--tenant', 'acme', '--data', join(running.directory, 'nowhere'));
   expect(signed).toMatchObject({ code: 0, out: expect.stringContaining(`signed, in ${out}`) });
-  const { payload } = await compactVerify(await readFile(out, 'utf8'), await importJWK(key, 'Ed25519'));
+  const { payload } = await compactVerify(
+    await readFile(out, 'utf8'),
+    await importJWK({ kty: key.kty, crv: key.crv, x: key.x }, 'Ed25519'),
+  );
   expect(JSON.parse(new TextDecoder().decode(payload))).toMatchObject({
     action: 'run',
     tenant: 'acme',
