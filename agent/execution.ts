@@ -128,6 +128,10 @@ export function createExecution(inputs: ExecutionInputs): Execution {
     schedules,
     applyServices: () => services.apply(desiredServices(store.current(), records, store)),
     async recover() {
+      for (const run of inputs.state.others.left()) {
+        const { ended } = await endOrphans(run);
+        if (ended > 0) log.warn('processes left of another tenant are ended', { run_id: run.runId, ended });
+      }
       await inputs.executors.environments.recover();
       await inputs.executors.browsers.recover();
       await dispatcher.recover({ resume: inputs.daemon });
