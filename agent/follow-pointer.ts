@@ -5,8 +5,9 @@ import type { FlowState } from '../schemas/agent-state.ts';
 import type { FlowSpec } from '../schemas/flow-spec.ts';
 
 /**
- * After a crash between the pointer and the database, the pointer is the truth and the database follows it (crash protocol,
- * steps 7 and 8): what the intent said is taken over for every flow that the pointer shows as done. The flows it followed.
+ * After a crash between the pointer and the database, or a disk that took the one and not the other, the pointer is the truth
+ * and the database follows it (crash protocol, steps 7 and 8): what the intent said is taken over for every flow that the
+ * pointer shows as done. The flows it followed.
  */
 export async function followPointer(
   records: AgentRecords,
@@ -16,8 +17,9 @@ export async function followPointer(
   const current = store.current();
   const intended = new Map(records.intent()?.flows.map((flow) => [flow.path, flow.spec]) ?? []);
   const followed: string[] = [];
+  const states = records.flows();
   for (const [id, active] of Object.entries(current.flows)) {
-    const state = records.flow(id);
+    const state = states.get(id) ?? null;
     if (state?.active?.spec.sha256 === active.sha256) continue;
     const spec = intended.get(active.path);
     if (spec === undefined || spec.sha256 !== active.sha256) {
@@ -33,7 +35,7 @@ export async function followPointer(
     records.saveFlow(id, activeState(spec, entrypoint.entrypoint, active, state, now));
     followed.push(id);
   }
-  for (const [id, state] of records.flows()) {
+  for (const [id, state] of states) {
     if (current.flows[id] === undefined && state.active !== null)
       records.saveFlow(id, { ...state, active: null });
   }

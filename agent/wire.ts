@@ -250,9 +250,17 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     },
   });
 
+  /** A disk that was full for a moment may have taken the pointer and not the database. */
+  const follow = async () => {
+    const flows = await followPointer(records, store, clock.now());
+    if (flows.length === 0) return;
+    const message = `state follows current.json again (${flows.join(', ')}): the database could not be written when it changed`;
+    events.emit({ severity: 'warning', reason: 'StateRecovered', message });
+  };
   const reconcileOnce = (given: Omit<ReconcileOptions, 'intervalMs'>) =>
     exclusive(async () => {
       const { intervalMs } = settings();
+      if (given.dryRun !== true) await follow();
       deepCheck = deepDue;
       deepDue = !options.daemon;
       try {
@@ -293,6 +301,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     dispatcher,
     now: () => clock.now(),
     status,
+    tunnelMessage: () => tunnel.state().message,
     reconcile(asked, signal) {
       // a person who asks is told of drift too, as by a command without a daemon
       deepDue = true;

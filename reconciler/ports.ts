@@ -285,7 +285,8 @@ export interface VersionStore {
    * Step 7: writes `current.json`. Concurrent calls are written together; resolves when the bytes are durable.
    * `previous` follows from what was active before (a rollback points at it). `alongside` runs synchronously in the
    * transaction in which the database follows the pointer (step 8: the outbox row). Rejects with `DiskFullError` or the
-   * system's error; the pointer has not changed then.
+   * system's error, and then the pointer has not changed; or with the database's, and then it has: the next reconcile, or
+   * the next start, brings the database up.
    */
   point(changes: readonly PointerChange[], seq: Current['seq'], alongside?: () => void): Promise<Current>;
   /** Sets the top `revision` (the last one applied in full) and `seq`. */

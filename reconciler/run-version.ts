@@ -31,10 +31,14 @@ export function runVersion(
     return `flow ${flow} is a service: a running agent keeps it, and nothing triggers it; "edge-agent status" says where it answers`;
   }
   const { version, sha256, path, revision, previous } = active;
+  const ofOthers = (found: VersionSettings) =>
+    `expected the settings of ${named ?? version} of flow ${flow}, found those of ${found.spec.version}; the next reconcile puts them right`;
   if (named === undefined || named === version) {
+    if (state.active.spec.sha256 !== sha256) return ofOthers(state.active);
     return { version, sha256, path, revision, settings: state.active };
   }
   if (previous?.version === named && state.previous !== null) {
+    if (state.previous.spec.sha256 !== previous.sha256) return ofOthers(state.previous);
     return { ...previous, revision: state.previous.revision, settings: state.previous };
   }
   const known = `${version}${previous === null ? '' : ` or ${previous.version}`}`;
