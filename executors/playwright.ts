@@ -4,7 +4,7 @@ import { type BrowserFolder, type BrowserFolders, noPlaywright } from './browser
 import { createInterpreterFinder } from './interpreter.ts';
 import { type Recording, recorderProgram, recordingOf } from './playwright-recorder.ts';
 import { didNotStart, type ProcessDependencies, startFlow, startOn } from './process.ts';
-import { subjectOf } from './python.ts';
+import { startSignal, subjectOf } from './python.ts';
 import type { PythonEnvironment, PythonEnvironments } from './python-environments.ts';
 
 export interface PlaywrightDependencies extends ProcessDependencies {
@@ -13,9 +13,6 @@ export interface PlaywrightDependencies extends ProcessDependencies {
   /** `<state>/envs`, where the program that records is kept. */
   readonly folder: string;
 }
-
-/** For what a start finds ready; longer only when it is gone and built again. */
-const OPEN_TIMEOUT_MS = 16 * 60_000;
 
 /**
  * `runtime: playwright`: the entrypoint under the Python of the bundle's environment, whose Playwright finds a browser. With
@@ -55,7 +52,7 @@ export function createPlaywrightExecutor(deps: PlaywrightDependencies): Executor
     },
     async start(request, settings) {
       const startedAt = deps.clock.now();
-      const found = await ready(request, settings, 'open', AbortSignal.timeout(OPEN_TIMEOUT_MS));
+      const found = await ready(request, settings, 'open', startSignal(request));
       if (found.kind !== 'ready') return didNotStart(found.message, startedAt, deps.clock.now());
       const { environment, browser, recording } = found;
       const records = recording.trace || recording.video;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Executor, PreparedVersion, RunSettings, Setback } from '../reconciler/ports.ts';
+import type { Executor, PreparedVersion, RunRequest, RunSettings, Setback } from '../reconciler/ports.ts';
 import { createInterpreterFinder } from './interpreter.ts';
 import { didNotStart, type ProcessDependencies, startFlow, startOn } from './process.ts';
 import type { PythonEnvironment, PythonEnvironments } from './python-environments.ts';
@@ -47,11 +47,11 @@ export function createPythonExecutor(deps: PythonDependencies): Executor {
 
 /** The Python that a bundle runs under now, and its environment when it has one. */
 async function pythonFor(
-  version: PreparedVersion,
+  version: RunRequest,
   settings: RunSettings,
   deps: PythonDependencies & { interpreters: ReturnType<typeof createInterpreterFinder> },
 ): Promise<{ kind: 'found'; python: string; environment: PythonEnvironment | null } | Setback> {
-  const signal = AbortSignal.timeout(OPEN_TIMEOUT_MS);
+  const signal = startSignal(version);
   const interpreter = await deps.interpreters.find(settings, signal);
   if (interpreter.kind !== 'found') return interpreter;
   const bare = { kind: 'found', python: interpreter.path, environment: null } as const;
@@ -59,6 +59,12 @@ async function pythonFor(
   const opened = await deps.environments.open(subjectOf(version), interpreter, settings, signal);
   if (opened.kind === 'none') return bare;
   return opened.kind === 'ready' ? { kind: 'found', python: opened.python, environment: opened } : opened;
+}
+
+/** For what a start does before there is a process: what the request says, and a deadline. */
+export function startSignal({ signal }: Pick<RunRequest, 'signal'>): AbortSignal {
+  const deadline = AbortSignal.timeout(OPEN_TIMEOUT_MS);
+  return signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
 }
 
 export function subjectOf({ directory, spec }: PreparedVersion): {

@@ -426,6 +426,8 @@ export interface RunRequest extends PreparedVersion {
   /** Arguments that replace the flow's own (health checks). */
   readonly args?: readonly string[];
   readonly traceparent: string;
+  /** Ends what `start` waits for (an environment that is built): it rejects with the reason then. Afterwards `cancel` is what ends it. */
+  readonly signal?: AbortSignal;
 }
 
 /** How flows run on this machine: from agent.yaml. */

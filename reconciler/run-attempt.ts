@@ -30,8 +30,12 @@ export interface AttemptParts {
 /** What an attempt of a run goes by: its record with the version it holds. */
 export type LeasedRun = RunRecord & RunLease & { readonly traceparent: string };
 
-/** Starts one attempt; a text says why this cannot be done at all, on any attempt. Rejects as the executor does. */
-export async function beginAttempt(parts: AttemptParts, run: LeasedRun): Promise<RunHandle | string> {
+/** Starts one attempt; a text says why this cannot be done at all, on any attempt. Rejects as the executor does, also for `signal`. */
+export async function beginAttempt(
+  parts: AttemptParts,
+  run: LeasedRun,
+  signal: AbortSignal,
+): Promise<RunHandle | string> {
   const { spec } = run;
   const secrets = await secretsOf(parts, spec);
   if (typeof secrets === 'string') return secrets;
@@ -51,6 +55,7 @@ export async function beginAttempt(parts: AttemptParts, run: LeasedRun): Promise
       timeoutMs: run.timeout_ms ?? spec.timeout ?? parts.settings().defaultTimeoutMs,
       secrets,
       traceparent: run.traceparent,
+      signal,
     },
     parts.settings(),
   );

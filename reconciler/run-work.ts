@@ -49,6 +49,8 @@ interface Live {
   /** Why it is cancelled, when it is. */
   cancelled: string | null;
   handle: { cancel(): void } | null;
+  /** Ends what the start of an attempt waits for. */
+  readonly giveUp: AbortController;
 }
 
 /** `next` is called when others may begin. */
@@ -84,6 +86,10 @@ export function createRunWork(
 
   async function carryOut(runId: string, run: LeasedRun | string, entry: Live): Promise<void> {
     const outcome = await attempt(run, entry).catch((error: unknown) => {
+      if (entry.cancelled !== null) {
+        const result = unstarted('cancelled before it was started', clock.now(), 'cancelled');
+        return { result, again: false };
+      }
       const found = error instanceof Error ? error.message : String(error);
       const message = `the agent could not carry out the run: ${found}`;
       return { result: unstarted(message, clock.now()), again: false };
@@ -116,7 +122,7 @@ export function createRunWork(
     entry: Live,
   ): Promise<{ result: RunResult; again: boolean }> {
     if (typeof run === 'string') return { result: unstarted(run, clock.now()), again: false };
-    const handle = await beginAttempt(deps, run);
+    const handle = await beginAttempt(deps, run, entry.giveUp.signal);
     if (typeof handle === 'string') return { result: unstarted(handle, clock.now()), again: false };
     entry.handle = handle;
     if (entry.cancelled !== null) handle.cancel();
@@ -196,7 +202,7 @@ export function createRunWork(
   return {
     begin(before, lease) {
       const run = typeof lease === 'string' ? lease : begun(before, lease);
-      const entry: Live = { cancelled: null, handle: null };
+      const entry = living(null);
       live.set(before.run_id, entry);
       track(before.run_id, () => carryOut(before.run_id, run, entry));
     },
@@ -205,21 +211,17 @@ export function createRunWork(
     end(runId, why) {
       const entry = live.get(runId);
       if (entry !== undefined) {
-        entry.cancelled ??= why;
-        entry.handle?.cancel();
+        cancel(entry, why);
         return;
       }
       retries.get(runId)?.abort(new Error('the run is cancelled'));
       retries.delete(runId);
       queue.remove(runId);
-      live.set(runId, { cancelled: why, handle: null });
+      live.set(runId, living(why));
       track(runId, () => endBetween(runId, why));
     },
     endAll() {
-      for (const entry of live.values()) {
-        entry.cancelled ??= '';
-        entry.handle?.cancel();
-      }
+      for (const entry of live.values()) cancel(entry, '');
     },
     stop() {
       stopping.abort(new Error('the agent ends'));
@@ -231,4 +233,14 @@ export function createRunWork(
     },
     counts: () => ({ running: live.size, waiting: retries.size }),
   };
+}
+
+function living(cancelled: string | null): Live {
+  return { cancelled, handle: null, giveUp: new AbortController() };
+}
+
+function cancel(entry: Live, why: string): void {
+  entry.cancelled ??= why;
+  entry.giveUp.abort(new Error('the run is cancelled'));
+  entry.handle?.cancel();
 }

@@ -285,6 +285,37 @@ describe.each([
         expect(await names()).toEqual([]);
       });
 
+      it('stops building for a run that is cancelled', async () => {
+        const stop = new AbortController();
+        index.server.on(`/files/${greeting.file}`, () => stop.abort(new Error('cancelled')));
+        const executor = createPythonExecutor({
+          clock: createSystemClock(),
+          environment: machine,
+          cgroup: () => null,
+          environments: environments(),
+        });
+        const starting = executor.start(
+          {
+            spec: SPEC,
+            directory: await bundle(greeting.line),
+            entrypoint: 'main.py',
+            runId: 'run-1',
+            attempt: 1,
+            tenant: 'acme',
+            version: 'v1.0.7',
+            runDirectory: join(folder, 'runs', 'run-1', '1'),
+            input: {},
+            timeoutMs: 20_000,
+            secrets: {},
+            traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+            signal: stop.signal,
+          },
+          settings,
+        );
+        await expect(starting).rejects.toThrow('cancelled');
+        expect(await names()).toEqual([]);
+      });
+
       it('is built again when a file was changed, removed or added', async () => {
         const directory = await bundle(greeting.line);
         const built = await build(directory);
