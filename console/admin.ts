@@ -109,7 +109,10 @@ export function createAdmin(
     tenants: () => state.tenants.list(),
     agents: (tenant) => state.agents.list(tenant),
     runs: ({ limit = 100, ...filter } = {}) => state.reports.runs({ ...filter, limit }),
-    run: (runId) => state.reports.run(runId),
+    run(runId) {
+      const found = state.reports.run(runId, {});
+      return found.kind === 'report' ? found.body : undefined;
+    },
     events: ({ limit = 100, ...filter } = {}) => state.events.tail({ ...filter, limit }),
     status: (agentId) => state.reports.status(agentId),
     paths: (slug) => ({

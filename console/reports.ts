@@ -25,8 +25,14 @@ export interface ReportStore {
   addRun(agentId: string, key: string, report: RunReport, body: unknown, at: Date): RunOutcome;
   /** Newest first; `before` is an `id` of a row. */
   runs(filter: { agent?: string; tenant?: string; before?: number; limit: number }): RunRow[];
-  /** The newest notify body of the run, as the agent sent it. */
-  run(runId: string, agent?: string): unknown;
+  /** The newest notify body of the run, as the agent sent it; several agents may have reported the same id. */
+  run(
+    runId: string,
+    of: { readonly agent?: string | undefined; readonly tenant?: string | undefined },
+  ):
+    | { readonly kind: 'report'; readonly body: unknown }
+    | { readonly kind: 'ambiguous'; readonly agents: number }
+    | { readonly kind: 'none' };
   /** How the run ended: its newest report. */
   ending(agentId: string, runId: string): { readonly attempt: number; readonly status: string } | null;
   setStatus(agentId: string, body: unknown, at: Date): void;
@@ -88,13 +94,20 @@ export function createReportStore(database: ConsoleDatabase): ReportStore {
           limit: filter.limit,
         }) as unknown as RunRow[];
     },
-    run(runId, agent) {
-      const row = sql
+    run(runId, { agent, tenant }) {
+      const newest = sql
         .prepare(
-          'SELECT body FROM runs WHERE run_id = :run AND (:agent IS NULL OR agent_id = :agent) ORDER BY id DESC LIMIT 1',
+          `SELECT max(runs.id) AS id, count(DISTINCT runs.agent_id) AS agents FROM runs JOIN agents USING (agent_id)
+           WHERE run_id = :run AND (:agent IS NULL OR runs.agent_id = :agent) AND (:tenant IS NULL OR agents.slug = :tenant)`,
         )
-        .get({ run: runId, agent: agent ?? null }) as { body: string } | undefined;
-      return row === undefined ? undefined : (JSON.parse(row.body) as unknown);
+        .get({ run: runId, agent: agent ?? null, tenant: tenant ?? null }) as {
+        id: number | null;
+        agents: number;
+      };
+      if (newest.id === null) return { kind: 'none' };
+      if (newest.agents > 1) return { kind: 'ambiguous', agents: newest.agents };
+      const { body } = sql.prepare('SELECT body FROM runs WHERE id = ?').get(newest.id) as { body: string };
+      return { kind: 'report', body: JSON.parse(body) as unknown };
     },
     ending: (agentId, runId) =>
       (sql

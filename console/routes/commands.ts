@@ -1,19 +1,17 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { Slug } from '../../schemas/names.ts';
 import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
-import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
-import { notFound, RequestRefused } from '../refusal.ts';
+import { RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
+import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
 const Body = z.strictObject({ jws: z.string().min(1).max(COMMAND_MAX_BYTES) });
-const Query = z.object({
-  tenant: Slug.optional(),
+const Query = TenantQuery.extend({
   before: z.coerce.number().int().min(0).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
@@ -35,7 +33,7 @@ export function commandRoutes(parts: {
     }
 
     app.post('/api/agents/:id/commands', { bodyLimit: COMMAND_MAX_BYTES + 1_024 }, async (request, reply) => {
-      const agent = agentOf(state, request);
+      const agent = agentOf(state, request, readQuery(TenantQuery, request));
       if (agent.revoked_at !== null) {
         const message = `expected an agent in good standing, found ${agent.agent_id}, revoked at ${agent.revoked_at}`;
         throw new RequestRefused(409, 'agent_revoked', message);
@@ -59,27 +57,10 @@ export function commandRoutes(parts: {
 
     // Newest first; `before=<id>` for the page after.
     app.get('/api/agents/:id/commands', async (request) => {
-      const agent = agentOf(state, request);
-      const { before, limit } = query(request);
+      const { before, limit, ...of } = readQuery(Query, request);
+      const agent = agentOf(state, request, of);
       const commands = state.commands.list(agent.agent_id, { before, limit });
       return { commands, next_before: commands.length === limit ? (commands.at(-1)?.id ?? null) : null };
     });
   };
-}
-
-function query(request: FastifyRequest): z.infer<typeof Query> {
-  const parsed = Query.safeParse(request.query);
-  if (parsed.success) return parsed.data;
-  throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
-}
-
-/** The agent the path names; with `?tenant=` only when it is that tenant's. */
-export function agentOf(state: ConsoleState, request: FastifyRequest): Agent {
-  const { id } = request.params as { id: string };
-  const { tenant } = request.query as { tenant?: unknown };
-  const agent = state.agents.get(id);
-  if (agent === null || (tenant !== undefined && agent.tenant !== tenant)) {
-    throw notFound('expected the id of an agent, found no such agent');
-  }
-  return agent;
 }

@@ -1,20 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { Id, Slug } from '../../schemas/names.ts';
+import { Id } from '../../schemas/names.ts';
 import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
+import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
 const Count = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const Query = z.object({
-  agent: Id.optional(),
-  tenant: Slug.optional(),
-  after: Count.optional(),
-  before: Count.optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-});
+const limit = z.coerce.number().int().min(1).max(500).default(100);
+const EventsQuery = TenantQuery.extend({ agent: Id.optional(), after: Count.optional(), limit });
+const RunsQuery = TenantQuery.extend({ agent: Id.optional(), before: Count.optional(), limit });
+const RunQuery = TenantQuery.extend({ agent: Id.optional() });
 
 /** What the operator reads, with an `X-Api-Key`: tenants, agents, their status, events and runs. Lists are pages. */
 export function readRoutes(parts: {
@@ -30,37 +28,38 @@ export function readRoutes(parts: {
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => callers.operator(request));
 
-    app.get('/api/tenants', async () => ({
-      tenants: state.tenants.list().map((tenant) => ({
+    app.get('/api/tenants', async (request) => {
+      const { tenant: asked } = readQuery(TenantQuery, request);
+      const found = state.tenants.list().filter(({ slug }) => asked === undefined || slug === asked);
+      const tenants = found.map((tenant) => ({
         slug: tenant.slug,
         branch: `tenant/${tenant.slug}`,
         git_url: `${state.publicUrl()}/git/${tenant.slug}.git`,
         root_sha256: tenant.rootSha256,
         created_at: tenant.createdAt,
-      })),
-    }));
+      }));
+      return { tenants };
+    });
 
     app.get('/api/agents', async (request) => {
-      const { tenant } = query(request.query);
+      const { tenant } = readQuery(TenantQuery, request);
       return { agents: state.agents.list(tenant).map(shown) };
     });
 
     app.get('/api/agents/:id', async (request) => {
-      const { id } = request.params as { id: string };
-      const agent = state.agents.get(id);
-      if (agent === null) throw notFound('expected the id of an agent, found no such agent');
-      const latest = state.reports.status(id);
+      const agent = agentOf(state, request, readQuery(TenantQuery, request));
+      const latest = state.reports.status(agent.agent_id);
       return {
         ...shown(agent),
         status: latest?.status ?? null,
         status_received_at: latest?.received_at ?? null,
-        event_logs: state.events.logs(id),
+        event_logs: state.events.logs(agent.agent_id),
       };
     });
 
     // `after=<id>`: what came in since, in order of arrival; without it the newest. `next_after` goes into the next call.
     app.get('/api/events', async (request) => {
-      const { agent, tenant, after, limit } = query(request.query);
+      const { agent, tenant, after, limit } = readQuery(EventsQuery, request);
       const events =
         after === undefined
           ? state.events.tail({ agent, tenant, limit })
@@ -70,22 +69,25 @@ export function readRoutes(parts: {
 
     // Newest first; `before=<id>` for the page after.
     app.get('/api/runs', async (request) => {
-      const { agent, tenant, before, limit } = query(request.query);
+      const { agent, tenant, before, limit } = readQuery(RunsQuery, request);
       const runs = state.reports.runs({ agent, tenant, before, limit });
       return { runs, next_before: runs.length === limit ? (runs.at(-1)?.id ?? null) : null };
     });
 
     app.get('/api/runs/:run_id', async (request) => {
       const { run_id } = request.params as { run_id: string };
-      const report = state.reports.run(run_id, query(request.query).agent);
-      if (report === undefined) throw notFound('expected the id of a reported run, found no such run');
-      return report;
+      const found = state.reports.run(run_id, readQuery(RunQuery, request));
+      switch (found.kind) {
+        case 'none':
+          throw notFound('expected the id of a reported run, found no such run');
+        case 'ambiguous': {
+          // Whoever reports an id last must not take the place of another's run.
+          const message = `expected a run that one agent has reported, found ${found.agents}; say which with ?agent=<id> or ?tenant=<slug>`;
+          throw new RequestRefused(409, 'run_ambiguous', message);
+        }
+        case 'report':
+          return found.body;
+      }
     });
   };
-}
-
-function query(found: unknown): z.infer<typeof Query> {
-  const parsed = Query.safeParse(found);
-  if (parsed.success) return parsed.data;
-  throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
 }

@@ -8,9 +8,9 @@ import type { Notices } from '../notices.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { LogStream } from '../run-logs.ts';
 import type { ConsoleState } from '../state.ts';
-import { agentOf } from './commands.ts';
+import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
-const Query = z.object({
+const Query = TenantQuery.extend({
   stream: z.enum(['stdout', 'stderr']).default('stdout'),
   attempt: z.coerce.number().int().min(1).max(1_000_000).optional(),
   offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
@@ -22,6 +22,7 @@ const Query = z.object({
     .default(1024 * 1024),
   follow: z.stringbool().default(false),
 });
+const RunsQuery = TenantQuery.extend({ running: z.string().optional() });
 
 /**
  * What a run prints, while it goes on and after: `GET /api/agents/<id>/runs/<run_id>/log`, with an `X-Api-Key`. Bytes from
@@ -40,11 +41,9 @@ export function runLogRoutes(parts: {
 
   const streamOf = (request: FastifyRequest): { stream: LogStream; query: z.infer<typeof Query> } => {
     const { run_id } = request.params as { run_id: string };
-    const { agent_id } = agentOf(state, request);
-    const parsed = Query.safeParse(request.query);
-    if (!parsed.success) throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
+    const query = readQuery(Query, request);
+    const { agent_id } = agentOf(state, request, query);
     if (!Id.safeParse(run_id).success) throw notFound('expected the id of a run');
-    const query = parsed.data;
     const attempt =
       query.attempt ??
       Math.max(
@@ -59,14 +58,15 @@ export function runLogRoutes(parts: {
     app.addHook('onRequest', async (request) => callers.operator(request));
 
     app.get('/api/agents/:id/runs', async (request) => {
-      const { agent_id } = agentOf(state, request);
-      const running = (request.query as { running?: unknown }).running !== undefined;
+      const query = readQuery(RunsQuery, request);
+      const { agent_id } = agentOf(state, request, query);
+      const running = query.running !== undefined;
       return { runs: state.progress.list(agent_id, { running, limit: 200 }) };
     });
 
     app.get('/api/agents/:id/runs/:run_id/logs', async (request) => {
       const { run_id } = request.params as { run_id: string };
-      const { agent_id } = agentOf(state, request);
+      const { agent_id } = agentOf(state, request, readQuery(TenantQuery, request));
       return { logs: state.logs.list(agent_id, run_id) };
     });
 

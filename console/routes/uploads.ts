@@ -8,6 +8,7 @@ import type { ConsoleLimits } from '../limits.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 import type { Upload } from '../uploads.ts';
+import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
 const VERSION = '1.0.0';
 const LISTED_MAX = 1_000;
@@ -33,6 +34,13 @@ export function uploadRoutes(parts: {
     if (upload === null || upload.agent_id !== agent.agent_id)
       throw notFound('expected the id of an upload of this agent, found no such upload');
     return upload;
+  };
+
+  /** The upload an operator names; null when there is none, or it is not of the tenant asked for. */
+  const named = (request: FastifyRequest): Upload | null => {
+    const { tenant } = readQuery(TenantQuery, request);
+    const upload = state.uploads.get((request.params as Params).id);
+    return tenant === undefined || upload?.tenant === tenant ? upload : null;
   };
 
   return async (app: FastifyInstance) => {
@@ -89,28 +97,31 @@ export function uploadRoutes(parts: {
 
     app.get('/api/agents/:id/uploads', async (request) => {
       callers.operator(request);
-      const { id } = request.params as Params;
-      if (state.agents.get(id) === null) throw notFound('expected the id of an agent, found no such agent');
-      return { uploads: state.uploads.list({ agent: id, limit: LISTED_MAX }) };
+      const { agent_id } = agentOf(state, request, readQuery(TenantQuery, request));
+      return { uploads: state.uploads.list({ agent: agent_id, limit: LISTED_MAX }) };
     });
 
     // A HEAD would read the file to its end.
     app.get('/api/uploads/:id', { exposeHeadRoute: false }, async (request, reply) => {
       callers.operator(request);
-      return download(state, (request.params as Params).id, reply);
+      return download(state, named(request), reply);
     });
 
     app.delete('/api/uploads/:id', async (request, reply) => {
       callers.operator(request);
-      if (!(await state.uploads.remove((request.params as Params).id)))
+      const upload = named(request);
+      if (upload === null || !(await state.uploads.remove(upload.upload_id)))
         throw notFound('expected the id of an upload, found no such upload');
       return reply.code(204).send();
     });
   };
 }
 
-async function download(state: ConsoleState, id: string, reply: FastifyReply): Promise<FastifyReply> {
-  const upload = state.uploads.get(id);
+async function download(
+  state: ConsoleState,
+  upload: Upload | null,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const handle = upload === null ? null : await state.uploads.open(upload);
   if (upload === null || handle === null)
     throw notFound('expected the id of an upload that is whole, found no such upload');

@@ -1,0 +1,29 @@
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Slug } from '../../schemas/names.ts';
+import type { Agent } from '../agents.ts';
+import { notFound, RequestRefused } from '../refusal.ts';
+import type { ConsoleState } from '../state.ts';
+
+/** Every address of an operator takes it, and it means the same: what is not that tenant's is not there. */
+export const TenantQuery = z.strictObject({ tenant: Slug.optional() });
+
+/** A parameter that is not known is refused: a misspelt `tenant` would show what it was to hide. */
+export function readQuery<T extends z.ZodType>(schema: T, request: FastifyRequest): z.infer<T> {
+  const parsed = schema.safeParse(request.query);
+  if (parsed.success) return parsed.data;
+  throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
+}
+
+/** The agent the path names; with a tenant only when it is that tenant's. */
+export function agentOf(
+  state: ConsoleState,
+  request: FastifyRequest,
+  { tenant }: z.infer<typeof TenantQuery>,
+): Agent {
+  const agent = state.agents.get((request.params as { id: string }).id);
+  if (agent === null || (tenant !== undefined && agent.tenant !== tenant)) {
+    throw notFound('expected the id of an agent, found no such agent');
+  }
+  return agent;
+}
