@@ -5,6 +5,7 @@ import type { ReconcileResult } from '../reconciler/reconcile.ts';
 import type { AgentRecords } from '../reconciler/records.ts';
 import type { ActiveFlow } from '../schemas/current.ts';
 import type { Status } from '../schemas/status.ts';
+import { obstaclesOf } from './obstacles.ts';
 import { OperationError } from './operation-error.ts';
 import type {
   AgentOperations,
@@ -30,6 +31,8 @@ export interface LocalParts {
   readonly dispatcher: Dispatcher;
   readonly now: () => Date;
   readonly status: () => Promise<Status>;
+  /** Why the tunnel is not connected. */
+  readonly tunnelMessage: () => string | null;
   /** Through the loop in a daemon, at once without one. */
   readonly reconcile: (
     options: { explicit: boolean; force: boolean },
@@ -117,6 +120,7 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
 
   return {
     status: () => parts.status(),
+    obstacles: () => Promise.resolve(obstaclesOf(records, parts.tunnelMessage())),
 
     async reconcile({ force }, signal) {
       return answer(await parts.reconcile({ explicit: true, force }, signal));

@@ -23,6 +23,7 @@ import { type ControlPeer, controlPeer, createControlClient } from './control-cl
 import { effectiveSettings } from './effective-settings.ts';
 import { toOperationError } from './explain-error.ts';
 import { loadConfig } from './load-config.ts';
+import { type Obstacles, obstaclesOf } from './obstacles.ts';
 import { OperationError } from './operation-error.ts';
 import { expectOwnFolder } from './own-folder.ts';
 import { agentPaths } from './paths.ts';
@@ -49,6 +50,8 @@ export interface OutputFrom {
 /** Looks at an agent's state without changing it: no lock is taken, and a daemon goes on beside it. */
 export interface Observer {
   status(signal: AbortSignal): Promise<Status>;
+  /** Why flows and the tunnel are not as they should be. */
+  obstacles(signal: AbortSignal): Promise<Obstacles>;
   /** The daemon, or the command, that works on this state now. */
   peer(signal: AbortSignal): Promise<ControlPeer | null>;
   events(last: number): Promise<Event[]>;
@@ -148,6 +151,11 @@ export async function openObserver(configFile: string): Promise<Observer> {
         isolation: isolationLevel(settings.runs),
         now: new Date(),
       });
+    },
+    async obstacles(signal) {
+      if ((await controlPeer(paths.socket, signal)) !== null)
+        return createControlClient(paths.socket).obstacles({}, signal);
+      return obstaclesOf(records, null);
     },
     peer: (signal) => controlPeer(paths.socket, signal),
     events: (last) => history.tail(last),

@@ -3,6 +3,7 @@ import { FlowId, Id, Timestamp } from '../schemas/names.ts';
 import { RunReport, RunSummary } from '../schemas/run.ts';
 import { ReconcileReport, Status } from '../schemas/status.ts';
 import { UploadState } from '../schemas/upload.ts';
+import { Obstacles } from './obstacles.ts';
 
 /** What a reconcile answers to whoever asked: the report, and what the exit code of the command is. */
 export const ReconcileAnswer = z.object({
@@ -68,6 +69,7 @@ const Why = z.string().min(1).max(1_024);
 /** Every operation with the arguments it takes and the answer it gives, for the control socket and for a command alone. */
 export const OPERATIONS = {
   status: { input: NoArguments, output: Status },
+  obstacles: { input: NoArguments, output: Obstacles },
   reconcile: { input: z.object({ force: z.boolean() }), output: ReconcileAnswer },
   diff: { input: NoArguments, output: DiffAnswer },
   trigger: {

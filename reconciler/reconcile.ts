@@ -176,15 +176,14 @@ function noteConclusion(
   setbacks: readonly Setback[],
   revision: string | null,
 ): void {
-  const first = setbacks[0];
-  if (first === undefined) return;
+  const [condition] = conclusion.conditions;
+  if (setbacks.length === 0 || condition === undefined) return;
   const stalled = conclusion.conditions.some((condition) => condition.type === 'Stalled');
-  const message = conclusion.conditions[0]?.message ?? first.message;
   context.events.emit({
     severity: stalled ? 'error' : 'warning',
     reason: stalled ? 'ReconcileStalled' : 'ReconcileRetrying',
-    message,
-    because: first.code,
+    message: condition.message,
+    because: condition.reason,
     ...(revision === null ? {} : { revision }),
   });
 }

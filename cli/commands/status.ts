@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { controlPeer, createControlClient } from '../../agent/control-client.ts';
+import { type ControlPeer, controlPeer, createControlClient } from '../../agent/control-client.ts';
 import { stateOfWrongConfig } from '../../agent/load-config.ts';
+import type { Obstacles } from '../../agent/obstacles.ts';
 import { OperationError } from '../../agent/operation-error.ts';
 import { socketPath } from '../../agent/paths.ts';
 import type { Status } from '../../schemas/status.ts';
@@ -18,11 +19,9 @@ export function addStatus(program: Command): void {
     .description('show what runs here, what should, and what is in the way')
     .action(async (_options, command: Command) => {
       const globals = globalsOf(command);
-      const status = await withObserver(globals, (observer) => observer.status(globals.signal)).catch(
-        (error: unknown) => statusOfDaemon(error, globals),
-      );
+      const { status, peer, obstacles } = await look(globals);
       globals.terminal.document(status);
-      renderStatus(status, globals.terminal, new Date(), await agentLine(globals));
+      renderStatus(status, globals.terminal, new Date(), { agent: agentLine(peer), obstacles });
       if (status.outbox.parked > 0)
         renderParked(await parkedReports(globals), status.outbox.parked, globals.terminal);
     });
@@ -35,17 +34,38 @@ async function parkedReports(globals: Globals) {
 }
 
 /** Ready says how it was at the last reconcile; whether somebody keeps it so is another matter. */
-async function agentLine(globals: Globals): Promise<string> {
-  const peer = await withObserver(globals, (observer) => observer.peer(globals.signal)).catch(() => null);
+function agentLine(peer: ControlPeer | null): string {
   if (peer === null) return 'not running; "edge-agent run" keeps this machine so';
   return `edge-agent ${peer.verb}, process ${peer.pid}`;
 }
 
+interface Seen {
+  readonly status: Status;
+  /** Who keeps this machine so. */
+  readonly peer: ControlPeer | null;
+  readonly obstacles: Obstacles;
+}
+
+async function look(globals: Globals): Promise<Seen> {
+  const { signal } = globals;
+  try {
+    return await withObserver(globals, async (observer) => ({
+      status: await observer.status(signal),
+      peer: await observer.peer(signal),
+      obstacles: await observer.obstacles(signal),
+    }));
+  } catch (error) {
+    return lookAtDaemon(error, globals);
+  }
+}
+
 /** A wrong agent.yaml stops no daemon: it works on with the last good one, and says so itself. */
-async function statusOfDaemon(error: unknown, { config, signal }: Globals): Promise<Status> {
+async function lookAtDaemon(error: unknown, { config, signal }: Globals): Promise<Seen> {
   if (!(error instanceof OperationError) || error.code !== 'config_invalid') throw error;
   const state = await stateOfWrongConfig(config);
   const socket = state === null ? null : socketPath(state);
-  if (socket === null || (await controlPeer(socket, signal)) === null) throw error;
-  return createControlClient(socket).status({}, signal);
+  const peer = socket === null ? null : await controlPeer(socket, signal);
+  if (socket === null || peer === null) throw error;
+  const daemon = createControlClient(socket);
+  return { status: await daemon.status({}, signal), peer, obstacles: await daemon.obstacles({}, signal) };
 }

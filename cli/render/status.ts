@@ -1,15 +1,24 @@
+import type { Obstacles } from '../../agent/obstacles.ts';
 import type { ServiceStatus } from '../../schemas/service.ts';
 import type { FlowStatus, Status } from '../../schemas/status.ts';
 import { ago, bytes, shortDigests, type Terminal, table } from '../terminal.ts';
+
+/** What the document does not say. */
+export interface StatusExtras {
+  /** Who keeps this machine so. */
+  readonly agent: string;
+  readonly obstacles: Obstacles;
+}
 
 /** The status document for people: a verdict first, then what it rests on. */
 export function renderStatus(
   status: Status,
   terminal: Terminal,
   now: Date,
-  agent: string | null = null,
+  extras: StatusExtras | null = null,
 ): void {
   const { paint } = terminal;
+  const obstacles = extras?.obstacles ?? { flows: [], tunnel: null };
   terminal.line(verdict(status, terminal));
   terminal.line();
   const { source } = status;
@@ -22,7 +31,7 @@ export function renderStatus(
       'Last sync',
       source.last_sync_at === null ? 'never' : ago(now.getTime() - Date.parse(source.last_sync_at)),
     ],
-    ...tunnelRow(status, terminal, now),
+    ...tunnelRow(status, obstacles.tunnel, terminal, now),
     ['Runs', `${status.runs.running} running, ${status.runs.queued} queued${lastRun(status, now)}`],
     [
       'Reports',
@@ -37,7 +46,7 @@ export function renderStatus(
       paint('yellow', `by ${status.suspended.by}, ${until}: ${status.suspended.why}`),
     ]);
   }
-  if (agent !== null) rows.push(['Agent', agent]);
+  if (extras !== null) rows.push(['Agent', extras.agent]);
   if (status.config.error !== null) rows.push(['Config', paint('red', status.config.error)]);
   for (const [name, value] of rows) terminal.line(`${paint('dim', name.padEnd(10))} ${value}`);
   if (status.flows.length === 0) return;
@@ -45,9 +54,13 @@ export function renderStatus(
   const shown = status.flows.map((flow) => flowRow(flow, terminal, now));
   for (const line of table(['flow', 'active', 'desired', 'phase', 'health', 'since'], shown))
     terminal.line(line);
+  const reasons = new Map(obstacles.flows.map(({ flow, message }) => [flow, message]));
   for (const flow of status.flows) {
+    const reason = reasons.get(flow.id);
     if (flow.quarantined !== null)
       terminal.line(paint('red', `${flow.id}: quarantined: ${shortDigests(flow.quarantined.reason)}`));
+    else if (reason !== undefined)
+      terminal.line(paint(phaseColour(flow.phase), `${flow.id}: ${flow.phase}: ${shortDigests(reason)}`));
     if (flow.service !== null) terminal.line(serviceLine(flow.id, flow.service, terminal));
     if (flow.held !== null)
       terminal.line(paint('yellow', `${flow.id}: held by ${flow.held.by}: ${flow.held.why}`));
@@ -103,29 +116,44 @@ function lastRun(status: Status, now: Date): string {
 }
 
 function flowRow(flow: FlowStatus, terminal: Terminal, now: Date): string[] {
-  const colour =
-    flow.phase === 'active' ? 'green' : ['stalled', 'refused'].includes(flow.phase) ? 'red' : 'yellow';
   return [
     flow.id,
     flow.active_version ?? '-',
     flow.desired_version ?? '-',
-    terminal.paint(colour, flow.phase),
-    flow.health,
+    terminal.paint(phaseColour(flow.phase), flow.phase),
+    flow.health === 'unhealthy' ? terminal.paint('red', flow.health) : flow.health,
     ago(now.getTime() - Date.parse(flow.since)),
   ];
 }
 
-function tunnelRow({ tunnel }: Status, { paint }: Terminal, now: Date): [string, string][] {
+function phaseColour(phase: FlowStatus['phase']): 'green' | 'red' | 'yellow' {
+  if (phase === 'active') return 'green';
+  return phase === 'stalled' || phase === 'refused' ? 'red' : 'yellow';
+}
+
+function tunnelRow(
+  { tunnel }: Status,
+  why: string | null,
+  { paint }: Terminal,
+  now: Date,
+): [string, string][] {
   if (tunnel.state === 'none') return [];
   const since = tunnel.since === null ? '' : `, ${ago(now.getTime() - Date.parse(tunnel.since))}`;
   const colour = tunnel.state === 'connected' ? 'green' : 'yellow';
-  return [['Tunnel', `${paint(colour, tunnel.state)}${since}`]];
+  const because = tunnel.state === 'connected' || why === null ? '' : `: ${why}`;
+  return [['Tunnel', `${paint(colour, tunnel.state)}${since}${because}`]];
 }
 
 function serviceLine(flow: string, service: ServiceStatus, { paint }: Terminal): string {
   const where = service.url === null ? '' : ` at ${service.url}`;
-  const restarts = service.restarts === 0 ? '' : `, restarted ${service.restarts} times`;
-  const why = service.message === null ? '' : `: ${service.message}`;
+  const restarts =
+    service.restarts === 0
+      ? ''
+      : `, restarted ${service.restarts === 1 ? 'once' : `${service.restarts} times`}`;
+  const why =
+    service.message === null
+      ? ''
+      : `: ${service.message}; "edge-agent logs service-${flow}" shows what it printed`;
   const line = `${flow}: service ${service.state}${where}${restarts}${why}`;
   const colours = {
     ready: 'green',

@@ -9,7 +9,8 @@ export const prepare: FlowStep = {
   async run(context, work): Promise<StepResult> {
     const { spec, path, version, revision } = work;
     const at = { flow: spec.id, version, revision };
-    const failed = (reason: 'FlowStalled' | 'PrepareFailed', setback: Setback): StepResult => {
+    const failed = (reason: 'FlowStalled' | 'PrepareFailed', found: Setback): StepResult => {
+      const setback = ofFlow(spec.id, found);
       context.events.emit({
         severity: 'error',
         reason,
@@ -28,3 +29,10 @@ export const prepare: FlowStep = {
     return prepared.kind === 'ready' ? DONE : failed('PrepareFailed', prepared);
   },
 };
+
+/** An executor knows of no flows; with several, a sentence has to say whose it is. */
+function ofFlow(flow: string, setback: Setback): Setback {
+  const prefix = `flow ${flow}: `;
+  if (setback.message.startsWith(prefix)) return setback;
+  return { ...setback, message: prefix + setback.message };
+}
