@@ -22,7 +22,7 @@ export interface LoopDeps {
 export interface ReconcileLoop {
   /** Looks at the source as soon as it can; several at once become one. */
   nudge(): void;
-  /** A reconcile that begins after this call, or joins one that has not begun; resolves with its result. */
+  /** A reconcile that begins after this call, or joins one that has not begun; resolves with its result, rejects when the loop has ended. */
   reconcileNow(options: { explicit: boolean; force: boolean }): Promise<ReconcileResult>;
   /** Goes on until the signal aborts; what is under way is aborted with it. */
   run(signal: AbortSignal): Promise<void>;
@@ -37,6 +37,8 @@ interface Request {
 /** The one reconcile at a time: on an interval, after a nudge, by hand; pre-empted by a newer revision. */
 export function createReconcileLoop(deps: LoopDeps): ReconcileLoop {
   let pending: Request | null = null;
+  /** Why nothing is reconciled any more. */
+  let ended: { readonly because: unknown } | null = null;
   const sleepers = new Set<() => void>();
 
   const request = (): Request => {
@@ -97,6 +99,10 @@ export function createReconcileLoop(deps: LoopDeps): ReconcileLoop {
     nudge: () => void request(),
     reconcileNow(options) {
       const answer = Promise.withResolvers<ReconcileResult>();
+      if (ended !== null) {
+        answer.reject(ended.because);
+        return answer.promise;
+      }
       const joined = request();
       joined.explicit ||= options.explicit;
       joined.force ||= options.force;
@@ -104,12 +110,15 @@ export function createReconcileLoop(deps: LoopDeps): ReconcileLoop {
       return answer.promise;
     },
     async run(signal) {
+      ended = null;
       while (!signal.aborted) {
         const waitMs = await once(signal);
         if (pending !== null || signal.aborted) continue;
         await sleepOrWake(waitMs, signal);
       }
+      ended = { because: signal.reason };
       const last = pending;
+      pending = null;
       for (const answer of last?.answers ?? []) answer.reject(signal.reason);
     },
   };
