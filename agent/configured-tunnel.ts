@@ -48,8 +48,8 @@ export function createConfiguredTunnel({
       ended.resolve();
       superseded.abort(new Error('agent.yaml names another tunnel'));
     }
+    // it says `disconnected` until the next is built: `none` is for an agent.yaml that names none
     await running;
-    current = null;
   }
 
   async function pause(signal: AbortSignal): Promise<void> {

@@ -54,6 +54,7 @@ describe('the tunnel that agent.yaml names', () => {
     ending.abort();
     await done;
     expect(faults).toEqual([]);
+    expect(tunnel.state().state).toBe('disconnected');
   });
 
   it('is heard when it fails, and is built anew a minute later', async () => {
