@@ -46,8 +46,8 @@ export interface CommandQueue {
   ): CommandRow | null;
   /** Those whose time is over, now `expired`. */
   expire(now: Date): CommandRow[];
-  /** Newest first; `before` is an `id` of a row. */
-  list(agentId: string, page: { before?: number; limit: number }): CommandRow[];
+  /** Newest first; `before` is an `id` of a row. What can no longer be sent is `expired`, whether that is noted yet or not. */
+  list(agentId: string, page: { before?: number | undefined; limit: number }, now: Date): CommandRow[];
   /** The newest command that asks for this run. */
   forRun(agentId: string, runId: string): CommandRow | null;
   /** Agents for which something waits. */
@@ -132,17 +132,25 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
     expire: (now) =>
       sql
         .prepare(
-          `UPDATE commands SET state = 'expired', settled_at = :now WHERE ${UNSETTLED} AND expires_at <= :now
+          `UPDATE commands SET state = 'expired', settled_at = expires_at WHERE ${UNSETTLED} AND expires_at <= :now
            RETURNING ${COLUMNS}`,
         )
         .all({ now: now.toISOString() }) as unknown as CommandRow[],
-    list: (agentId, { before, limit }) =>
-      sql
+    list: (agentId, { before, limit }, now) => {
+      const rows = sql
         .prepare(
           `SELECT ${COLUMNS} FROM commands WHERE agent_id = :agent AND (:before IS NULL OR id < :before)
            ORDER BY id DESC LIMIT :limit`,
         )
-        .all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[],
+        .all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[];
+      const time = now.toISOString();
+      // An answer to one that was sent may be on its way.
+      return rows.map((row) =>
+        row.state === 'queued' && row.expires_at <= time
+          ? { ...row, state: 'expired', settled_at: row.expires_at }
+          : row,
+      );
+    },
     forRun: (agentId, runId) =>
       (sql
         .prepare(

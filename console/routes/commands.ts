@@ -59,7 +59,7 @@ export function commandRoutes(parts: {
     app.get('/api/agents/:id/commands', async (request) => {
       const { before, limit, ...of } = readQuery(Query, request);
       const agent = agentOf(state, request, of);
-      const commands = state.commands.list(agent.agent_id, { before, limit });
+      const commands = state.commands.list(agent.agent_id, { before, limit }, state.clock.now());
       return { commands, next_before: commands.length === limit ? (commands.at(-1)?.id ?? null) : null };
     });
   };
