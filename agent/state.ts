@@ -10,6 +10,7 @@ import { type OtherTenants, serveTenant } from '../store/other-tenants.ts';
 import { createReportQueue } from '../store/report-queue.ts';
 import { createRunStore } from '../store/run-store.ts';
 import { stateSince } from '../store/state-since.ts';
+import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
 import type { AgentPaths } from './paths.ts';
 import { tenantDocuments } from './tenant-documents.ts';
 
@@ -35,6 +36,7 @@ export async function openAgentState(
   clock: Clock,
 ): Promise<AgentState> {
   await openStateFolder(paths, config);
+  const began = await notBeforeReleases(paths, clock.now());
   const database = openDatabase(paths.database);
   const others = serveTenant(database, config.tenant);
   const documents = createStateDocuments(database);
@@ -48,12 +50,24 @@ export async function openAgentState(
     queue: createReportQueue(database),
     commands: createCommandStore(database),
     others,
-    since: stateSince(documents, clock.now()),
+    since: stateSince(documents, began),
     close() {
       records.flush();
       database.close();
     },
   };
+}
+
+/**
+ * Now, by a clock that may stand in the past at the first start: never before the newest release that was accepted, which is
+ * remembered with the credentials and outlives a lost state. A damaged memory is said by whoever verifies with it.
+ */
+async function notBeforeReleases(paths: AgentPaths, now: Date): Promise<Date> {
+  const memory = await createCredentialsTrustFile(paths.credentials)
+    .load()
+    .catch(() => null);
+  const issued = new Date(memory?.latest_issued ?? 0);
+  return issued > now ? issued : now;
 }
 
 /** Closed to others; with `runs.user`, that account may pass through to the folders of its runs, and list nothing. */
