@@ -15,6 +15,8 @@ import { type Started, supervise } from './supervision.ts';
 export interface FlowCommand {
   readonly file: string;
   readonly args: readonly string[];
+  /** On Windows: the arguments stand on the command line as they are, quoted already. */
+  readonly verbatim?: boolean;
   /** What its executor needs beside what every flow gets. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -152,6 +154,7 @@ async function spawnFlow(
       // Its own session and process group, apart from the agent's terminal and signals.
       detached: process.platform !== 'win32',
       windowsHide: true,
+      windowsVerbatimArguments: command.verbatim ?? false,
       stdio: [
         'ignore',
         pipes?.stdout.descriptor ?? 'pipe',

@@ -1,7 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import { extname, isAbsolute, join } from 'node:path';
 import type { Executor, RunSettings, Setback, Stalled } from '../reconciler/ports.ts';
-import { type FlowCommand, type ProcessDependencies, startFlow } from './process.ts';
+import { batchArguments } from './batch-command.ts';
+import { didNotStart, type FlowCommand, type ProcessDependencies, startFlow } from './process.ts';
 import { cannotRun, programFormat } from './program-format.ts';
 import { createPythonExecutor } from './python.ts';
 
@@ -28,7 +29,10 @@ export function createSubprocessExecutor(
       if (isPython(request.entrypoint)) return python.start(request, settings);
       const file = join(request.directory, request.entrypoint);
       const args = request.args ?? request.spec.args;
-      return startFlow(directCommand(file, args), request, settings, deps);
+      const command = directCommand(file, args);
+      if (command !== null) return startFlow(command, request, settings, deps);
+      const now = deps.clock.now();
+      return didNotStart('expected args of a batch file without line breaks, found one', now, now);
     },
   };
 }
@@ -78,19 +82,22 @@ async function head(path: string): Promise<Uint8Array> {
 
 /**
  * The command line of a file that is executed as it is. On Windows batch files are read by cmd.exe, and Node starts none by
- * itself; PowerShell scripts by Windows PowerShell, whose execution policy is for people at a desk.
+ * itself; PowerShell scripts by Windows PowerShell, whose execution policy is for people at a desk. Null: arguments that cmd.exe
+ * cannot be given.
  */
 export function directCommand(
   file: string,
   args: readonly string[],
   platform: NodeJS.Platform = process.platform,
   shell = process.env['ComSpec'] ?? 'cmd.exe',
-): FlowCommand {
+): FlowCommand | null {
   if (platform !== 'win32') return { file, args };
   switch (extname(file).toLowerCase()) {
     case '.cmd':
-    case '.bat':
-      return { file: shell, args: ['/d', '/s', '/c', file, ...args] };
+    case '.bat': {
+      const words = batchArguments(file, args);
+      return words === null ? null : { file: shell, args: words, verbatim: true };
+    }
     case '.ps1': {
       const switches = ['-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass'];
       return { file: 'powershell.exe', args: [...switches, '-File', file, ...args] };

@@ -71,7 +71,6 @@ describe('what cannot be executed', () => {
 describe('the command line of a file on Windows', () => {
   it.each([
     ['C:\\b\\flow.exe', 'C:\\b\\flow.exe', ['a b']],
-    ['C:\\b\\flow.CMD', 'cmd.exe', ['/d', '/s', '/c', 'C:\\b\\flow.CMD', 'a b']],
     [
       'C:\\b\\flow.ps1',
       'powershell.exe',
@@ -88,6 +87,27 @@ describe('the command line of a file on Windows', () => {
     ],
   ])('%s', (file, program, args) => {
     expect(directCommand(file, ['a b'], 'win32', 'cmd.exe')).toEqual({ file: program, args });
+  });
+
+  it.each([
+    [[], ''],
+    [['a b', 'plain-1.0', ''], ' "a b" plain-1.0 ""'],
+    [['a&b|c<d>e^f(g)!h'], ' "a&b|c<d>e^f(g)!h"'],
+    [['%PATH%', '100%'], ' "%%cd:~,%PATH%%cd:~,%" "100%%cd:~,%"'],
+    [['say "hi" & more'], ' "say ""hi"" & more"'],
+    [['C:\\a b\\', 'C:\\ab\\', '\\"'], ' "C:\\a b\\\\" "C:\\ab\\\\" "\\\\"""'],
+    [['x=1,2;3'], ' "x=1,2;3"'],
+  ])('of a batch file gives cmd.exe nothing to read in %j', (args, quoted) => {
+    const file = 'C:\\Users\\Jean Dupont\\EdgeFlows\\flow.CMD';
+    expect(directCommand(file, args, 'win32', 'cmd.exe')).toEqual({
+      file: 'cmd.exe',
+      args: ['/e:ON', '/v:OFF', '/d', '/s', '/c', `""${file}"${quoted}"`],
+      verbatim: true,
+    });
+  });
+
+  it.each(['a\nb', 'a\r'])('of a batch file cannot hold a line break: %j', (arg) => {
+    expect(directCommand('C:\\b\\flow.bat', [arg], 'win32', 'cmd.exe')).toBeNull();
   });
 
   it('is the file itself elsewhere', () => {
