@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import type { Command as Verb } from 'commander';
 import { z } from 'zod';
 import { parseDuration } from '../schemas/duration.ts';
+import { Timestamp } from '../schemas/names.ts';
 import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import { type CommandPayload, signCommand } from '../trust/ceremony/command.ts';
 import { CeremonyError } from '../trust/ceremony/draft.ts';
@@ -106,10 +107,11 @@ export function addCommandVerbs(
   verb('suspend', 'activate nothing from now on')
     .requiredOption('--why <text>')
     .option('--by <name>', 'who', userInfo().username)
-    .option('--until <time>', 'RFC 3339')
+    .option('--until <time>', 'a time such as 2026-12-01T08:00:00Z, or a duration such as 4h')
     .action(async (options: Common & { by: string; why: string; until?: string }) => {
-      const { by, why, until } = options;
-      await send(options, { action: 'suspend', by, why, ...(until === undefined ? {} : { until }) });
+      const { by, why } = options;
+      const until = options.until === undefined ? {} : { until: untilOf(options.until) };
+      await send(options, { action: 'suspend', by, why, ...until });
     });
   verb('resume', 'end a suspension, and let go what a rollback holds')
     .option('--by <name>', 'who', userInfo().username)
@@ -157,6 +159,23 @@ function lifetime(text: string): number {
   if (milliseconds !== null && milliseconds > 0 && milliseconds <= 24 * 3_600_000) return milliseconds;
   throw new TenantFault(
     `--expires: expected a duration of at most 24h, such as 30m, found "${text.slice(0, 40)}"`,
+  );
+}
+
+/** As `edge-agent suspend --until` takes it; the payload has a time. */
+function untilOf(text: string): string {
+  const now = createSystemClock().now().getTime();
+  const milliseconds = parseDuration(text);
+  const time = Timestamp.safeParse(text);
+  if (milliseconds === null && !time.success) {
+    throw new TenantFault(
+      `--until: expected a time such as 2026-12-01T08:00:00Z or a duration such as 4h, found "${text.slice(0, 40)}"`,
+    );
+  }
+  const at = milliseconds === null ? Date.parse(text) : now + milliseconds;
+  if (at > now && at < Date.UTC(10_000, 0)) return new Date(at).toISOString();
+  throw new TenantFault(
+    `--until: expected a time to come, before the year 10000, found "${text.slice(0, 40)}"`,
   );
 }
 

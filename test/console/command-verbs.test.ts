@@ -121,6 +121,48 @@ describe('console command', () => {
     }
   });
 
+  it('suspends until a time, or for a duration', async () => {
+    const suspend = async (until: string) => {
+      const from = Date.now();
+      const where = ['--data', data, '--why', 'holiday', '--by', 'nina'];
+      const { said } = await command('suspend', ...where, '--until', until);
+      const payload = await arrived(said['command_id']);
+      return { until: String(payload['until']), from, to: Date.now() };
+    };
+    const wholeDay = await suspend('2099-12-01T08:00:00+01:00');
+    expect(wholeDay.until).toBe('2099-12-01T07:00:00.000Z');
+    const hours = await suspend('2h');
+    const at = Date.parse(hours.until) - 2 * 3_600_000;
+    expect(at).toBeGreaterThanOrEqual(hours.from);
+    expect(at).toBeLessThanOrEqual(hours.to);
+
+    for (const [wrong, message] of [
+      ['soon', /^console: --until: expected a time such as .* or a duration such as 4h, found "soon"/],
+      ['12', /--until: .* found "12"/],
+      ['0s', /--until: expected a time to come.*, found "0s"/],
+      ['104000000d', /--until: expected a time to come/],
+      ['2020-01-01T00:00:00Z', /--until: expected a time to come/],
+    ] as const) {
+      const args = [
+        '--agent',
+        agent.issuer,
+        '--key',
+        keyFile,
+        '--data',
+        data,
+        '--why',
+        'w',
+        '--until',
+        wrong,
+      ];
+      const { code, err } = await run('command', 'suspend', ...args);
+      expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+    }
+    expect((await run('command', 'suspend', '--help')).out.replaceAll(/\s+/g, ' ')).toContain(
+      'or a duration such as 4h',
+    );
+  });
+
   it('says what is wrong', async () => {
     const publicOnly = join(running.directory, 'public.jwk');
     await writeFile(publicOnly, JSON.stringify({ ...key, d: undefined }));
