@@ -1,5 +1,6 @@
 import type { CommandActions, CommandOutcome } from '../reconciler/command-inbox.ts';
 import type { Dispatcher, RunRequestByName } from '../reconciler/dispatcher.ts';
+import type { Held } from '../schemas/current.ts';
 import { OperationError } from './operation-error.ts';
 import type { AgentOperations } from './operations.ts';
 
@@ -7,8 +8,10 @@ import type { AgentOperations } from './operations.ts';
 export function createCommandActions(parts: {
   dispatcher: Pick<Dispatcher, 'submit' | 'reject'>;
   operations: Pick<AgentOperations, 'cancel' | 'suspend' | 'resume' | 'rollback'>;
+  /** Who holds the active version of a flow, and why. */
+  held: (flow: string) => Held | null;
 }): CommandActions {
-  const { dispatcher, operations } = parts;
+  const { dispatcher, operations, held } = parts;
   return {
     run({ command_id, run_id: runId, flow, version, inputs, timeout }) {
       const request: RunRequestByName & { runId: string } = {
@@ -53,6 +56,9 @@ export function createCommandActions(parts: {
       }),
     rollback: ({ flow, by, why }, signal) =>
       outcomeOf(async () => {
+        const now = held(flow);
+        // done before a crash, which took only the note of it
+        if (now?.by === by && now.why === why) return `flow ${flow} is rolled back by ${by} already`;
         await operations.rollback({ flow, by, why }, signal);
         return `flow ${flow} is rolled back by ${by}`;
       }),

@@ -330,7 +330,11 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     verifier: () => releases.commandVerifier(config(), paths),
     trustMemory: () => trustMemory.load(),
     store: state.commands,
-    actions: createCommandActions({ dispatcher, operations }),
+    actions: createCommandActions({
+      dispatcher,
+      operations,
+      held: (flow) => store.current().flows[flow]?.held ?? null,
+    }),
     transaction: documents.transaction,
     tenant: config().tenant,
     agentId: () => config().agent_id ?? null,
