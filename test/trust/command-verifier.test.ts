@@ -69,6 +69,13 @@ describe('a command', () => {
     expect(await codeOf(sized(whole + 3))).toBe('command_too_large');
   });
 
+  it('that is larger than any agent takes is not signed', async () => {
+    const inputs = { text: 'x'.repeat(50_000) };
+    await expect(signCommand(runCommand({ inputs }), keys.trigger)).rejects.toThrow(
+      /expected at most 65536 bytes once it is signed, found \d+; send less in inputs/,
+    );
+  });
+
   it('is refused before enrolment and without a root', async () => {
     expect(await codeOf(good, { agentId: null })).toBe('not_enrolled');
     const rootless = createCommandVerifier({ pinnedRoot: null, tenant: 'acme' });
