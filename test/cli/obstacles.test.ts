@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event } from '../../schemas/event.ts';
+import { bundleOf } from '../support/bundles.ts';
 import { type Daemon, startDaemon, until } from '../support/daemon.ts';
 import { createWorld, flowV2, helloBundle, v2, type World } from '../support/world.ts';
 
@@ -18,7 +19,8 @@ beforeAll(async () => {
   };
   const good = flowV2(world, 'good', 'v1', helloBundle('good'));
   const typo = flowV2(world, 'typo', 'v1', helloBundle('typo'), { entrypoint: 'mian.py' });
-  await world.release(v2(good, typo, far));
+  const unlocked = bundleOf({ 'main.py': '', 'requirements.lock': 'six==1.17.0\n' });
+  await world.release(v2(good, typo, far, flowV2(world, 'unlocked', 'v1', unlocked)));
   await world.reconcile();
 }, 60_000);
 afterAll(async () => {
@@ -39,7 +41,7 @@ describe('what is in the way', () => {
     daemon = startDaemon(world);
     const beside = await until('a daemon that answers', async () => {
       const { stdout } = await world.agent('status');
-      return stdout.includes('edge-agent run, process') && stdout;
+      return stdout.includes('edge-agent run, process') ? stdout : null;
     });
     expect(lines(beside)).toEqual(expect.arrayContaining(expected));
     const { document } = await world.json<{ flows: object[] }>('status');
@@ -51,8 +53,25 @@ describe('what is in the way', () => {
     const stalled = document.find(({ reason }) => reason === 'ReconcileStalled');
     expect(stalled).toMatchObject({
       because: 'url_not_allowed',
-      message: expect.stringMatching(/^flow far: .*\(and 1 more\)$/) as string,
+      message: expect.stringMatching(/^flow far: .*\(and 2 more\)$/) as string,
     });
+  });
+
+  it('is said with the name of the flow, also when an executor found it', async () => {
+    const { document } = await world.json<Event[]>('events');
+    const failed = document.find(({ reason }) => reason === 'PrepareFailed');
+    expect(failed?.message).toMatch(/^flow unlocked: .*requirements\.lock/);
+  });
+
+  it('is why the tunnel is not connected', async () => {
+    const tunnel = { kind: 'rathole', server: '127.0.0.1:1', service: 'a', token_file: 'none' };
+    world.writeConfig({ tunnel: { ...tunnel, binary: '/nowhere/rathole' } });
+    const { stdout } = await until('a tunnel that failed', async () => {
+      const seen = await world.agent('status');
+      return seen.stdout.includes('/nowhere/rathole') ? seen : null;
+    });
+    world.writeConfig();
+    expect(stdout).toMatch(/^Tunnel +disconnected, .*: rathole to 127\.0\.0\.1:1: .*\/nowhere\/rathole/m);
   });
 
   it('is not that the agent does not run when agent.yaml is wrong beside a daemon', async () => {
