@@ -85,7 +85,9 @@ function flowStatuses(inputs: StatusInputs, current: Current): FlowStatus[] {
     const state: FlowState | undefined = states.get(id);
     const live = inputs.live?.phaseOf(id) ?? null;
     const digest = state?.desired_sha256 ?? active?.sha256;
-    const quarantine = digest === undefined || digest === null ? undefined : quarantines.get(digest);
+    const found = digest === undefined || digest === null ? undefined : quarantines.get(digest);
+    // another flow may run the same bundle well, with other settings
+    const quarantine = found?.flow === id || state?.setback?.code === 'quarantined' ? found : undefined;
     const service =
       active !== undefined && state?.active?.spec.runtime === 'service'
         ? (inputs.services(id) ?? unkeptStatus(active.version, new Date(state.since)))

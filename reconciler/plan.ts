@@ -81,7 +81,8 @@ function planFlow(spec: FlowSpec, revision: string, observed: Observed, now: Dat
   }
   const quarantine = observed.quarantines.get(spec.sha256);
   if (quarantine !== undefined) {
-    const message = `flow ${spec.id}: ${quarantine.message}; publish a fixed version, or run "edge-agent retry ${spec.id}"`;
+    const whose = quarantine.flow === spec.id ? '' : `its bundle is that of flow ${quarantine.flow}, whose `;
+    const message = `flow ${spec.id}: ${whose}${quarantine.message}; publish a fixed version, or run "edge-agent retry ${spec.id}"`;
     return {
       kind: 'blocked',
       spec,

@@ -91,6 +91,18 @@ describe('a plan', () => {
     );
   });
 
+  it('says of a quarantine whose bundle it was', () => {
+    const at = NOW.toISOString();
+    const found = { cause: 'health', flow: 'other', revision: REVISION, message: 'v1 failed', at } as const;
+    expect(planOne({ quarantines: new Map([[DIGEST.a, found]]) })).toMatchObject({
+      setback: {
+        message: expect.stringContaining(
+          'flow invoice-bot: its bundle is that of flow other, whose v1 failed; publish',
+        ) as string,
+      },
+    });
+  });
+
   it('keeps a flow that was rolled back by hand until something newer comes', () => {
     const previous = { version: 'v1.0.7', sha256: DIGEST.a, path: 'flows/invoice-bot/v1.0.7' };
     const held = { by: 'ana', why: 'wrong totals' };
