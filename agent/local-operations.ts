@@ -12,6 +12,7 @@ import type {
   GcAnswer,
   PlannedChange,
   ReconcileAnswer,
+  Released,
   VerifyAnswer,
 } from './operations.ts';
 import { toSummary } from './run-summary.ts';
@@ -53,7 +54,9 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
 
   async function answer(result: ReconcileResult): Promise<ReconcileAnswer> {
     const report = { ...(await parts.status()), actions: [...result.actions] };
-    return { report, exit_code: result.exitCode, problems: problemsOf(result) };
+    const told = result.exitCode === 0 || result.setbacks.length > 0;
+    const problems = told ? problemsOf(result) : unhealthyIn(report);
+    return { report, exit_code: result.exitCode, problems };
   }
 
   /** Why a version is nothing to go back to, or null. */
@@ -250,10 +253,16 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
         throw new OperationError('usage', message, { exitCode: 2 });
       }
       const digests = new Set(flow === null ? [] : [states.get(flow)?.desired_sha256]);
+      const quarantined = new Set<string>();
+      const waiting = [...states].flatMap(([id, { setback }]) =>
+        setback !== null && (flow === null || id === flow) ? [id] : [],
+      );
       records.transaction(() => {
         for (const [sha256, quarantine] of records.quarantines()) {
           if (flow !== null && quarantine.flow !== flow && !digests.has(sha256)) continue;
           records.clearQuarantine(sha256);
+          quarantined.add(quarantine.flow);
+          for (const id of waiting) if (states.get(id)?.desired_sha256 === sha256) quarantined.add(id);
           const message = `flow ${quarantine.flow}: ${sha256} may be tried again`;
           events.emit({
             severity: 'info',
@@ -268,8 +277,12 @@ export function createLocalOperations(parts: LocalParts): AgentOperations {
           }
         }
       });
-      if (flow === null) parts.retryReports();
-      return answer(await parts.reconcile({ explicit: true, force: false }, signal));
+      const released: Released = {
+        quarantined: [...quarantined].toSorted(),
+        waiting: waiting.filter((id) => !quarantined.has(id)),
+        reports: flow === null ? parts.retryReports() : 0,
+      };
+      return { ...(await answer(await parts.reconcile({ explicit: true, force: false }, signal))), released };
     },
 
     async upload({ paths, note, by }, signal) {
@@ -296,6 +309,15 @@ function problemsOf(result: ReconcileResult): ReconcileAnswer['problems'] {
   return result.setbacks
     .toSorted((a, b) => rank[a.kind] - rank[b.kind])
     .map(({ kind, code, message }) => ({ kind, code, message }));
+}
+
+/** Applied in full, and yet not well: that is no setback of a reconcile. */
+function unhealthyIn({ flows }: Status): ReconcileAnswer['problems'] {
+  return flows.flatMap(({ id, health, service }) => {
+    if (health !== 'unhealthy') return [];
+    const why = service?.message ?? 'its last check failed; "edge-agent events" says how';
+    return [{ kind: 'unhealthy', code: 'unhealthy', message: `flow ${id} is unhealthy: ${why}` }];
+  });
 }
 
 function plannedChanges(plan: Plan, active: Readonly<Record<string, { version: string }>>): PlannedChange[] {

@@ -14,6 +14,14 @@ export const ReconcileAnswer = z.object({
 });
 export type ReconcileAnswer = z.infer<typeof ReconcileAnswer>;
 
+export const Released = z.object({
+  quarantined: z.array(FlowId),
+  /** Flows that waited for their next attempt, or for a person. */
+  waiting: z.array(FlowId),
+  reports: z.int(),
+});
+export type Released = z.infer<typeof Released>;
+
 export const PlannedChange = z.object({
   flow: FlowId,
   change: z.enum(['activate', 'settings', 'deactivate', 'blocked']),
@@ -92,7 +100,11 @@ export const OPERATIONS = {
   suspend: { input: z.object({ by: Who, why: Why, until: Timestamp.nullable() }), output: Status },
   resume: { input: z.object({ by: Who }), output: Status },
   rollback: { input: z.object({ flow: FlowId, by: Who, why: Why }), output: Status },
-  retry: { input: z.object({ flow: FlowId.nullable() }), output: ReconcileAnswer },
+  /** `released`: what may be tried again now. */
+  retry: {
+    input: z.object({ flow: FlowId.nullable() }),
+    output: ReconcileAnswer.extend({ released: Released }),
+  },
   /** Queues local documents, or says why not; absolute paths, of the machine the agent runs on. */
   upload: {
     input: z.object({

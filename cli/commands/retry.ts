@@ -22,7 +22,7 @@ export function addRetry(program: Command): void {
         const answer = await operations.retry({ flow: flow ?? null }, signal);
         const error = answer.exit_code === 0 ? {} : { error: answer.problems[0] };
         terminal.document({ ...answer.report, ...error });
-        renderReconcile(answer, terminal);
+        renderReconcile(answer, terminal, answer.released);
         endWith(answer.exit_code, answer.problems, terminal);
       });
     });

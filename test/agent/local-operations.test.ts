@@ -6,7 +6,7 @@ import { rollBack } from '../../reconciler/roll-back.ts';
 import type { EventDraft } from '../../schemas/event.ts';
 import { applyChanges, applyHeld } from '../../store/pointer.ts';
 import { createDispatcherBench, type DispatcherBench } from '../reconciler/dispatching.ts';
-import { DIGEST, flowSpec, REVISION } from '../reconciler/fixtures.ts';
+import { DIGEST, flowSpec, flowState, REVISION } from '../reconciler/fixtures.ts';
 
 let bench: DispatcherBench;
 let events: EventDraft[];
@@ -16,10 +16,14 @@ let checked: PromiseWithResolvers<void>;
 beforeEach(() => {
   bench = createDispatcherBench();
   events = [];
+  [status, result] = [{ flows: [] }, { setbacks: [], actions: [], exitCode: 0 }];
   [checking, checked] = [Promise.withResolvers(), Promise.withResolvers()];
   bench.activate({ id: 'a', version: 'v2', sha256: DIGEST.b }, { version: 'v1', sha256: DIGEST.a });
 });
 afterEach(() => bench.dispose());
+
+let status: { flows: object[] };
+let result: { setbacks: object[]; actions: object[]; exitCode: number };
 
 const { signal } = new AbortController();
 const reports = { run() {}, statusChanged() {} };
@@ -54,7 +58,9 @@ function parts() {
     events: { emit: (event: EventDraft) => void events.push(event) },
     reports,
     now: () => bench.clock.now(),
-    status: () => Promise.resolve({}),
+    status: () => Promise.resolve(status),
+    reconcile: () => Promise.resolve(result),
+    retryReports: () => 2,
     nudge() {},
     exclusive,
   } as unknown as LocalParts);
@@ -140,5 +146,39 @@ describe('resume', () => {
       { reason: 'Resumed', flow: undefined },
       { reason: 'HoldReleased', flow: 'b' },
     ]);
+  });
+});
+
+describe('retry', () => {
+  it('answers what it let go: quarantines, flows that waited, and refused reports', async () => {
+    const { operations } = parts();
+    const setback = { kind: 'stalled', code: 'quarantined', message: 'no' } as const;
+    const { sha256 } = flowSpec({ sha256: DIGEST.b });
+    for (const id of ['b', 'c']) {
+      const spec = flowSpec({ id, sha256: id === 'b' ? sha256 : DIGEST.c });
+      bench.records.saveFlow(id, flowState(spec, { setback }));
+    }
+    const at = bench.clock.now().toISOString();
+    const quarantine = { cause: 'health', flow: 'a', revision: REVISION, message: 'bad', at } as const;
+    bench.records.saveQuarantine(sha256, quarantine);
+    const all = await operations.retry({ flow: null }, signal);
+    expect(all.released).toEqual({ quarantined: ['a', 'b'], waiting: ['c'], reports: 2 });
+    const nothing = await operations.retry({ flow: 'c' }, signal);
+    expect(nothing.released).toEqual({ quarantined: [], waiting: [], reports: 0 });
+  });
+});
+
+describe('reconcile', () => {
+  it('answers which flow is unhealthy and why when it ends with 4 and nothing is in its way', async () => {
+    const { operations } = parts();
+    result.exitCode = 4;
+    const service = { message: 'v1 did not answer' };
+    status.flows = [
+      { id: 'a', health: 'healthy', service: null },
+      { id: 'web', health: 'unhealthy', service },
+    ];
+    const { problems } = await operations.reconcile({ force: false }, signal);
+    const message = 'flow web is unhealthy: v1 did not answer';
+    expect(problems).toEqual([{ kind: 'unhealthy', code: 'unhealthy', message }]);
   });
 });
