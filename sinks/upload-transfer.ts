@@ -1,7 +1,10 @@
+import { z } from 'zod';
 import type { Clock } from '../reconciler/ports.ts';
 import { formatUploadMetadata, type UploadMetadata } from '../schemas/upload-metadata.ts';
 import { excerpt } from './delivery.ts';
 import type { UploadAnswer, UploadCall } from './upload-call.ts';
+
+const ErrorAnswer = z.looseObject({ error: z.looseObject({ code: z.string() }) });
 
 const PIECE_BYTES = 8 * 1_024 * 1_024;
 /** How often a transfer that breaks off is taken up again at once, while nothing more arrives. */
@@ -120,6 +123,8 @@ async function create(options: TransferOptions, signal: AbortSignal): Promise<As
     signal,
   );
   if (answer.kind === 'no_answer') return { ...answer, kind: 'again', retryAfterMs: null };
+  if (answer.status === 422 && codeIn(answer.body) === 'digest_mismatch')
+    return { kind: 'mismatch', message: said('POST', collection, answer) };
   if (answer.status !== 201 && answer.status !== 200) return judged('POST', collection, answer);
   const there = answer.location;
   if (there === null || !options.allows(there) || there.pathname === collection.pathname) {
@@ -146,6 +151,8 @@ async function whereItStands(
   const answer = await options.call({ method: 'HEAD', url: place }, signal);
   if (answer.kind === 'no_answer') return { ...answer, kind: 'again', retryAfterMs: null };
   if (GONE.has(answer.status)) return { kind: 'gone', message: said('HEAD', place, answer) };
+  // Every byte was there, unchecked; a HEAD has no body to say so, and no other reason for it.
+  if (answer.status === 422) return { kind: 'mismatch', message: said('HEAD', place, answer) };
   if (answer.status < 200 || answer.status > 299) return judged('HEAD', place, answer);
   if (answer.offset === null) {
     const message = `HEAD ${place.pathname}: expected Upload-Offset in the answer, found none`;
@@ -225,6 +232,15 @@ function judged(method: string, url: URL, answer: Answer): Exclude<Transfer, { k
   const message = said(method, url, answer);
   if (REFUSING.has(answer.status)) return { kind: 'refused', message };
   return { kind: 'again', message, retryAfterMs: answer.retryAfterMs };
+}
+
+/** `{error: {code}}`; null when the answer is something else. */
+function codeIn(body: string): string | null {
+  try {
+    return ErrorAnswer.parse(JSON.parse(body)).error.code;
+  } catch {
+    return null;
+  }
 }
 
 function said(method: string, url: URL, answer: Answer): string {

@@ -137,6 +137,35 @@ describe('a transfer', () => {
     answer({ POST: reply(201, made()), PATCH: reply(422, {}, 'digest_mismatch') });
     expect(await transfer()).toMatchObject({ kind: 'mismatch' });
   });
+
+  // The bytes were all there, and the answer to the last of them was lost: whoever asks next hears what came of them.
+  test.each<[string, string | null, Parameters<typeof answer>[0]]>([
+    ['asking where it stands', '/edge/uploads/u1', { HEAD: reply(422) }],
+    [
+      'asking after a piece whose answer was lost',
+      null,
+      {
+        PATCH: (request, response) => void request.resume().on('end', () => response.destroy()),
+        HEAD: reply(422),
+      },
+    ],
+    [
+      'making it again',
+      null,
+      { POST: reply(422, {}, '{"error":{"code":"digest_mismatch","message":"expected bytes of …"}}') },
+    ],
+  ])('says so, too, when it hears of it %s', async (_how, place, answers) => {
+    answer({ POST: reply(201, made()), ...answers });
+    expect(await transfer(place)).toMatchObject({ kind: 'mismatch' });
+  });
+
+  test.each(['', '{"error":{"code":"metadata_invalid"}}', '{"error":"digest_mismatch"}', 'null', '{'])(
+    'is over when making it is answered with 422 and %s',
+    async (body) => {
+      answer({ POST: reply(422, {}, body) });
+      expect(await transfer()).toMatchObject({ kind: 'refused' });
+    },
+  );
 });
 
 describe('a server that misbehaves', () => {
