@@ -52,7 +52,13 @@ export function createUploadFiles(settings: () => UploadSettings): UploadFiles {
   const outputFolder = (runId: string, attempt: number) =>
     join(settings().paths.runs, runId, String(attempt), 'output');
 
-  const own = ({ paths }: UploadSettings) => [paths.credentials, paths.state, paths.config];
+  const own = ({ config: { tunnel }, paths }: UploadSettings) => [
+    paths.credentials,
+    paths.state,
+    paths.config,
+    // The secret of a tunnel server may lie anywhere.
+    ...('token_file' in tunnel ? [configPath(tunnel.token_file, paths.config)] : []),
+  ];
 
   const checked = async (
     found: RegularFile,

@@ -227,6 +227,27 @@ describe('consent', () => {
     expect((await add(write('fine.txt', 'fine')))[0]).toMatchObject({ state: 'waiting' });
   });
 
+  test('never covers the token of the tunnel server, wherever it lies', async () => {
+    const token = write('tunnel.token', 'a secret of many', documents);
+    fs.linkSync(token, path.join(documents, 'other-name'));
+    fs.symlinkSync(token, path.join(documents, 'link'));
+    const tunnel = (token_file: string) => ({
+      kind: 'rathole' as const,
+      server: 'tunnel.example:2333',
+      service: 'kiosk-7',
+      token_file,
+    });
+    for (const written of [token, 'documents/tunnel.token', './documents/../documents/tunnel.token']) {
+      made.consent({ enabled: true, paths: ['documents'] }, tunnel(written));
+      expect(await codes(token, path.join(documents, 'other-name'), path.join(documents, 'link'))).toEqual(
+        Array.from({ length: 3 }, () => 'path_not_allowed'),
+      );
+    }
+    expect((await add(write('fine.txt', 'fine')))[0]).toMatchObject({ state: 'waiting' });
+    made.consent({ enabled: true, paths: ['documents'] }, tunnel('elsewhere.token'));
+    expect((await add(token))[0]).toMatchObject({ state: 'waiting' });
+  });
+
   test('takes regular files that are there, up to max_bytes', async () => {
     made.consent({ enabled: true, paths: ['documents'], max_bytes: '10KiB' });
     expect(

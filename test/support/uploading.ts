@@ -16,8 +16,8 @@ export interface Uploading extends Reporting {
   readonly uploads: Uploads;
   /** `.agent/runs/<run_id>/1/output`, made. */
   outputFolder(runId: string): string;
-  /** What agent.yaml says of uploads, from now on. */
-  consent(uploads: NonNullable<AgentConfigInput['uploads']>): void;
+  /** What agent.yaml says of uploads, and of the tunnel, from now on. */
+  consent(uploads: NonNullable<AgentConfigInput['uploads']>, tunnel?: AgentConfigInput['tunnel']): void;
   readonly folder: string;
 }
 
@@ -31,7 +31,7 @@ export function openUploading(options: {
   uploads?: NonNullable<AgentConfigInput['uploads']>;
 }): Uploading {
   const { folder, caller, saasUrl, clock = createSystemClock() } = options;
-  const configOf = (uploads: AgentConfigInput['uploads']) =>
+  const configOf = (uploads: AgentConfigInput['uploads'], tunnel?: AgentConfigInput['tunnel']) =>
     AgentConfig.parse({
       version: 1,
       tenant: 'acme',
@@ -40,6 +40,7 @@ export function openUploading(options: {
       edge_cache_dir: path.join(folder, 'EdgeFlows'),
       source: { url: 'https://git.example/acme.git' },
       uploads,
+      ...(tunnel === undefined ? {} : { tunnel }),
     });
   let config = configOf(options.uploads ?? { enabled: true, paths: ['documents'] });
   const paths = agentPaths(config, path.join(folder, 'agent.yaml'));
@@ -72,8 +73,8 @@ export function openUploading(options: {
       mkdirSync(made, { recursive: true });
       return made;
     },
-    consent(changed) {
-      config = configOf(changed);
+    consent(changed, tunnel) {
+      config = configOf(changed, tunnel);
     },
   };
 }
