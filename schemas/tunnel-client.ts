@@ -5,10 +5,11 @@ const Path = z.string().min(1).max(4_096);
 const SERVER = /^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):(\d{1,5})$/;
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 
-const Server = z.string().refine((text) => {
-  const port = Number(SERVER.exec(text)?.[2] ?? 0);
-  return port > 0 && port <= 65_535;
-}, 'expected a host and a port such as tunnel.example:2333');
+const serverLike = (example: string) =>
+  z.string().refine((text) => {
+    const port = Number(SERVER.exec(text)?.[2] ?? 0);
+    return port > 0 && port <= 65_535;
+  }, `expected a host and a port such as ${example}`);
 
 /** The two halves of `tunnel.server`; an IPv6 address without its brackets. */
 export function splitServer(server: string): { readonly host: string; readonly port: number } {
@@ -17,7 +18,6 @@ export function splitServer(server: string): { readonly host: string; readonly p
 }
 
 const keys = {
-  server: Server,
   token_file: Path,
   transport: z.enum(['tcp', 'tls', 'noise', 'websocket']).default('tls'),
   remote_public_key: z
@@ -35,6 +35,7 @@ const keys = {
 export const RatholeTunnel = z
   .strictObject({
     kind: z.literal('rathole'),
+    server: serverLike('tunnel.example:2333'),
     service: z
       .string()
       .regex(
@@ -48,6 +49,7 @@ export const RatholeTunnel = z
 export const FrpTunnel = z
   .strictObject({
     kind: z.literal('frp'),
+    server: serverLike('tunnel.example:7000'),
     service: z
       .string()
       .regex(
@@ -80,14 +82,14 @@ function checkTransport(tunnel: Checked, context: z.RefinementCtx): void {
   if (transport === 'tcp' && !isLoopback(host))
     fault('transport', `expected an encrypted transport (plain tcp only to loopback), found tcp to ${host}`);
   if (kind === 'rathole' && transport === 'noise' && tunnel.remote_public_key === undefined)
-    fault('transport', "expected remote_public_key, the server's, with transport noise, found none");
+    fault('remote_public_key', "expected the server's public key, as transport noise needs it, found none");
   if (transport !== 'noise' && tunnel.remote_public_key !== undefined)
     fault('remote_public_key', `expected transport noise with remote_public_key, found ${transport}`);
   if (!secured && tunnel.ca_file !== undefined)
     fault('ca_file', `expected transport tls or websocket with ca_file, found ${transport}`);
   if (kind === 'frp' && secured && tunnel.ca_file === undefined)
     fault(
-      'transport',
-      `expected ca_file with transport ${transport} (without one frpc believes any certificate), found none`,
+      'ca_file',
+      `expected the PEM file of the server's CA, as transport ${transport} needs it (without one frpc believes any certificate), found none`,
     );
 }

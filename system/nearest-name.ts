@@ -1,4 +1,4 @@
-/** The known name a typing error away from this one, or null when none is near enough. */
+/** The known name a typing error away from this one, or that begins with it (`token`: `token_file`); null when none is near enough. */
 export function nearestName(name: string, known: readonly unknown[]): string | null {
   const written = name.slice(0, 64).toLowerCase();
   const limit = Math.max(1, Math.floor(written.length / 3));
@@ -9,7 +9,8 @@ export function nearestName(name: string, known: readonly unknown[]): string | n
     if (distance <= limit && (best === null || distance < best.distance))
       best = { name: candidate, distance };
   }
-  return best?.name ?? null;
+  const longer = known.find((name) => typeof name === 'string' && name.startsWith(`${written}_`));
+  return best?.name ?? (longer as string | undefined) ?? null;
 }
 
 /** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, each counting one. */

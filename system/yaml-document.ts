@@ -28,6 +28,8 @@ const MAX_ALIASES = 32;
 const SCALAR_MARK = '\u001F';
 const LEXER_MARKS = new Set(['\u0002', '\u0018', SCALAR_MARK]);
 
+const TAB = ['a tab', 'spaces for indentation'] as const;
+
 /** YAML's own codes, in the words of somebody who writes a configuration. No source text: it may hold a secret. */
 const SYNTAX: Readonly<Record<string, readonly [found: string, expected: string]>> = {
   BAD_DQ_ESCAPE: ['an unknown escape', 'an escape such as \\n or \\", or single quotes'],
@@ -40,7 +42,7 @@ const SYNTAX: Readonly<Record<string, readonly [found: string, expected: string]
   MISSING_CHAR: ['an end that is missing', 'the closing quote or bracket'],
   MULTILINE_IMPLICIT_KEY: ['a key over several lines', 'a key on one line, followed by ":"'],
   MULTIPLE_DOCS: ['a second document', 'one document in the file, without "---" inside'],
-  TAB_AS_INDENT: ['a tab', 'spaces for indentation'],
+  TAB_AS_INDENT: TAB,
   TAG_RESOLVE_FAILED: ['an unknown tag', 'plain values without "!"'],
   UNEXPECTED_TOKEN: [
     'something after the end of a value',
@@ -71,8 +73,8 @@ export function parseYaml<Schema extends ZodType>(
   });
   const faults = [...document.errors, ...document.warnings].map((error) => syntaxProblem(text, error));
   if (faults.length > 0) return { kind: 'invalid', problems: sortProblems(faults) };
-  const duplicates = duplicateKeys(text, document.contents);
-  if (duplicates.length > 0) return { kind: 'invalid', problems: sortProblems(duplicates) };
+  const wrongKeys = keyProblems(text, document.contents);
+  if (wrongKeys.length > 0) return { kind: 'invalid', problems: sortProblems(wrongKeys) };
 
   let raw: unknown;
   try {
@@ -135,7 +137,8 @@ function syntax(
   return { kind: 'syntax', path: dotted(path), found, expected, ...positionAt(text, offset) };
 }
 
-function duplicateKeys(text: string, root: Node | null): DocumentProblem[] {
+/** A key twice, and one that a tab is taken into: the library lets both pass. */
+function keyProblems(text: string, root: Node | null): DocumentProblem[] {
   const problems: DocumentProblem[] = [];
   const visit = (node: unknown) => {
     if (isSeq(node)) node.items.forEach(visit);
@@ -145,6 +148,7 @@ function duplicateKeys(text: string, root: Node | null): DocumentProblem[] {
       const name = keyName(key);
       const offset = offsetOf(key);
       const first = seen.get(name);
+      if (text[offset] === '\t') problems.push(syntax(text, offset, ...TAB));
       if (first === undefined) seen.set(name, offset);
       else {
         const found = `the key ${JSON.stringify(name.slice(0, 64))} again`;

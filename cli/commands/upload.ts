@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
@@ -26,7 +27,8 @@ export function addUpload(program: Command): void {
       await withOperations(globals, 'upload', async (operations) => {
         const asked = { paths, note: options.note ?? null, by: accountName() };
         const { uploads, console } = await operations.upload(asked, signal);
-        const ended = console ? await watch(operations, uploads, globals) : uploads;
+        const known = console ? await watch(operations, uploads, globals) : uploads;
+        const ended = await Promise.all(known.map((upload, index) => asSeenHere(upload, paths[index] ?? '')));
         terminal.clearProgress();
         const failed = ended.filter(({ state }) => state !== 'uploaded');
         const exitCode = Math.min(...failed.map(exitOf), failed.length === 0 ? EXIT.done : 255);
@@ -65,6 +67,18 @@ async function watch(
   }
 }
 
+/** The agent tells nothing of folders it may not send from, not even that a file is missing there; whoever typed the name may know. */
+async function asSeenHere(upload: UploadState, path: string): Promise<UploadState> {
+  if (upload.code !== 'path_not_allowed') return upload;
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => error.code);
+  if (found !== 'ENOENT') return upload;
+  return {
+    ...upload,
+    code: 'file_missing',
+    message: `${path}: expected a file that can be read, found none`,
+  };
+}
+
 function exitOf({ state, code }: UploadState): number {
   if (state !== 'refused') return EXIT.notYet;
   if (code === null || code === 'queue_full') return EXIT.notYet;
@@ -79,12 +93,12 @@ function errorOf(upload: UploadState): { code: string; message: string } {
 function tell(upload: UploadState, terminal: Terminal): void {
   const { name, size, message } = upload;
   if (upload.state === 'uploaded') {
-    terminal.line(`${terminal.paint('green', '✓')} ${name}  ${bytes(size ?? 0)} is at the console`);
+    terminal.line(`${terminal.paint('green', '✔')} ${name}  ${bytes(size ?? 0)} is at the console`);
     return;
   }
   terminal.note(
     upload.state === 'refused'
-      ? `edge-agent: ${name} is kept back: ${message}`
+      ? `edge-agent: ${name} is not sent: ${message}`
       : `edge-agent: not yet: ${name} waits in the queue and is tried again: ${message ?? 'nothing was sent yet'}`,
   );
 }

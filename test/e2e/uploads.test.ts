@@ -89,6 +89,10 @@ describe('edge-agent upload', () => {
     expect(kept.stderr).toContain('uploads.paths');
     const none = await upload('documents/none');
     expect([none.code, none.document.error?.code]).toEqual([2, 'file_missing']);
+    // outside of uploads.paths too: whoever typed the name sees as much
+    const astray = await upload('none');
+    expect([astray.code, astray.document.error?.code]).toEqual([2, 'file_missing']);
+    expect(astray.stderr).toContain('none is not sent: ');
   });
 
   it('shows what the console refused, with exit code 4, and sends it again on command', async () => {

@@ -36,7 +36,7 @@ describe('tunnel of kind rathole or frp', () => {
     ],
     [
       { transport: 'noise' },
-      "transport: expected remote_public_key, the server's, with transport noise, found none",
+      "remote_public_key: expected the server's public key, as transport noise needs it, found none",
     ],
     [
       { remote_public_key: KEY },
@@ -49,7 +49,7 @@ describe('tunnel of kind rathole or frp', () => {
     ],
     [
       { kind: 'frp' },
-      'transport: expected ca_file with transport tls (without one frpc believes any certificate), found none',
+      "ca_file: expected the PEM file of the server's CA, as transport tls needs it (without one frpc believes",
     ],
     [
       { kind: 'frp', transport: 'noise', remote_public_key: KEY },
@@ -61,6 +61,10 @@ describe('tunnel of kind rathole or frp', () => {
     ],
     [{ service: 'a\nb' }, 'service: expected the name of the service at the server'],
     [{ server: 'tunnel.example' }, 'server: expected a host and a port such as tunnel.example:2333'],
+    [
+      { kind: 'frp', ca_file: 'a', server: 'tunnel.example' },
+      'server: expected a host and a port such as tunnel.example:7000',
+    ],
     [{ server: 'https://tunnel.example:2333' }, 'server: expected a host and a port'],
     [{ server: 'tunnel.example:70000' }, 'server: expected a host and a port'],
     [{ token: 'abc' }, ': Unrecognized key: "token"'],

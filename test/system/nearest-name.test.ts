@@ -9,6 +9,7 @@ test('finds the name one typing error away, and none when all are far', () => {
   expect(nearestName('URL', known)).toBe('url');
   expect(nearestName('zebra', known)).toBeNull();
   expect(nearestName('', known)).toBeNull();
+  expect(nearestName('token', ['server', 'token_file'])).toBe('token_file');
 });
 
 test('property: the distance is zero for equal texts only, symmetric, and at most the longer length', () => {

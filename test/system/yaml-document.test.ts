@@ -48,6 +48,16 @@ describe('a problem with the schema names line, column, found and expected', () 
     expect(problem).not.toContain('did you mean');
   });
 
+  test('of a key that is missing, by its own name', () => {
+    const tunnel = (more: string) =>
+      `${GOOD}tunnel:\n  kind: frp\n  server: a.example:7000\n  service: a\n  token_file: t\n${more}`;
+    expect(problems(tunnel(''))).toEqual([
+      expect.stringMatching(/^agent\.yaml:5:1: missing key "tunnel\.ca_file" — expected the PEM file/),
+    ]);
+    const token = problems(tunnel('').replace('token_file: t', 'token: abc')).join('\n');
+    expect(token).toContain('did you mean "token_file"?');
+  });
+
   test('of a wrong value, at the value', () => {
     expect(problems(`${GOOD}  interval: fast\n`)).toEqual([
       'agent.yaml:5:13: source.interval: found "fast", expected a duration such as 500ms, 30s, 5m, 24h or 30d',
@@ -143,6 +153,11 @@ test('tells several problems at once, in the order of the text', () => {
 describe('a problem with the syntax', () => {
   test.each([
     ['a tab', 'a:\n\tb: 1\n', 'agent.yaml:2:1: found a tab, expected spaces for indentation'],
+    [
+      'a tab in each line',
+      'a:\n\tb: 1\n\tc: 2\n',
+      'agent.yaml:2:1: found a tab, expected spaces for indentation',
+    ],
     [
       'a key twice',
       'a: 1\nb: 2\na: 3\n',
