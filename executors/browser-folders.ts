@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmod, chown, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunSettings, Setback, Stalled } from '../reconciler/ports.ts';
 import { type Account, chooseAccount } from './account.ts';
 import { askForPaths, type Probed, tryBrowser } from './browser-probe.ts';
+import { markChecked, passable, writeScript } from './browser-registry.ts';
 import {
   type BuildPlace,
   type Built,
@@ -65,8 +66,12 @@ const DOWNLOAD = [
  * Folders of browsers as each Playwright expects them, holding scripts that start the browser of the machine (decision 0065):
  * `p.chromium.launch()` finds it, in the flow and in whatever the flow starts, without a word about it in the bundle. What is
  * asked of the bundle's own Playwright is asked as the flows' account, like a flow. Tried once before it counts as whole.
+ * Windows executes no scripts: there flows get the folder that Playwright installed its browser into.
  */
-export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFolders {
+export function createBrowserFolders(
+  deps: BuiltFoldersDependencies,
+  platform: NodeJS.Platform = process.platform,
+): BrowserFolders {
   const machine = deps.environment;
   const folders = createBuiltFolders(deps, {
     kind: 'folder of browsers',
@@ -78,7 +83,7 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
 
   const build = async (job: BrowserJob, place: BuildPlace): Promise<Built | Setback> => {
     const { environment, source, account, settings, signal } = job;
-    const registry = join(place.folder, REGISTRY);
+    const registry = registryOf(place.folder, source, platform);
     // Another account must pass through to what is its own, and can list nothing.
     if (account !== null) await chmod(place.temporary, 0o711);
     const temporary = await ownFolder(join(place.temporary, 'work'), account);
@@ -96,7 +101,6 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
     const { programs } = asked.answer;
 
     await passable(place.folder);
-    await passable(registry);
     let origin = source.kind === 'installed' ? source.folder : null;
     if (source.kind === 'install') {
       origin = await ownFolder(join(place.folder, INSTALLED), account);
@@ -106,15 +110,21 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
       });
       if (done.exitCode !== 0) return installFailure(done);
     }
-    for (const program of programs) {
-      const target = source.kind === 'program' ? source.path : join(origin as string, program);
-      if (!(await executable(target))) return absent(target);
-      await writeScript(registry, program, target);
+    const targets = programs.map((program) => ({
+      program,
+      target: source.kind === 'program' ? source.path : join(origin as string, program),
+    }));
+    for (const { target } of targets) if (!(await executable(target))) return absent(target);
+    const scripts = registry !== origin;
+    if (scripts) {
+      await passable(registry);
+      for (const { program, target } of targets) await writeScript(registry, program, target);
     }
-    await markChecked(registry);
+    // A folder of somebody else's is theirs to write to, and root writes to none of an account's.
+    if (scripts || (source.kind === 'install' && account === null)) await markChecked(registry);
     let tried = await tryBrowser(environment.python, registry, as(registry));
     const recorder = tried.kind === 'answered' ? tried.answer.recorder : null;
-    if (recorder !== null) {
+    if (recorder !== null && scripts) {
       const own = origin === null ? null : join(origin, recorder);
       const target = own !== null && (await executable(own)) ? own : await programOnPath('ffmpeg', machine);
       if (target !== null) {
@@ -135,14 +145,14 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
       const version = playwrightVersion(environment);
       if (version === null) return noPlaywright(environment.requirements.file);
       const { browser } = settings.playwright;
-      if (process.platform === 'win32' && browser !== 'auto')
+      if (platform === 'win32' && browser !== 'auto')
         return browserMissing(
           'expected executors.playwright.browser: auto on Windows, found a path: set auto, and Playwright installs one',
         );
-      const sources = await browserSources(browser, machine);
+      const sources = await browserSources(browser, machine, platform);
       for (const source of sources) {
         const found = await folders.find(await nameOf(version, source));
-        if (found !== null) return ready(found);
+        if (found !== null) return ready(found, registryOf(found, source, platform));
       }
       const choice = await chooseAccount(settings);
       // The bundle's packages run from here on.
@@ -161,7 +171,8 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
           },
           signal,
         );
-        if (obtained.kind === 'ready') return ready(obtained.folder);
+        if (obtained.kind === 'ready')
+          return ready(obtained.folder, registryOf(obtained.folder, source, platform));
         failures.push(obtained);
       }
       return together(failures);
@@ -172,7 +183,7 @@ export function createBrowserFolders(deps: BuiltFoldersDependencies): BrowserFol
     recover: () => folders.recover(),
 
     async collect(directories, settings, options) {
-      const sources = await browserSources(settings.playwright.browser, machine);
+      const sources = await browserSources(settings.playwright.browser, machine, platform);
       const versions = new Set<string>();
       for (const directory of directories) {
         const requirements = await readRequirements(directory);
@@ -210,46 +221,15 @@ function playwrightVersion({ requirements }: Pick<PythonEnvironment, 'requiremen
   return requirements.packages.find(({ name }) => name === 'playwright')?.version ?? null;
 }
 
-async function ready(folder: string): Promise<BrowserFolder> {
-  const registry = join(folder, REGISTRY);
+/** Where Playwright is to look: a folder of scripts, or what holds the browser itself. */
+function registryOf(folder: string, source: BrowserSource, platform: NodeJS.Platform): string {
+  if (platform !== 'win32' || source.kind === 'program') return join(folder, REGISTRY);
+  return source.kind === 'installed' ? source.folder : join(folder, INSTALLED);
+}
+
+async function ready(folder: string, registry: string): Promise<BrowserFolder> {
   const video = (await readdir(registry)).some((name) => name.startsWith('ffmpeg'));
   return { kind: 'ready', folder, registry, video };
-}
-
-/**
- * Chromium makes a socket in TMPDIR and ends when its path has more than 107 bytes (`process_singleton_posix.cc`); a run's
- * folder is easily longer. On Linux the folder has a short name too: that of a descriptor of the process that keeps it open.
- */
-async function writeScript(registry: string, program: string, target: string): Promise<void> {
-  const path = join(registry, program);
-  const folders = program.split('/').slice(0, -1);
-  for (const depth of folders.keys()) await passable(join(registry, ...folders.slice(0, depth + 1)));
-  const short =
-    process.platform === 'linux'
-      ? '[ -r "$TMPDIR" ] && exec 9<"$TMPDIR" && export TMPDIR=/proc/$$/fd/9\n'
-      : '';
-  const quoted = `'${target.replaceAll("'", `'\\''`)}'`;
-  await writeFile(path, `#!/bin/sh\n${short}exec ${quoted} "$@"\n`);
-  await chmod(path, 0o755);
-}
-
-/**
- * Playwright looks for missing libraries beside its own programs every 30 days, and notes it in a file of this name. There is
- * nothing beside these, and nobody writes here any more; the trial is what tells.
- */
-async function markChecked(registry: string): Promise<void> {
-  const always = new Date('2100-01-01T00:00:00Z');
-  for (const name of await readdir(registry)) {
-    const path = join(registry, name, 'DEPENDENCIES_VALIDATED');
-    await writeFile(path, '');
-    await utimes(path, always, always);
-  }
-}
-
-/** Whatever the umask: flows may run as another account, and so does the trial. */
-async function passable(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await chmod(folder, 0o755);
 }
 
 async function ownFolder(path: string, account: Account | null): Promise<string> {

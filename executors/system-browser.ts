@@ -33,17 +33,21 @@ const USUAL: Partial<Record<NodeJS.Platform, readonly string[]>> = {
  * that `PLAYWRIGHT_BROWSERS_PATH` of the machine holds, those of the system, and last one that Playwright installs. A browser
  * of snap is left out: it cannot reach the folders of a run.
  */
-export async function browserSources(browser: string, machine: NodeJS.ProcessEnv): Promise<BrowserSource[]> {
+export async function browserSources(
+  browser: string,
+  machine: NodeJS.ProcessEnv,
+  platform: NodeJS.Platform = process.platform,
+): Promise<BrowserSource[]> {
   if (browser !== 'auto') return [{ kind: 'program', path: browser }];
   const registry = machine['PLAYWRIGHT_BROWSERS_PATH'];
   const sources: BrowserSource[] = [];
   if (registry !== undefined && isAbsolute(registry)) sources.push({ kind: 'installed', folder: registry });
   // On Windows there is no way to let Playwright start another program in the place of its own.
-  if (process.platform !== 'win32') {
+  if (platform !== 'win32') {
     const onPath = (await Promise.all(PROGRAMS.map((name) => programOnPath(name, machine)))).filter(
       (path) => path !== null,
     );
-    for (const path of [...onPath, ...(USUAL[process.platform] ?? [])]) {
+    for (const path of [...onPath, ...(USUAL[platform] ?? [])]) {
       const real = await realpath(path).catch(() => null);
       if (real !== null && !/^\/snap\/|\/snap$/.test(real) && (await executable(path)))
         sources.push({ kind: 'program', path });

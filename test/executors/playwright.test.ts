@@ -5,7 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createBrowserFolders } from '../../executors/browser-folders.ts';
+import { type BrowserFolder, createBrowserFolders } from '../../executors/browser-folders.ts';
 import { ownCgroup } from '../../executors/cgroup.ts';
 import { removeFolder } from '../../executors/environment-folder.ts';
 import { createInterpreterFinder } from '../../executors/interpreter.ts';
@@ -361,6 +361,27 @@ with sync_playwright() as p:
         code: 'browser_missing',
         message: expect.stringContaining('expected ffmpeg on PATH'),
       });
+    });
+
+    it('gets the folder with the browser itself on Windows, which executes no script', async () => {
+      const deps = { folder: envs, clock, environment: withFfmpeg, events: null };
+      const settings = { ...SETTINGS, python: OURS };
+      const subject = { directory: join(shared, 'bundle'), flow: 'invoice-bot', version: 'v1.0.7' };
+      const interpreter = await createInterpreterFinder(withFfmpeg).find(settings, never);
+      if (interpreter.kind !== 'found') throw new Error(interpreter.message);
+      const environment = await createPythonEnvironments(deps).open(subject, interpreter, settings, never);
+      if (environment.kind !== 'ready') throw new Error(environment.kind);
+      const here = await createBrowserFolders(deps).obtain(environment, subject, settings, never);
+      if (here.kind !== 'ready') throw new Error(here.message);
+      const installed = { ...withFfmpeg, PLAYWRIGHT_BROWSERS_PATH: here.registry };
+      const windows = createBrowserFolders({ ...deps, environment: installed }, 'win32');
+      const before = await readdir(here.registry, { recursive: true });
+      for (const _ of ['made', 'found again']) {
+        const there = await windows.obtain(environment, subject, settings, never);
+        expect(there).toMatchObject({ kind: 'ready', registry: here.registry, video: here.video });
+        expect(await readdir((there as BrowserFolder).folder)).toEqual(['.complete']);
+      }
+      expect(await readdir(here.registry, { recursive: true })).toEqual(before);
     });
 
     it('is collected with its browser when nothing needs it', async () => {
