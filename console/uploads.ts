@@ -1,39 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { constants, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { UploadKind } from '../schemas/upload.ts';
 import type { UploadMetadata } from '../schemas/upload-metadata.ts';
 import { syncDirectory } from '../system/atomic-file.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { notFound, RequestRefused } from './refusal.ts';
 import { digestOf, receive } from './upload-bytes.ts';
-
-/** A file an agent sends or has sent, as the operator sees it. */
-export interface Upload {
-  readonly upload_id: string;
-  readonly agent_id: string;
-  readonly tenant: string;
-  readonly name: string;
-  readonly size: number;
-  readonly sha256: string;
-  readonly kind: UploadKind;
-  readonly run_id: string | null;
-  readonly flow: string | null;
-  readonly purpose: string | null;
-  readonly created_at: string;
-  /** Null until every byte is here and hashes to `sha256`. */
-  readonly completed_at: string | null;
-}
-
-export interface UploadLimits {
-  readonly uploadBytes: number;
-  readonly uploadAgentBytes: number;
-  readonly uploadAgentFiles: number;
-  readonly uploadsOpen: number;
-  readonly uploadOpenDays: number;
-}
+import { createUploadRows, type Upload, type UploadLimits } from './upload-rows.ts';
 
 /** Files of agents: rows in the database, bytes in `<data>/uploads/<upload_id>`. How far one is, is the length of its file. */
 export interface UploadStore {
@@ -51,7 +25,7 @@ export interface UploadStore {
   offset(upload: Upload, at: () => Date): Promise<number>;
   /** Adds to it from `offset`, as much as comes; durable when it resolves or throws. The new offset. */
   append(upload: Upload, offset: number, body: Readable, at: () => Date): Promise<number>;
-  /** Newest first; `before` is the id of the last of the page before. */
+  /** Newest first. */
   list(filter: { agent: string; limit: number }): (Upload & { readonly received: number | null })[];
   open(upload: Upload): Promise<FileHandle | null>;
   /** The row and its file; false, and nothing is touched, when there is no such upload. */
@@ -62,20 +36,21 @@ export interface UploadStore {
   prune(now: Date, openDays: number): number;
 }
 
-const COLUMNS =
-  'upload_id, agent_id, slug AS tenant, name, size, sha256, kind, run_id, flow, purpose, created_at, completed_at';
-const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 const DAY_MS = 86_400_000;
 
+const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 /** How long whoever asks waits for a file to be hashed before they are told to come back; an agent waits 30 s in all. */
 const CHECK_WAIT_MS = 10_000;
 
 export function createUploadStore(
-  { sql, transaction }: ConsoleDatabase,
+  database: ConsoleDatabase,
   folder: string,
   options: { readonly digest?: (path: string) => Promise<string>; readonly checkWaitMs?: number } = {},
 ): UploadStore {
   const { digest = digestOf, checkWaitMs = CHECK_WAIT_MS } = options;
+  const { sql } = database;
+  const rows = createUploadRows(database);
+  const { get } = rows;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   /** Who writes to an upload now: there is at most one, and the newest wins. */
   const writers = new Map<string, { readonly cut: () => void; readonly gone: Promise<void> }>();
@@ -84,17 +59,6 @@ export function createUploadStore(
     if (UPLOAD_ID.test(uploadId)) return join(folder, uploadId);
     throw new Error(`expected the id of an upload, found ${JSON.stringify(uploadId.slice(0, 80))}`);
   };
-  const get = (uploadId: string) =>
-    (sql.prepare(`SELECT ${COLUMNS} FROM uploads WHERE upload_id = ?`).get(uploadId) as Upload | undefined) ??
-    null;
-
-  const find = (agentId: string, sha256: string, name: string, runId: string | null): Upload | null =>
-    (sql
-      .prepare(
-        `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? AND sha256 = ? AND name = ? AND run_id IS ?`,
-      )
-      .get(agentId, sha256, name, runId) as Upload | undefined) ?? null;
-
   const takeOver = async (uploadId: string) => {
     for (let writer = writers.get(uploadId); writer !== undefined; writer = writers.get(uploadId)) {
       writer.cut();
@@ -106,9 +70,9 @@ export function createUploadStore(
     const upload = get(uploadId);
     if (upload === null) return false;
     await takeOver(upload.upload_id);
-    const { changes } = sql.prepare('DELETE FROM uploads WHERE upload_id = ?').run(upload.upload_id);
+    const removed = rows.remove(upload.upload_id);
     await rm(fileOf(upload.upload_id), { force: true });
-    return Number(changes) > 0;
+    return removed;
   };
 
   const check = async (upload: Upload, at: Date): Promise<void> => {
@@ -118,9 +82,7 @@ export function createUploadStore(
       const message = `expected bytes of SHA-256 ${upload.sha256}, found ${found}; send them again from the beginning`;
       throw new RequestRefused(422, 'digest_mismatch', message);
     }
-    sql
-      .prepare('UPDATE uploads SET completed_at = ? WHERE upload_id = ? AND completed_at IS NULL')
-      .run(at.toISOString(), upload.upload_id);
+    rows.complete(upload.upload_id, at);
   };
 
   /** Being hashed now. One at a time for an upload: each more would read the whole file again. */
@@ -160,90 +122,6 @@ export function createUploadStore(
       })
     ).size;
 
-  /**
-   * Takes the rows of the agent's oldest whole outputs away, until so many bytes and files are free: like reports, they are
-   * kept as far as there is room. Their ids; null, and nothing is done, when that is not enough. Documents go by hand only.
-   */
-  const makeRoom = (agentId: string, bytes: number, files: number): string[] | null => {
-    const ids: string[] = [];
-    if (bytes <= 0 && files <= 0) return ids;
-    const outputs = sql
-      .prepare(
-        `SELECT upload_id, size FROM uploads WHERE agent_id = ? AND kind = 'output' AND completed_at IS NOT NULL
-         ORDER BY created_at, upload_id`,
-      )
-      .all(agentId) as { upload_id: string; size: number }[];
-    let freed = 0;
-    for (const { upload_id, size } of outputs) {
-      if (freed >= bytes && ids.length >= files) break;
-      freed += size;
-      ids.push(upload_id);
-    }
-    if (freed < bytes || ids.length < files) return null;
-    const forget = sql.prepare('DELETE FROM uploads WHERE upload_id = ?');
-    for (const id of ids) forget.run(id);
-    return ids;
-  };
-
-  const insert = (
-    agent: { agent_id: string; tenant: string },
-    metadata: UploadMetadata,
-    size: number,
-    limits: UploadLimits,
-    at: Date,
-  ) =>
-    transaction(() => {
-      const there = find(agent.agent_id, metadata.sha256, metadata.name, metadata.run_id);
-      if (there !== null) return { upload: there, created: false, dropped: [] };
-      const kept = sql
-        .prepare(
-          'SELECT count(*) FILTER (WHERE completed_at IS NULL) AS open, count(*) AS files, coalesce(sum(size), 0) AS bytes FROM uploads WHERE agent_id = ?',
-        )
-        .get(agent.agent_id) as { open: number; files: number; bytes: number };
-      if (kept.open >= limits.uploadsOpen) {
-        const message = `expected fewer than ${limits.uploadsOpen} uploads that are not finished, found as many; finish those first`;
-        throw new RequestRefused(429, 'too_many_uploads', message, { 'retry-after': '60' });
-      }
-      const dropped = makeRoom(
-        agent.agent_id,
-        kept.bytes + size - limits.uploadAgentBytes,
-        kept.files + 1 - limits.uploadAgentFiles,
-      );
-      if (dropped === null) {
-        const most = `${limits.uploadAgentFiles} files of ${limits.uploadAgentBytes} bytes in all`;
-        const message = `expected at most ${most} of one agent, found ${kept.files} of ${kept.bytes} and ${size} more; an operator has to remove some`;
-        throw new RequestRefused(507, 'quota_used_up', message);
-      }
-      const upload: Upload = {
-        upload_id: randomUUID(),
-        agent_id: agent.agent_id,
-        tenant: agent.tenant,
-        size,
-        ...metadata,
-        created_at: at.toISOString(),
-        completed_at: null,
-      };
-      sql
-        .prepare(
-          `INSERT INTO uploads (upload_id, agent_id, slug, name, size, sha256, kind, run_id, flow, purpose, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        )
-        .run(
-          upload.upload_id,
-          upload.agent_id,
-          upload.tenant,
-          upload.name,
-          size,
-          upload.sha256,
-          upload.kind,
-          upload.run_id,
-          upload.flow,
-          upload.purpose,
-          upload.created_at,
-        );
-      return { upload, created: true, dropped };
-    });
-
   return {
     get,
     remove,
@@ -252,7 +130,7 @@ export function createUploadStore(
         const message = `expected a file of at most ${limits.uploadBytes} bytes, found one of ${size}`;
         throw new RequestRefused(413, 'too_large', message);
       }
-      const { dropped, ...made } = insert(agent, metadata, size, limits, at);
+      const { dropped, ...made } = rows.insert(agent, metadata, size, limits, at);
       for (const id of dropped) await rm(fileOf(id), { force: true });
       if (made.upload.size !== size) {
         const message = `expected ${made.upload.size} bytes, as said of this digest before, found ${size}`;
@@ -264,8 +142,7 @@ export function createUploadStore(
       if (size === 0) await finish(made.upload, at);
       return made;
     },
-    has: (agentId, { sha256, name, run_id }) =>
-      (find(agentId, sha256, name, run_id)?.completed_at ?? null) !== null,
+    has: (agentId, about) => (rows.find(agentId, about)?.completed_at ?? null) !== null,
     async offset(upload, at) {
       await takeOver(upload.upload_id);
       const length = await lengthOf(upload.upload_id);
@@ -313,13 +190,10 @@ export function createUploadStore(
       return reached;
     },
     list: ({ agent, limit }) =>
-      (
-        sql
-          .prepare(
-            `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? ORDER BY created_at DESC, upload_id DESC LIMIT ?`,
-          )
-          .all(agent, limit) as unknown as Upload[]
-      ).map((upload) => ({ ...upload, received: upload.completed_at === null ? null : upload.size })),
+      rows.list(agent, limit).map((upload) => ({
+        ...upload,
+        received: upload.completed_at === null ? null : upload.size,
+      })),
     async open(upload) {
       if (upload.completed_at === null) return null;
       return open(fileOf(upload.upload_id), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
@@ -338,16 +212,12 @@ export function createUploadStore(
         sql.prepare("INSERT INTO settings (name, value) VALUES (?, 'yes') ON CONFLICT DO NOTHING").run(name);
     },
     prune(now, openDays) {
-      const before = new Date(now.getTime() - openDays * DAY_MS).toISOString();
-      const { changes } = sql
-        .prepare('DELETE FROM uploads WHERE completed_at IS NULL AND created_at < ?')
-        .run(before);
-      const rows = sql.prepare('SELECT upload_id FROM uploads').all() as { upload_id: string }[];
-      const known = new Set(rows.map(({ upload_id }) => upload_id));
+      const given = rows.giveUp(new Date(now.getTime() - openDays * DAY_MS));
+      const known = rows.ids();
       for (const name of readdirSync(folder)) {
         if (!known.has(name)) rmSync(join(folder, name), { force: true });
       }
-      return Number(changes);
+      return given;
     },
   };
 }

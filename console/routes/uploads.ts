@@ -7,7 +7,7 @@ import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
-import type { Upload } from '../uploads.ts';
+import type { Upload } from '../upload-rows.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
 const VERSION = '1.0.0';

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../console/database.ts';
 import { RequestRefused } from '../../console/refusal.ts';
 import { digestOf } from '../../console/upload-bytes.ts';
-import { createUploadStore, type UploadLimits, type UploadStore } from '../../console/uploads.ts';
+import type { UploadLimits } from '../../console/upload-rows.ts';
+import { createUploadStore, type UploadStore } from '../../console/uploads.ts';
 import type { UploadKind } from '../../schemas/upload.ts';
 
 const AGENT = { agent_id: 'a1', tenant: 'acme' };
