@@ -59,7 +59,6 @@ export function createUploads(options: {
   const rules = createUploadRules(settings);
   /** Bytes known to have arrived, of what is under way. */
   const sending = new Map<string, number>();
-  let saidDisabled = false;
 
   const room = () => UPLOADS_MAX - queue.overview({ kind: 'upload', limit: UPLOADS_MAX }).length;
   const full = () =>
@@ -121,11 +120,8 @@ export function createUploads(options: {
       const places = placesIn(answer);
       if (places.length === 0) return;
       if (rules.disabled() !== null) {
+        // No event: consent is off by default, and a console asks for the outputs of every run.
         log.debug('The console wants outputs; uploads.enabled is false', { run_id: report.run_id });
-        // Once: a console asks for the outputs of every run.
-        if (!saidDisabled)
-          tell(report, 'The console wants the outputs of runs, and uploads.enabled is false');
-        saidDisabled = true;
         return;
       }
       const kept: UploadRefused[] = [];
