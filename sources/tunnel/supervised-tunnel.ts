@@ -51,6 +51,7 @@ export function createSupervisedTunnel(deps: SupervisedTunnelDeps, options: Supe
   const standing = createStanding(deps);
   const proxy = isLoopback(splitServer(tunnel.server).host) ? null : options.proxy;
   let port: CommandPort | null = null;
+  let told: string | null = null;
   const through = `${program.name} to ${tunnel.server}`;
 
   /** From the look for its files to the end of the process. */
@@ -92,7 +93,10 @@ export function createSupervisedTunnel(deps: SupervisedTunnelDeps, options: Supe
     const cause = `${through}: ${ended.cause}`;
     if (ended.ready) standing.lost(cause, false);
     else standing.failed(cause);
-    log.info('The tunnel client ended', { program: program.name, because: ended.cause });
+    // tried every second for days: what repeats is told once
+    const level = ended.ready || ended.cause !== told ? 'warn' : 'debug';
+    log[level]('The tunnel client ended', { program: program.name, because: ended.cause });
+    told = ended.cause;
     return ended.ready;
   };
 
