@@ -1,4 +1,4 @@
-import type { CommandActions, CommandOutcome } from '../reconciler/command-inbox.ts';
+import type { CommandActions, CommandOutcome } from '../reconciler/command-work.ts';
 import type { Dispatcher, RunRequestByName } from '../reconciler/dispatcher.ts';
 import type { Held } from '../schemas/current.ts';
 import { OperationError } from './operation-error.ts';

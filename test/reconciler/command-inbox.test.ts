@@ -2,12 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type CommandActions,
-  type CommandInboxControl,
-  type CommandOutcome,
-  createCommandInbox,
-} from '../../reconciler/command-inbox.ts';
+import { type CommandInboxControl, createCommandInbox } from '../../reconciler/command-inbox.ts';
+import type { CommandActions, CommandOutcome } from '../../reconciler/command-work.ts';
 import type { Clock, CommandStore } from '../../reconciler/ports.ts';
 import type { EventDraft } from '../../schemas/event.ts';
 import { createCommandStore } from '../../store/command-store.ts';
