@@ -80,7 +80,7 @@ function planFlow(spec: FlowSpec, revision: string, observed: Observed, now: Dat
     return { kind: 'held', spec, held: active.held };
   }
   const quarantine = observed.quarantines.get(spec.sha256);
-  if (quarantine !== undefined) {
+  if (quarantine !== undefined && stands(quarantine, spec)) {
     const whose = quarantine.flow === spec.id ? '' : `its bundle is that of flow ${quarantine.flow}, whose `;
     const message = `flow ${spec.id}: ${whose}${quarantine.message}; publish a fixed version, or run "edge-agent retry ${spec.id}"`;
     return {
@@ -123,6 +123,13 @@ export function isActiveAs(active: ActiveFlow, spec: FlowSpec): boolean {
   const suffixed =
     name.startsWith(`${spec.version}+`) && spec.sha256.startsWith(name.slice(spec.version.length + 1));
   return active.sha256 === spec.sha256 && (name === spec.version || suffixed);
+}
+
+/** Bytes that cannot be had are nobody's; a version that failed failed with its settings, in its flow. */
+function stands(quarantine: Quarantine, spec: FlowSpec): boolean {
+  if (quarantine.cause === 'digest' || quarantine.spec == null) return true;
+  const { version } = spec;
+  return sameSettings({ ...quarantine.spec, version }, spec);
 }
 
 function mayRun(spec: FlowSpec, observed: Observed): Stalled | null {

@@ -34,7 +34,7 @@ export type RollBackResult =
   | { readonly kind: 'kept'; readonly message: string };
 
 /**
- * Puts the previous version of a flow back, quarantines the digest that failed until a newer one or `retry`, says so
+ * Puts the previous version of a flow back, quarantines the digest that failed until a newer one, other settings or `retry`, says so
  * (`RolledBack`) and reports the status: steps 7 and 8 of the crash protocol. A quarantined version is nothing to go back to.
  * Not to be called beside a reconcile: from a step of it, or under the agent's `exclusive`. Rejects as `store.point` does.
  */
@@ -58,7 +58,8 @@ export async function rollBack(
   if (previous === null && options.withoutPrevious === 'keep') {
     return { kind: 'kept', message: `flow ${flow}: ${version} stays active, there is none to go back to` };
   }
-  const from = records.flow(flow)?.previous?.revision ?? revision;
+  const { previous: before, active: settings } = records.flow(flow) ?? {};
+  const from = before?.revision ?? revision;
   const message =
     previous === null
       ? `flow ${flow}: nothing is active, ${version} was the first and failed: ${why}`
@@ -69,6 +70,7 @@ export async function rollBack(
     records.saveQuarantine(sha256, {
       cause: 'health',
       flow,
+      spec: settings?.spec ?? null,
       revision,
       message: `${version} ${bad.did}: ${why}`,
       at: options.now.toISOString(),

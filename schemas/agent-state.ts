@@ -70,6 +70,8 @@ export type FlowState = z.infer<typeof FlowState>;
 export const Quarantine = z.object({
   cause: z.enum(['digest', 'health']),
   flow: z.string(),
+  /** What the version ran with when it failed; other settings of the same bundle may be tried. */
+  spec: FlowSpec.nullable().optional(),
   revision: z.string(),
   message: z.string(),
   at: z.string(),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isNoop, planRelease } from '../../reconciler/plan.ts';
-import type { Release } from '../../schemas/flow-spec.ts';
+import type { FlowSpec, Release } from '../../schemas/flow-spec.ts';
 import { activeFlow, DIGEST, flowSpec, flowState, NOW, observed, pointer, REVISION } from './fixtures.ts';
 
 const release = (...flows: Release['flows']): Release => ({
@@ -89,6 +89,23 @@ describe('a plan', () => {
     expect(planOne({ quarantines }, flowSpec({ sha256: DIGEST.b, version: 'v1.0.8' }))?.kind).toBe(
       'activate',
     );
+  });
+
+  it('tries a version that failed again with other settings, or as another flow, and not under another name', () => {
+    const failed = {
+      cause: 'health',
+      flow: 'default',
+      spec: flowSpec({}),
+      revision: 'r1',
+      message: 'v1.0.7 failed its health check',
+      at: NOW.toISOString(),
+    } as const;
+    const quarantines = new Map([[DIGEST.a, failed]]);
+    const kind = (change: Partial<FlowSpec>) => planOne({ quarantines }, flowSpec(change))?.kind;
+    expect(kind({})).toBe('blocked');
+    expect(kind({ version: 'v2' })).toBe('blocked');
+    expect(kind({ args: ['--port', '8080'] })).toBe('activate');
+    expect(kind({ id: 'other' })).toBe('activate');
   });
 
   it('says of a quarantine whose bundle it was', () => {
