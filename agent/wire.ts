@@ -363,7 +363,11 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
         route: (url) => sources.saas.upgradeRoute(url),
         onNudge: () => loop?.nudge(),
         onState: () => outbox.statusTouched(),
-        onOpen: () => outbox.hurry(),
+        onOpen() {
+          outbox.hurry();
+          // a nudge may have been lost meanwhile, and the branch can be reached again
+          loop?.nudge();
+        },
         events,
         log,
         clock,
