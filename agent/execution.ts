@@ -102,9 +102,9 @@ export function createExecution(inputs: ExecutionInputs): Execution {
       // `unknown` is a check that the reconcile still owes
       if (well !== null && state !== null && state.health !== 'unknown' && state.health !== health) {
         records.saveFlow(flow, { ...state, health });
+        // the reconcile concludes Ready anew and tells the status then, both at once
         inputs.nudge();
-      }
-      reports.statusChanged();
+      } else reports.statusChanged();
     },
     onFault: (error) => log.error('a service could not be looked after; it is tried again', { error }),
   });
