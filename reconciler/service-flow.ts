@@ -127,7 +127,12 @@ export function createServiceFlow(flow: string, deps: ServiceDeps): ServiceFlow 
 
   async function startOne(on: Track, signal: AbortSignal): Promise<void> {
     step(on, { kind: 'start' });
-    const begun = await launch(on);
+    const begun = await launch(on, signal).catch((error: unknown) => {
+      if (signal.aborted) return null;
+      throw error;
+    });
+    // Something else is wanted.
+    if (begun === null) return;
     candidate = begun;
     changed();
     const outcome = await untilReady(begun, signal).catch((error: unknown) => {

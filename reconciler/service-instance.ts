@@ -71,8 +71,8 @@ export interface Instance {
 
 /** The processes of one flow, from their start until nothing of them is left. */
 export interface ServiceInstances {
-  /** Starts one, on disk before it exists. */
-  launch(on: Track): Promise<Instance>;
+  /** Starts one, on disk before it exists. `signal` ends what the start waits for: rejects with its reason then. */
+  launch(on: Track, signal: AbortSignal): Promise<Instance>;
   /** A sentence when it will not be ready; interrupted when the signal says so. */
   untilReady(
     instance: Instance,
@@ -125,7 +125,7 @@ export function createServiceInstances(flow: string, deps: InstanceDeps): Servic
     }
   }
 
-  async function launch(on: Track): Promise<Instance> {
+  async function launch(on: Track, signal: AbortSignal): Promise<Instance> {
     const { desired } = on;
     const runId = `service-${deps.chance.uuidv7()}`;
     const known = desired.spec.secrets.length === 0 ? {} : await deps.secrets();
@@ -147,6 +147,7 @@ export function createServiceInstances(flow: string, deps: InstanceDeps): Servic
       timeoutMs: Number.MAX_SAFE_INTEGER,
       secrets: Object.fromEntries(named) as Record<string, string>,
       traceparent: traceparent(deps.chance),
+      signal,
     };
     let service: ServiceProcess;
     try {

@@ -54,7 +54,7 @@ describe('a service that this machine cannot start', () => {
     });
     const track = { desired, identity: 'v1', machine: newService(0), since: NOW };
     for (let tries = 0; tries < 7; tries += 1) {
-      await expect(instances.launch(track)).rejects.toThrow('no port is free');
+      await expect(instances.launch(track, new AbortController().signal)).rejects.toThrow('no port is free');
     }
     expect(new Set(swept).size).toBe(7);
     expect(processes.all()).toEqual([{ flow: 'web', slot: 2, processes: [] }]);
