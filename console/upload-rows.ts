@@ -75,9 +75,9 @@ export function createUploadRows({ sql, transaction }: ConsoleDatabase): UploadR
     const outputs = sql
       .prepare(
         `SELECT upload_id, size FROM uploads WHERE agent_id = ? AND kind = 'output' AND completed_at IS NOT NULL
-         ORDER BY created_at, upload_id`,
+         ORDER BY created_at`,
       )
-      .all(agentId) as { upload_id: string; size: number }[];
+      .iterate(agentId) as Iterable<{ upload_id: string; size: number }>;
     let freed = 0;
     for (const { upload_id, size } of outputs) {
       if (freed >= bytes && ids.length >= files) break;

@@ -37,7 +37,6 @@ export interface UploadStore {
 }
 
 const DAY_MS = 86_400_000;
-
 const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 /** How long whoever asks waits for a file to be hashed before they are told to come back; an agent waits 30 s in all. */
 const CHECK_WAIT_MS = 10_000;
