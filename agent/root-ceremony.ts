@@ -65,12 +65,15 @@ export async function signRootFile(order: {
   const signed = await ceremony(() => signDocument(draft, key, TYP));
   const out = order.out ?? order.file;
   const view = await viewRoot(signed, out, previous);
-  await writeGiven(out, serialiseDocument(signed), 0o644);
+  const { version } = view;
   const counts = [view.own, view.previous].some((count) => count?.signed.includes(kid));
-  const outside =
-    previous === undefined
-      ? `the key ${kid} is no root key of root ${view.version}; its signature counts only if it is one of root ${view.version - 1}`
-      : `the key ${kid} is a root key neither of root ${view.version} nor of root ${view.version - 1}; its signature counts for nothing`;
+  // the first root has none before it; of a later one only who names it knows
+  if (!counts && (version === 1 || previous !== undefined)) {
+    const roots = version === 1 ? 'root 1' : `root ${version} or ${version - 1}`;
+    throw usage(`expected a root key of ${roots}, found ${order.key}, which is ${kid}; sign with a root key`);
+  }
+  await writeGiven(out, serialiseDocument(signed), 0o644);
+  const outside = `the key ${kid} is no root key of root ${version}; its signature counts only if it is one of root ${version - 1}`;
   return { ...view, warnings: [...warnings, ...view.warnings, ...(counts ? [] : [outside])] };
 }
 

@@ -109,11 +109,30 @@ describe('the ceremony of a root', () => {
     expect(await first({ force: true })).toMatchObject({ own: { threshold: 2 } });
   });
 
-  it('warns a signer whose signature will not count', async () => {
+  it('takes no signature that counts for nothing, and leaves the file as it was', async () => {
     await first();
-    const signed = await sign('1.json', 'rel');
+    await sign('1.json', 'ann');
+    const [one, message] = [await folder.read('1.json'), `rel.jwk, which is ${keys.rel.kid}; sign with`];
+    expect(await failureOf(sign('1.json', 'rel'))).toMatch(/^2 expected a root key of root 1, found /);
+    expect(await failureOf(sign('1.json', 'rel'))).toContain(message);
+    expect(await folder.read('1.json')).toBe(one);
+    await next();
+    const two = await folder.read('2.json');
+    const wrong = sign('2.json', 'rel', { previous: '1.json' });
+    expect(await failureOf(wrong)).toMatch(/^2 expected a root key of root 2 or 1, found /);
+    expect(await folder.read('2.json')).toBe(two);
+  });
+
+  it('warns a signer whose signature counts only if the root before has the key', async () => {
+    await first();
+    await sign('1.json', 'ann');
+    await sign('1.json', 'ben');
+    await next();
+    const signed = await sign('2.json', 'rel');
     expect(signed.own.signed).toEqual([]);
-    expect(signed.warnings.join()).toContain(`${keys.rel.kid} is no root key`);
+    expect(signed.warnings.join()).toContain(
+      `${keys.rel.kid} is no root key of root 2; its signature counts`,
+    );
   });
 
   it('tells wrong use with exit 2 and leaves files as they were', async () => {
