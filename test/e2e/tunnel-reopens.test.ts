@@ -35,5 +35,6 @@ it('an agent looks at its branch when its tunnel opens again, because a nudge ma
   await until('an open tunnel', () => tunnel.connections.length === 1);
   await world.release([{ ...flow, version: 'v2' }]);
   tunnel.cut();
-  await until('v2', () => active('v2'));
+  expect(await until('v2', () => active('v2'))).toBe(true);
+  expect(tunnel.connections.length).toBeGreaterThan(1);
 }, 60_000);
