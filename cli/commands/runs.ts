@@ -15,11 +15,10 @@ export function addRuns(program: Command): void {
     .action(async (runId: string | undefined, options: { flow?: string; last: number }, command: Command) => {
       const globals = globalsOf(command);
       if (runId !== undefined) return showRun(globals, runId);
-      const runs = await withObserver(globals, (observer) =>
-        observer.runs(options.flow ?? null, options.last),
-      );
+      const { flow = null } = options;
+      const runs = await withObserver(globals, (observer) => observer.runs(flow, options.last));
       globals.terminal.document(runs);
-      renderRuns(runs, globals.terminal, new Date());
+      renderRuns(runs, flow, globals.terminal, new Date());
     });
 }
 

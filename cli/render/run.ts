@@ -28,8 +28,17 @@ export function renderRunReport(report: RunReport, terminal: Terminal): void {
     terminal.line(paint('yellow', `  ${bytes(stdout + stderr)} of output were not kept`));
 }
 
-export function renderRuns(runs: readonly RunSummary[], terminal: Terminal, now: Date): void {
-  if (runs.length === 0) return terminal.line('No runs yet. Start one: edge-agent trigger <flow>');
+/** `flow`: the one they were asked of. */
+export function renderRuns(
+  runs: readonly RunSummary[],
+  flow: string | null,
+  terminal: Terminal,
+  now: Date,
+): void {
+  if (runs.length === 0) {
+    const of = flow === null ? '' : ` of ${flow}`;
+    return terminal.line(`No runs${of} yet. Start one: edge-agent trigger ${flow ?? '<flow>'}`);
+  }
   const rows = runs.map((run) => [
     run.run_id,
     run.flow,

@@ -48,6 +48,11 @@ describe('what is in the way', () => {
     expect(document.flows.filter((flow) => 'message' in flow)).toEqual([]);
   });
 
+  it('is no run that is missing of a flow: the flow is named', async () => {
+    const { stdout } = await world.agent('runs', '--flow', 'good');
+    expect(stdout).toBe('No runs of good yet. Start one: edge-agent trigger good\n');
+  });
+
   it('is told by an event whose code is that of its sentence', async () => {
     const { document } = await world.json<Event[]>('events');
     const stalled = document.find(({ reason }) => reason === 'ReconcileStalled');
