@@ -102,11 +102,20 @@ export async function startFlow(
       redactor,
     });
   };
+  let captures: Started['captures'];
+  try {
+    captures = await Promise.all([capture('stdout'), capture('stderr')]);
+  } catch (error) {
+    // a full disk: it waits behind its gate, or runs already where there is none, and nobody would watch it
+    await tree.end();
+    pipes?.discard();
+    return notStarted(`its output could not be kept: ${(error as Error).message}`);
+  }
   const run: Started = {
     exit: spawned.exit,
     tree,
     startedAt,
-    captures: await Promise.all([capture('stdout'), capture('stderr')]),
+    captures,
     outputFolder: folders.output,
     redact: redactor.text,
   };
