@@ -52,7 +52,8 @@ export const nudge: BenchCase = {
         const { pushedAt, arrivedAt } = await release();
         const at = await active(connected, `v${version}`);
         times.push({ push: at - pushedAt, arrival: at - arrivedAt });
-        await sleep(300);
+        // nudges are passed on once a second at most
+        await sleep(1_500);
       }
       say('the same by polling: each takes up to a minute');
       for (let round = 0; round < Math.min(rounds ?? POLLS, POLLS); round += 1) {

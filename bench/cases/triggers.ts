@@ -197,7 +197,7 @@ async function measureBurst(world: ConsoleWorld, say: (text: string) => void): P
 }
 
 async function runsOf(machine: EnrolledMachine): Promise<number> {
-  const { runs } = await machine.json<{ runs: { state: string }[] }>('runs', '--limit', '5000');
+  const runs = await machine.json<{ state: string }[]>('runs', '--last', '5000');
   return runs.filter(({ state }) => state === 'succeeded').length;
 }
 
