@@ -37,8 +37,8 @@ const MARKER = /^[A-Za-z0-9_."'<>=!~() ,+*-]{1,1024}$/;
 const HASH = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
 /** They change nothing: it is done so anyway. */
 const NEEDLESS = /^(?:--require-hashes|--only-binary(?:[= ]\S+)?|--prefer-binary)$/;
-/** Where packages come from without any configuration. */
-const USUAL_INDEX = /^(?:-i|--index-url)[= ]https:\/\/pypi\.org\/simple\/?$/;
+/** The public index, as pip-compile writes it: not gone by, the configuration of the machine says where packages come from. */
+const USUAL_INDEX = /^(?:-i|--index-url)[= ]https:\/\/pypi\.\w+\/simple\/?$/;
 
 const HOW =
   'make a lock with `uv pip compile --generate-hashes requirements.in -o requirements.lock` (or pip-compile --generate-hashes) and put it into the bundle';
