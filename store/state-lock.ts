@@ -1,13 +1,12 @@
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { type ExclusiveFile, takeExclusively } from '../system/exclusive-file.ts';
 import { makePrivateDirectory } from './directories.ts';
 
 const POLL_MS = 50;
 const HOLDER_MAX_BYTES = 4_096;
-const SQLITE_BUSY = 5;
 
 const LockHolder = z.object({ pid: z.int(), verb: z.string(), since: z.iso.datetime({ offset: true }) });
 export type LockHolder = z.infer<typeof LockHolder>;
@@ -30,14 +29,13 @@ export async function acquireLock(
   const { holder, waitMs, signal } = options;
   signal.throwIfAborted();
   makePrivateDirectory(dirname(path));
-  createOnce(path);
   const until = performance.now() + waitMs;
   for (;;) {
-    const sqlite = tryExclusive(path);
-    if (sqlite !== null) {
+    const file = takeExclusively(path);
+    if (file !== null) {
       const holderFile = `${path}.holder`;
       writeHolder(holderFile, { ...holder, since: new Date().toISOString() });
-      return { kind: 'acquired', release: () => release(sqlite, holderFile) };
+      return { kind: 'acquired', release: () => release(file, holderFile) };
     }
     const left = until - performance.now();
     if (left <= 0) return { kind: 'held', by: readHolder(`${path}.holder`) };
@@ -45,32 +43,10 @@ export async function acquireLock(
   }
 }
 
-/** Only when missing: opening and closing a file that this process has locked would drop its POSIX lock. */
-function createOnce(path: string): void {
-  try {
-    closeSync(openSync(path, 'wx', 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
-function tryExclusive(path: string): DatabaseSync | null {
-  const sqlite = new DatabaseSync(path, { timeout: 0 });
-  try {
-    // Nothing is ever written, so nothing needs a journal.
-    sqlite.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
-    return sqlite;
-  } catch (error) {
-    sqlite.close();
-    if (((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY) return null;
-    throw error;
-  }
-}
-
-function release(sqlite: DatabaseSync, holderFile: string): void {
-  if (!sqlite.isOpen) return;
+function release(file: ExclusiveFile, holderFile: string): void {
+  if (!file.held()) return;
   rmSync(holderFile, { force: true });
-  sqlite.close();
+  file.release();
 }
 
 /** By rename, so that a reader never sees half of it. A full disk costs the name, not the lock. */

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { makeReleaseStatement, signRelease } from '../../trust/ceremony/release.
 import { newRoot } from '../../trust/ceremony/root-draft.ts';
 import { git, type RunningConsole, startConsole, withBasic } from '../console/running-console.ts';
 import type { Bundle } from './bundles.ts';
-import type { Daemon } from './daemon.ts';
+import { type Daemon, startProgram } from './daemon.ts';
 import type { Finished } from './world.ts';
 
 const SOURCE_MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
@@ -188,7 +188,8 @@ async function enrolMachine(
       if (stdout === '') throw new Error(`expected one JSON document, found none: ${stderr}`);
       return JSON.parse(stdout) as T;
     },
-    start: (...args) => startAgent(at.main, folder, config, args.length === 0 ? ['run'] : args),
+    start: (...args) =>
+      startProgram(at.main, folder, ['--config', config, ...(args.length === 0 ? ['run'] : args)]),
   };
   await machine.adjust([
     [['runs', 'allow_root'], true],
@@ -209,25 +210,4 @@ function runAgent(main: string, cwd: string, args: readonly string[], input: str
     );
     child.stdin?.end(input);
   });
-}
-
-function startAgent(main: string, cwd: string, config: string, args: readonly string[]): Daemon {
-  const child = spawn(process.execPath, [main, '--config', config, ...args], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  const ended = new Promise<number | string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
-  });
-  return {
-    process: child,
-    output: () => text,
-    async stop(signal = 'SIGTERM') {
-      child.kill(signal);
-      return ended;
-    },
-  };
 }

@@ -19,10 +19,12 @@ export function startDaemon(world: World): Daemon {
 
 /** Any verb as a process that goes on. */
 export function startCommand(world: World, ...args: string[]): Daemon {
-  const child = spawn(process.execPath, [MAIN, '--config', world.config, ...args], {
-    cwd: world.folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  return startProgram(MAIN, world.folder, ['--config', world.config, ...args]);
+}
+
+/** A program of ours as a process that goes on. */
+export function startProgram(main: string, cwd: string, args: readonly string[]): Daemon {
+  const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
