@@ -31,6 +31,6 @@ function formatValue(value: unknown): string {
 
 /** Texts from servers and flows must not move the cursor or change the terminal. */
 function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- what would move the cursor of a terminal is looked for
   return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '�');
 }

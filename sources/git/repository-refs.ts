@@ -64,7 +64,7 @@ export async function writeShallow(repository: string, shallow: ReadonlySet<stri
 /** Whether git would take the name (git-check-ref-format), so that none leaves `refs/tags/` or breaks packed-refs. */
 export function isRefName(name: string): boolean {
   if (name.length > 1_024 || name.includes('..') || name.includes('@{') || /[/.]$/.test(name)) return false;
-  // oxlint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- git forbids exactly these in names
   if (/[\u0000-\u0020\u007f~^:?*[\\\ufffd]/.test(name)) return false;
   return name.split('/').every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
 }
