@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createControlClient } from '../../agent/control-client.ts';
@@ -57,8 +57,11 @@ const trigger = async (agent: AgentOperations, flow: string) =>
 const hasBegun = (run: string, attempt = 1) => existsSync(join(world.folder, `${run}.${attempt}.begun`));
 const begun = (run: string, attempt = 1) =>
   until(`attempt ${attempt} of ${run}`, () => hasBegun(run, attempt));
+/** By a rename: the flow must never find the file before its content. */
 const end = (run: string, code: number, attempt = 1) => {
-  writeFileSync(join(world.folder, `${run}.${attempt}.end`), String(code));
+  const path = join(world.folder, `${run}.${attempt}.end`);
+  writeFileSync(`${path}.new`, String(code));
+  renameSync(`${path}.new`, path);
 };
 const result = (agent: AgentOperations, run_id: string) => agent.result({ run_id }, NEVER);
 const version = (flow: string) => world.current().flows[flow]?.version;
