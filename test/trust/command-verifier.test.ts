@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PublicJwk } from '../../schemas/jws.ts';
 import { CommandRefusalCode } from '../../schemas/reasons.ts';
 import { signCommand } from '../../trust/ceremony/command.ts';
 import { serialiseDocument } from '../../trust/ceremony/draft.ts';
@@ -102,17 +103,17 @@ describe('RFC 8725', () => {
     null,
     undefined,
     ['Ed25519'],
-  ])('3.1: takes no algorithm but Ed25519: %j', async (alg) => {
+  ])('3.1 Perform Algorithm Verification: takes no algorithm but Ed25519: %j', async (alg) => {
     expect(await codeOf(withHeader({ alg }))).toBe('alg_not_allowed');
   });
 
-  it('3.1: does not take a public key for the secret of an HMAC', async () => {
+  it('3.1 Perform Algorithm Verification: does not take a public key for the secret of an HMAC', async () => {
     const input = `${encode({ ...goodHeader(keys.trigger), alg: 'HS256' })}.${encode(runCommand())}`;
     const mac = createHmac('sha256', publicBytes).update(input).digest('base64url');
     expect(await codeOf(`${input}.${mac}`)).toBe('alg_not_allowed');
   });
 
-  it('3.2: takes no unsecured JWS, and no signature of another length', async () => {
+  it('3.2 Use Appropriate Algorithms: takes no unsecured JWS, and no signature of another length', async () => {
     const [header, payload, signature] = good.split('.') as [string, string, string];
     expect(await codeOf(`${encode({ alg: 'none' })}.${payload}.`)).toBe('alg_not_allowed');
     expect(await codeOf(`${header}.${payload}.`)).toBe('signature_invalid');
@@ -122,7 +123,7 @@ describe('RFC 8725', () => {
     }
   });
 
-  it('3.3: refuses the whole when the signature is of another payload, another header or another key', async () => {
+  it('3.3 Validate All Cryptographic Operations: refuses the whole when the signature is of another payload, another header or another key', async () => {
     const [header, payload] = good.split('.') as [string, string];
     const other = withPayload(runCommand({ flow: 'payroll' })).split('.') as [string, string, string];
     expect(await codeOf(`${header}.${other[1]}.${good.split('.')[2]}`)).toBe('signature_invalid');
@@ -130,7 +131,7 @@ describe('RFC 8725', () => {
     expect(await codeOf(signRaw(goodHeader(keys.trigger), runCommand(), newKey()))).toBe('signature_invalid');
   });
 
-  it('3.4: refuses a signature whose number is not below the group order (RFC 8032, section 5.1.7)', async () => {
+  it('3.4 Validate Cryptographic Inputs: refuses a signature whose number is not below the group order (RFC 8032, section 5.1.7)', async () => {
     const order = 2n ** 252n + 27742317777372353535851937790883648493n;
     const [header, payload, signature] = good.split('.') as [string, string, string];
     const bytes = Buffer.from(signature, 'base64url');
@@ -140,7 +141,7 @@ describe('RFC 8725', () => {
     expect(await codeOf(`${header}.${payload}.${encode(same)}`)).toBe('signature_invalid');
   });
 
-  it('3.4: believes nothing by a key that is no point of the curve', async () => {
+  it('3.4 Validate Cryptographic Inputs: believes nothing by a key that is no point of the curve', async () => {
     const noPoint = { ...newKey(), x: Buffer.from(`02${'00'.repeat(31)}`, 'hex').toString('base64url') };
     const { text } = await rootWithTrigger({ trigger: [noPoint] });
     const verdict = await createCommandVerifier({ pinnedRoot: text, tenant: 'acme' }).verify(
@@ -151,13 +152,13 @@ describe('RFC 8725', () => {
   });
 
   it.each([{ zip: 'DEF' }, { crit: ['exp'], exp: 1 }, { b64: false, crit: ['b64'] }, { cty: 'jwt' }])(
-    '3.6: refuses compression and every other member of the header: %j',
+    '3.6 Avoid Compression of Encryption Inputs: refuses compression and every other member of the header: %j',
     async (members) => {
       expect(await codeOf(withHeader(members))).toBe('header_malformed');
     },
   );
 
-  it('3.7: takes nothing but UTF-8, without a byte order mark', async () => {
+  it('3.7 Use UTF-8: takes nothing but UTF-8, without a byte order mark', async () => {
     const text = JSON.stringify(runCommand());
     for (const bytes of [
       Buffer.from(text, 'utf16le'),
@@ -172,7 +173,7 @@ describe('RFC 8725', () => {
     );
   });
 
-  it('3.8: takes only keys of the trigger role', async () => {
+  it('3.8 Validate Issuer and Subject: takes only keys of the trigger role', async () => {
     const by = (key: typeof keys.trigger) => signRaw(goodHeader(key), runCommand(), key);
     expect(await codeOf(by(keys.release))).toBe('key_not_allowed');
     expect(await codeOf(by(keys.root))).toBe('key_not_allowed');
@@ -184,7 +185,7 @@ describe('RFC 8725', () => {
     expect(await none.verify(good, at)).toMatchObject({ code: 'key_unknown' });
   });
 
-  it('3.8: refuses a root that asks for more signatures than a command can carry', async () => {
+  it('3.8 Validate Issuer and Subject: refuses a root that asks for more signatures than a command can carry', async () => {
     const trigger = [newKey(), newKey()];
     const { text } = await rootWithTrigger({ trigger, threshold: 2 });
     const [first] = trigger as [ReturnType<typeof newKey>];
@@ -193,14 +194,14 @@ describe('RFC 8725', () => {
     expect(verdict).toMatchObject({ code: 'threshold_unsupported' });
   });
 
-  it('3.9: refuses what is meant for another tenant or another agent', async () => {
+  it('3.9 Use and Validate Audience: refuses what is meant for another tenant or another agent', async () => {
     expect(await codeOf(withPayload(runCommand({ tenant: 'globex' })))).toBe('tenant_mismatch');
     expect(await codeOf(withPayload(runCommand({ agent_id: 'another' })))).toBe('agent_mismatch');
     expect(await codeOf(withPayload(runCommand({ agent_id: AGENT.toUpperCase() })))).toBe('agent_mismatch');
   });
 
   it.each(['jku', 'x5u', 'jwk', 'x5c', 'x5t', 'x5t#S256', 'url', 'nonce'])(
-    '3.10: looks up no key by the %s of a header',
+    '3.10 Do Not Trust Received Claims: looks up no key by the %s of a header',
     async (name) => {
       const { kty, crv, x } = keys.trigger;
       const value = name === 'jwk' ? { kty, crv, x } : 'https://keys.example/1';
@@ -209,7 +210,7 @@ describe('RFC 8725', () => {
   );
 
   it.each(["' OR 1=1 --", '../../etc/passwd', '__proto__', 'constructor', 42, null, undefined, {}])(
-    '3.10: looks up no key by a kid that is no thumbprint: %j',
+    '3.10 Do Not Trust Received Claims: looks up no key by a kid that is no thumbprint: %j',
     async (kid) => {
       expect(await codeOf(withHeader({ kid }))).toBe('header_malformed');
     },
@@ -221,11 +222,11 @@ describe('RFC 8725', () => {
     'edgeflows-root+jws',
     'application/edgeflows-command+jws',
     undefined,
-  ])('3.11: takes no other typ: %j', async (typ) => {
+  ])('3.11 Use Explicit Typing: takes no other typ: %j', async (typ) => {
     expect(await codeOf(withHeader({ typ }))).toBe('typ_mismatch');
   });
 
-  it('3.12: takes no other document that the same key signed', async () => {
+  it('3.12 Use Mutually Exclusive Validation Rules for Different Kinds of JWTs: takes no other document that the same key signed', async () => {
     const signed = JSON.parse(await release([keys.trigger])) as {
       payload: string;
       signatures: [{ protected: string; signature: string }];
@@ -240,6 +241,71 @@ describe('RFC 8725', () => {
       now: NOW,
     });
     expect(await codeOf(token)).toBe('typ_mismatch');
+  });
+
+  it('3.4 Validate Cryptographic Inputs: believes nothing by a key of small order, for which anybody can make signatures', async () => {
+    // The 8-torsion points, and what else decodes to them: their y, little-endian, with either sign. With the key 1 the equation
+    // [S]B = R + [k]A of RFC 8032 holds for S = 1, R = B whatever the message.
+    const orders = [
+      `01${'00'.repeat(31)}`,
+      '00'.repeat(32),
+      `ec${'ff'.repeat(30)}7f`,
+      `ed${'ff'.repeat(30)}7f`,
+      `ee${'ff'.repeat(30)}7f`,
+      'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+      '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    ];
+    const forged = [
+      Buffer.from(`01${'00'.repeat(63)}`, 'hex'),
+      Buffer.from(`58${'66'.repeat(31)}01${'00'.repeat(31)}`, 'hex'),
+    ];
+    for (const y of orders) {
+      for (const sign of [0x00, 0x80]) {
+        const point = Buffer.from(y, 'hex');
+        point[31] = (point[31] as number) | sign;
+        const weak = { ...newKey(), x: point.toString('base64url') };
+        const { text } = await rootWithTrigger({ trigger: [weak] });
+        const verifier = createCommandVerifier({ pinnedRoot: text, tenant: 'acme' });
+        // Most of these keys would take such a signature for some messages only: one in eight is enough.
+        for (let flow = 0; flow < 16; flow += 1) {
+          const input = `${encode(goodHeader(weak))}.${encode(runCommand({ flow: `f${flow}` }))}`;
+          for (const signature of forged) {
+            const verdict = await verifier.verify(`${input}.${encode(signature)}`, at);
+            expect(verdict).toMatchObject({ code: 'signature_invalid' });
+          }
+        }
+      }
+    }
+  });
+
+  it('3.5 Ensure Cryptographic Keys Have Sufficient Entropy: has no place for a secret that somebody thought up', async () => {
+    const oct = { kty: 'oct', k: encode(Buffer.from('correct horse battery staple')) };
+    for (const key of [
+      oct,
+      { ...oct, crv: 'Ed25519' },
+      { kty: 'OKP', crv: 'Ed25519', x: encode(Buffer.alloc(8)) },
+    ]) {
+      expect(PublicJwk.safeParse(key).success).toBe(false);
+    }
+    const made = Array.from({ length: 64 }, newKey).map(({ d }) => Buffer.from(d, 'base64url'));
+    expect(new Set(made.map((seed) => seed.toString('hex'))).size).toBe(64);
+    expect(made.every((seed) => seed.length === 32)).toBe(true);
+    // Each of the 256 bits of a seed is both 0 and 1 somewhere among 64 keys: otherwise with a chance of 2^-55.
+    for (let bit = 0; bit < 256; bit += 1) {
+      const ones = made.filter((seed) => (((seed[bit >> 3] as number) >> (bit & 7)) & 1) === 1).length;
+      expect(ones).toBeGreaterThan(0);
+      expect(ones).toBeLessThan(64);
+    }
+  });
+
+  it('is gone through section by section, 3.1 to 3.12', ({ task }) => {
+    const titles = task.suite?.tasks.map(({ name }) => name) ?? [];
+    for (let section = 1; section <= 12; section += 1) {
+      expect(
+        titles.filter((title) => title.startsWith(`3.${section} `)),
+        `3.${section}`,
+      ).not.toEqual([]);
+    }
   });
 });
 
