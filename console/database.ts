@@ -160,6 +160,59 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE INDEX run_logs_by_age ON run_logs (updated_at);
   `,
+  `
+  ALTER TABLE agents ADD COLUMN key_since TEXT;
+  ALTER TABLE agents ADD COLUMN rotation_asked_at TEXT;
+  ALTER TABLE agents ADD COLUMN revoked_by TEXT;
+  ALTER TABLE agents ADD COLUMN revoked_why TEXT;
+  ALTER TABLE event_logs ADD COLUMN forked_at TEXT;
+  CREATE TABLE former_keys (
+    thumbprint TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    device_jwk TEXT NOT NULL,
+    replaced_at TEXT NOT NULL,
+    grace_until TEXT,
+    refused_uses INTEGER NOT NULL DEFAULT 0,
+    last_refused_at TEXT,
+    last_refused_from TEXT
+  ) STRICT;
+  CREATE INDEX former_keys_by_agent ON former_keys (agent_id, replaced_at);
+  CREATE TABLE agent_processes (
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    boot_id TEXT NOT NULL,
+    machine TEXT,
+    hostname TEXT,
+    os TEXT,
+    address TEXT NOT NULL,
+    first_at TEXT NOT NULL,
+    last_at TEXT NOT NULL,
+    PRIMARY KEY (agent_id, boot_id)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE identity_conflicts (
+    agent_id TEXT PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
+    since TEXT NOT NULL,
+    last_at TEXT NOT NULL,
+    changes INTEGER NOT NULL,
+    boots TEXT NOT NULL
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE enrolment_tokens (
+    jti TEXT PRIMARY KEY,
+    slug TEXT NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    made_at TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at TEXT
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    slug TEXT,
+    agent_id TEXT,
+    action TEXT NOT NULL,
+    by_whom TEXT NOT NULL,
+    message TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_by_agent ON audit (agent_id, id);
+  `,
 ];
 
 export interface ConsoleDatabase {

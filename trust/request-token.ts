@@ -15,6 +15,9 @@ const MAX_CHARACTERS = 8_192;
 
 const Header = z.strictObject({ alg: z.literal('Ed25519'), typ: z.literal(TYP) });
 
+/** Told of itself by the caller: of another form it is as if it were not there. */
+const Said = z.string().min(1).max(255).optional().catch(undefined);
+
 const Claims = z.looseObject({
   iss: Id,
   sub: Id,
@@ -24,8 +27,22 @@ const Claims = z.looseObject({
   iat: z.int().min(0),
   exp: z.int().min(0),
   jti: z.string().min(1).max(128),
+  boot: Said,
+  machine: Said,
+  host: Said,
+  os: Said,
 });
 export type RequestClaims = z.infer<typeof Claims>;
+
+/** Which process on which machine speaks, so that a copied machine is noticed (docs/spec/console-api.md). */
+export interface SpeakingProcess {
+  /** Of one agent process: another one at every start. */
+  readonly boot: string;
+  /** Fingerprint of the machine, salted with the agent's id; null where it has none. */
+  readonly machine: string | null;
+  readonly host: string;
+  readonly os: string;
+}
 
 /**
  * The bearer token of one call (contract, section 7): a JWT signed by the device key, bound to the method and to the URL without
@@ -37,12 +54,15 @@ export async function signRequestToken(request: {
   method: string;
   url: string;
   now: Date;
+  speaker?: SpeakingProcess;
 }): Promise<string> {
-  const { jwk, issuer, method, url, now } = request;
+  const { jwk, issuer, method, url, now, speaker } = request;
   const { origin, pathname } = new URL(url);
   const issuedAt = Math.floor(now.getTime() / 1_000);
   const key = await importJWK({ kty: jwk.kty, crv: jwk.crv, x: jwk.x, d: jwk.d }, 'Ed25519');
-  return new SignJWT({ htm: method.toUpperCase(), htu: `${origin}${pathname}` })
+  const { machine = null, ...said } = speaker ?? {};
+  const own = machine === null ? said : { ...said, machine };
+  return new SignJWT({ ...own, htm: method.toUpperCase(), htu: `${origin}${pathname}` })
     .setProtectedHeader({ alg: 'Ed25519', typ: TYP })
     .setIssuer(issuer)
     .setSubject(issuer)
