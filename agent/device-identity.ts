@@ -1,5 +1,5 @@
 import type { Clock } from '../reconciler/ports.ts';
-import { loadDeviceKey } from '../trust/device-key.ts';
+import { loadDeviceKey } from '../trust/device-keys.ts';
 import { signRequestToken } from '../trust/request-token.ts';
 
 /** Verifiers allow a minute; what is less than this is no wrong clock. */

@@ -1,7 +1,8 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EnrolAnswer } from '../schemas/enrolment.ts';
-import { type DeviceKey, DeviceKeyError, loadOrCreateDeviceKey } from '../trust/device-key.ts';
+import { type DeviceKey, DeviceKeyError } from '../trust/device-key.ts';
+import { loadOrCreateDeviceKey } from '../trust/device-keys.ts';
 import { writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 

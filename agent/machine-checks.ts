@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chooseAccount } from '../executors/account.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
-import { loadDeviceKey } from '../trust/device-key.ts';
+import { loadDeviceKey } from '../trust/device-keys.ts';
 import { OperationError } from './operation-error.ts';
 import type { AgentPaths } from './paths.ts';
 import { createReleaseCheck } from './release-check.ts';

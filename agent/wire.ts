@@ -19,6 +19,7 @@ import { createCommandActions } from './command-actions.ts';
 import { type ConfiguredTunnel, createConfiguredTunnel } from './configured-tunnel.ts';
 import { createCredentials } from './credentials.ts';
 import { createDeviceIdentity } from './device-identity.ts';
+import { settleDeviceKey } from './device-key-home.ts';
 import { createDocumentParser } from './document-parser.ts';
 import { type EffectiveSettings, effectiveSettings } from './effective-settings.ts';
 import { createExclusive } from './exclusive.ts';
@@ -117,6 +118,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     clock,
   });
 
+  await settleDeviceKey(paths.credentials, log);
   const credentials = createCredentials(paths.credentials);
   const identity = createDeviceIdentity(
     paths.credentials,

@@ -1,14 +1,10 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { join } from 'node:path';
 import { PrivateJwk } from '../schemas/jws.ts';
-import { writeFileAtomically } from '../system/atomic-file.ts';
-import { readSmallFile } from '../system/small-file.ts';
-import { newKey } from './ceremony/new-key.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { thumbprint } from './thumbprint.ts';
 
-const DEVICE_KEY_FILE = 'device.jwk';
-const MAX_BYTES = 4_096;
+/** A device key as a document at most. */
+export const DEVICE_KEY_MAX_BYTES = 4_096;
 
 /** The device key cannot be used. A message of this class never holds any of the key. */
 export class DeviceKeyError extends Error {
@@ -17,41 +13,22 @@ export class DeviceKeyError extends Error {
 
 export type DeviceKey = PrivateJwk & { readonly kid: string };
 
-/**
- * The key in `<credentials_dir>/device.jwk`, or null when there is none. Throws `DeviceKeyError` when others may read the file
- * (POSIX modes; as ssh does), or when it holds anything but a private Ed25519 JWK whose halves belong together.
- */
-export async function loadDeviceKey(credentialsDir: string): Promise<DeviceKey | null> {
-  const path = join(credentialsDir, DEVICE_KEY_FILE);
-  const file = await readSmallFile(path, MAX_BYTES);
-  if (file.kind === 'absent') return null;
-  if (file.kind === 'too_large') throw new DeviceKeyError(`${path}: expected at most ${MAX_BYTES} bytes`);
-  if (process.platform !== 'win32' && (file.mode & 0o077) !== 0) {
-    const found = file.mode.toString(8).padStart(4, '0');
-    throw new DeviceKeyError(`${path}: expected mode 0600, found ${found}; run chmod 600 on it`);
-  }
-  const json = parseStrictJson(file.bytes);
+/** The key of a document. Throws `DeviceKeyError` for anything but a private Ed25519 JWK whose halves belong together. */
+export function parseDeviceKey(bytes: Uint8Array, place: string): DeviceKey {
+  const json = parseStrictJson(bytes);
   const parsed = json.kind === 'parsed' ? PrivateJwk.safeParse(json.value) : null;
   if (parsed?.success !== true || !halvesMatch(parsed.data)) {
     throw new DeviceKeyError(
-      `${path}: expected a private Ed25519 key as JWK (kty OKP, crv Ed25519, x, d), found something else; restore it, or enrol this agent again`,
+      `${place}: expected a private Ed25519 key as JWK (kty OKP, crv Ed25519, x, d), found something else; restore it, or enrol this agent again`,
     );
   }
   const { kty, crv, x, d } = parsed.data;
   return { kty, crv, x, d, kid: thumbprint({ kty, crv, x }) };
 }
 
-/**
- * The device key, made now if there is none: enrolling again with the same token must present the same key (contract,
- * section 7). Durable, with mode 0600, before it is used for the first time.
- */
-export async function loadOrCreateDeviceKey(credentialsDir: string): Promise<DeviceKey> {
-  const found = await loadDeviceKey(credentialsDir);
-  if (found !== null) return found;
-  const key = newKey();
-  const path = join(credentialsDir, DEVICE_KEY_FILE);
-  await writeFileAtomically(path, `${JSON.stringify(key, null, 2)}\n`, { mode: 0o600 });
-  return key;
+/** The document of a key, which is a secret. */
+export function deviceKeyDocument({ kty, crv, x, d, kid }: DeviceKey): string {
+  return `${JSON.stringify({ kty, crv, x, d, kid }, null, 2)}\n`;
 }
 
 /** True when `d` belongs to `x`: a key whose halves differ makes signatures nobody can check. */

@@ -1,11 +1,22 @@
 import { spawnSync } from 'node:child_process';
 
-/** Programs that tests run and that come with the distribution, by the name of their Debian package. */
-const PROGRAMS = ['strace', 'openssl', 'chromium'] as const;
+/** Programs that tests run and that come with the distribution, and the Debian package of each. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  strace: 'strace',
+  openssl: 'openssl',
+  chromium: 'chromium',
+  faketime: 'faketime',
+  'dbus-daemon': 'dbus-daemon',
+  'dbus-send': 'dbus-bin',
+  'gnome-keyring-daemon': 'gnome-keyring',
+  'secret-tool': 'libsecret-tools',
+};
 
-/** Those that are not on PATH. */
+/** The packages of those that are not on PATH. */
 export function missingPrograms(): string[] {
-  return PROGRAMS.filter((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).error !== undefined);
+  return Object.entries(PROGRAMS)
+    .filter(([program]) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error !== undefined)
+    .map(([, name]) => name);
 }
 
 /** Installs them where that is allowed (root on Debian and its like); what is still missing afterwards. */

@@ -8,6 +8,8 @@ for (const name of Object.keys(process.env)) {
 }
 
 Object.assign(process.env, {
+  // a keystore of the machine is none of a test's business
+  EDGE_AGENT_KEYSTORE: 'file',
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newKey } from '../../trust/ceremony/new-key.ts';
-import { DeviceKeyError, loadDeviceKey, loadOrCreateDeviceKey } from '../../trust/device-key.ts';
+import { DeviceKeyError } from '../../trust/device-key.ts';
+import { loadDeviceKey, loadOrCreateDeviceKey } from '../../trust/device-keys.ts';
 import { thumbprint } from '../../trust/thumbprint.ts';
 
 let folder: string;
