@@ -6,6 +6,7 @@ import { createGitSource } from '../sources/git/git-source.ts';
 import { createHttpSource } from '../sources/http/http-source.ts';
 import { createHttpClient, type HttpClient } from '../system/http-client.ts';
 import type { SpawnChild } from './child-process.ts';
+import type { ClockSource, ClockWatch } from './clock-watch.ts';
 import type { Credentials } from './credentials.ts';
 import type { DeviceIdentity } from './device-identity.ts';
 import type { AgentPaths } from './paths.ts';
@@ -24,10 +25,8 @@ export interface SourceInputs {
   /** Of the root in force, for the http source to look for the next one. */
   readonly rootVersion: () => number;
   readonly onWarning: (message: string) => void;
-  /** By the clock of the SaaS: what request tokens go by. */
-  readonly onSaasClock: (offsetMs: number) => void;
-  /** By the clocks of everybody else: shown, and believed by nobody. */
-  readonly onOtherClock: (offsetMs: number) => void;
+  /** What servers say of our clock. */
+  readonly clockWatch: Pick<ClockWatch, 'measured'>;
 }
 
 /** Everything that is made anew when agent.yaml changes. */
@@ -43,16 +42,16 @@ export interface ConfiguredSources {
 export function createSources(inputs: SourceInputs): ConfiguredSources {
   const { config, paths, credentials, identity, clock } = inputs;
   const { ca_file: _caFile, proxy } = config.network;
-  const client = (onClockOffset: (ms: number) => void) =>
+  const client = (source: ClockSource) =>
     createHttpClient({
       userAgent: USER_AGENT,
       clock,
-      onClockOffset,
+      onClockOffset: (offsetMs, errorMs) => inputs.clockWatch.measured(source, { offsetMs, errorMs }),
       ...(paths.caFile === null ? {} : { caFile: paths.caFile }),
       ...(proxy === undefined ? {} : { proxy }),
     });
-  const http = client(inputs.onOtherClock);
-  const saas = client(inputs.onSaasClock);
+  const http = client('other');
+  const saas = client('console');
   const bundles = createBundleSource({
     client: http,
     allow: config.artifacts.allow ?? [new URL(config.source.url).origin],

@@ -16,6 +16,7 @@ import type { Log } from '../system/log.ts';
 import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
 import { createChildSpawner, type Executable } from './child-process.ts';
 import { createCommandActions } from './command-actions.ts';
+import { createClockWatch } from './clock-watch.ts';
 import { type ConfiguredTunnel, createConfiguredTunnel } from './configured-tunnel.ts';
 import { createCredentials } from './credentials.ts';
 import { createDeviceIdentity } from './device-identity.ts';
@@ -93,8 +94,6 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   let policy: AgentPolicy | null = null;
   let deepDue = !options.daemon;
   let deepCheck = deepDue;
-  let saasOffsetMs: number | null = null;
-  let otherOffsetMs: number | null = null;
   let disk = { used: 0, free: 0 };
   const config = (): AgentConfig => loaded.config;
 
@@ -118,13 +117,14 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     clock,
   });
 
+  const clockWatch = createClockWatch(clock, () => events);
   await settleDeviceKey(paths.credentials, log);
   const credentials = createCredentials(paths.credentials);
   const identity = createDeviceIdentity(
     paths.credentials,
     () => config().agent_id ?? null,
     clock,
-    () => saasOffsetMs ?? 0,
+    () => clockWatch.consoleOffsetMs(),
   );
   const live = createLiveStatus(() => clock.now(), options.progress);
   const statusNow = (): Status =>
@@ -140,7 +140,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       tunnel: tunnel.state(),
       services: (flow) => services.status(flow),
       disk,
-      clockOffsetMs: saasOffsetMs ?? otherOffsetMs,
+      clockOffsetMs: clockWatch.offset()?.offsetMs ?? null,
       isolation: isolationLevel(settings().runs),
       now: clock.now(),
     });
@@ -156,12 +156,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       keepDays: () => settings().retention.keep_days,
       rootVersion: () => records.trustSeen().root_version ?? pinnedRootVersion(paths),
       onWarning: (message) => log.warn(message),
-      onSaasClock: (ms) => {
-        saasOffsetMs = ms;
-      },
-      onOtherClock: (ms) => {
-        otherOffsetMs = ms;
-      },
+      clockWatch,
     });
   let sources = makeSources();
   const authorize = async (method: string, url: URL) => {

@@ -6,6 +6,8 @@ export const EventReason = z.enum([
   'AgentStarted',
   'AgentStopped',
   'StateRecovered',
+  'ClockSkewed',
+  'ClockCorrected',
   'ConfigApplied',
   'ConfigRejected',
   'Suspended',

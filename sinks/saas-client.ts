@@ -1,6 +1,7 @@
 import type { Clock } from '../reconciler/ports.ts';
 import { type HttpClient, type HttpResponse } from '../system/http-client.ts';
 import { HttpError } from '../system/http-error.ts';
+import { requestWithToken } from '../system/token-request.ts';
 import type { Post, PostAnswer } from './delivery.ts';
 import { retryAfterMs } from './retry-after.ts';
 
@@ -30,20 +31,16 @@ export function createSaasClient(options: SaasClientOptions): { readonly post: P
   const post: Post = async (path, body, headers, signal) => {
     const url = new URL(base + path);
     try {
-      const response = await client.request({
+      const request = {
         method: 'POST',
         url,
-        headers: {
-          ...headers,
-          'content-type': 'application/json',
-          accept: 'application/json',
-          authorization: await authorize('POST', url),
-        },
+        headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
         body: JSON.stringify(body),
         signal,
         deadlineMs,
         maxBytes: ANSWER_MAX_BYTES,
-      });
+      } as const;
+      const response = await requestWithToken(client, request, () => authorize('POST', url));
       const location = response.headers.get('location');
       if (response.status >= 300 && response.status < 400 && location !== null) {
         response.discard();

@@ -1,6 +1,7 @@
 import type { Clock } from '../reconciler/ports.ts';
 import type { HttpClient, HttpResponse, StreamedBody } from '../system/http-client.ts';
 import { HttpError } from '../system/http-error.ts';
+import { requestWithToken } from '../system/token-request.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** A piece of 8 MiB over a line of 15 KiB/s. */
@@ -40,20 +41,16 @@ export function createUploadCall(options: {
   const { client, authorize, clock } = options;
   return async ({ method, url, headers, body }, signal) => {
     try {
-      const response = await client.request({
+      const request = {
         method,
         url,
-        headers: {
-          ...headers,
-          'tus-resumable': '1.0.0',
-          accept: 'application/json',
-          authorization: await authorize(method, url),
-        },
+        headers: { ...headers, 'tus-resumable': '1.0.0', accept: 'application/json' },
         ...(body === undefined ? {} : { body }),
         signal,
         deadlineMs: body === undefined ? DEADLINE_MS : PIECE_DEADLINE_MS,
         maxBytes: ANSWER_MAX_BYTES,
-      });
+      };
+      const response = await requestWithToken(client, request, () => authorize(method, url));
       const location = response.headers.get('location');
       return {
         kind: 'answer',

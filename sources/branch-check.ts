@@ -1,6 +1,7 @@
 import type { BranchCheck } from '../reconciler/ports.ts';
 import type { HttpClient } from '../system/http-client.ts';
 import { HttpError } from '../system/http-error.ts';
+import { requestWithToken } from '../system/token-request.ts';
 
 const DEADLINE_MS = 10_000;
 const MAX_BYTES = 64 * 1_024;
@@ -23,15 +24,11 @@ export function createBranchCheck(options: BranchCheckOptions): BranchCheck {
       const url = new URL(`${options.saasUrl.replace(/\/+$/, '')}/api/branch-exists`);
       url.search = `name=tenant/${slug}`;
       try {
-        const authorization = await options.authorize('GET', url.href);
-        const response = await options.client.request({
-          method: 'GET',
-          url,
-          headers: authorization === null ? {} : { authorization },
-          signal,
-          deadlineMs: DEADLINE_MS,
-          maxBytes: MAX_BYTES,
-        });
+        const response = await requestWithToken(
+          options.client,
+          { method: 'GET', url, signal, deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES },
+          () => options.authorize('GET', url.href),
+        );
         response.discard();
         switch (response.status) {
           case 200:

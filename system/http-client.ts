@@ -70,8 +70,11 @@ export interface HttpClientOptions {
   readonly proxy?: string;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly clock?: { now(): Date };
-  /** Server time minus ours in milliseconds, from every `Date` header (whole seconds); for `clock_offset_ms`. */
-  readonly onClockOffset?: (offsetMs: number) => void;
+  /**
+   * Server time minus ours in milliseconds, and how far off that may be, from every `Date` header (whole seconds). Whoever wrote it
+   * is known: by its certificate, or because it is this machine.
+   */
+  readonly onClockOffset?: (offsetMs: number, errorMs: number) => void;
 }
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
@@ -126,7 +129,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       request.signal.removeEventListener('abort', onAbort);
     };
     const explain = (error: unknown) =>
-      reason === null ? toHttpError(error, exchange, connections.proxied(url)) : reason.thrown;
+      reason === null
+        ? toHttpError(error, exchange, connections.proxied(url), new Date(now()))
+        : reason.thrown;
 
     let message: IncomingMessage;
     try {
@@ -153,7 +158,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       }
       throw explain(error);
     }
-    reportOffset(message.headers.date, sentAt);
+    // what a cache kept says when it was kept (RFC 9111, 5.1)
+    if (Number(message.headers.age ?? 0) === 0) reportOffset(message.headers.date, sentAt);
     const { stallFloor = STALL_FLOOR, maxBytes } = request;
     const guarded = guardedBody(message, { exchange, maxBytes, stallFloor, explain, release });
     return toResponse(message, url, exchange, guarded, release, maxBytes);
@@ -162,9 +168,10 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const reportOffset = (date: string | undefined, sentAt: number): number | null => {
     const serverTime = Date.parse(date ?? '');
     if (Number.isNaN(serverTime)) return null;
+    const answeredAt = now();
     // The header is cut to whole seconds: half a second later is the best guess.
-    const offsetMs = Math.round(serverTime + 500 - (sentAt + now()) / 2);
-    options.onClockOffset?.(offsetMs);
+    const offsetMs = Math.round(serverTime + 500 - (sentAt + answeredAt) / 2);
+    options.onClockOffset?.(offsetMs, 500 + Math.ceil(Math.abs(answeredAt - sentAt) / 2));
     return offsetMs;
   };
 
@@ -186,7 +193,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       const sentAt = now();
       return {
         agent,
-        explain: (error) => toHttpError(error, exchange, connections.proxied(url)),
+        explain: (error) => toHttpError(error, exchange, connections.proxied(url), new Date(now())),
         answered: (date) => reportOffset(date, sentAt),
       };
     },

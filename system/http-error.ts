@@ -29,15 +29,16 @@ export function describeExchange(method: string, url: URL): string {
   return `${method} ${url.protocol}//${url.host}${url.pathname}`;
 }
 
-/** Gives what Node threw a code and a sentence with what to do. */
-export function toHttpError(error: unknown, exchange: string, proxied: boolean): HttpError {
+/** Gives what Node threw a code and a sentence with what to do. `now`: by the clock that certificates were judged by. */
+export function toHttpError(error: unknown, exchange: string, proxied: boolean, now: Date): HttpError {
   if (error instanceof HttpError) return error;
   const { code = '', message } = error as NodeJS.ErrnoException;
   const found = code === '' || message.includes(code) ? message : `${message} (${code})`;
   const through = proxied ? ' through the proxy' : '';
   if (isTlsCode(code)) {
-    const advice =
-      'check the host name, the clock, and network.ca_file when the certificate is a private one';
+    const advice = TIMELY.has(code)
+      ? `this machine's clock says ${now.toISOString().slice(0, 19)}Z: set it if that is wrong, nothing else can; if it is right, the server needs a new certificate`
+      : 'check the host name, the clock, and network.ca_file when the certificate is a private one';
     return new HttpError('tls', `${exchange}: expected a certificate to believe, found ${found}; ${advice}`, {
       cause: error,
     });
@@ -51,6 +52,9 @@ export function toHttpError(error: unknown, exchange: string, proxied: boolean):
     cause: error,
   });
 }
+
+/** A certificate that is not good at this time, by our clock. */
+const TIMELY: ReadonlySet<string> = new Set(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED']);
 
 function isTlsCode(code: string): boolean {
   return (
