@@ -12,12 +12,12 @@ export default defineConfig({
     globalSetup: ['test/support/skipped-parts.ts'],
     setupFiles: ['test/support/hermetic.ts'],
     // A guard against hanging, not a measure: a busy machine runs a command in seconds.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // A test that passes on the second try has found something.
     retry: 0,
     // What is waited for comes within milliseconds, unless the machine is busy.
-    expect: { poll: { timeout: 15_000 } },
+    expect: { poll: { timeout: 60_000 } },
     allowOnly: false,
     coverage: {
       provider: 'v8',

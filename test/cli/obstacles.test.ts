@@ -22,7 +22,7 @@ beforeAll(async () => {
   const unlocked = bundleOf({ 'main.py': '', 'requirements.lock': 'six==1.17.0\n' });
   await world.release(v2(good, typo, far, flowV2(world, 'unlocked', 'v1', unlocked)));
   await world.reconcile();
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await daemon?.stop('SIGKILL');
   await world[Symbol.asyncDispose]();

@@ -19,7 +19,7 @@ export function bundleSourceContract(name: string, start: () => Promise<BundleSo
     let under: BundleSourceUnderTest;
     beforeAll(async () => {
       under = await start();
-    }, 30_000);
+    }, 180_000);
     afterAll(() => under.close());
 
     const hash = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');

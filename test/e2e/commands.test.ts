@@ -42,7 +42,7 @@ beforeAll(async () => {
   await machine.agent('reconcile');
   await world.release([await flow('echo', 'v2', `${ECHO}# two\n`), patient]);
   await machine.agent('reconcile');
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   for (; turn > 0; turn -= 1) letEnd();
   await kill();
@@ -77,7 +77,7 @@ const ofConsole = async <T>(path: string): Promise<T> => {
   return answer;
 };
 const reportOf = (runId: string) =>
-  until(`the report of ${runId}`, () => api<RunReport>(`runs/${runId}`), 30_000);
+  until(`the report of ${runId}`, () => api<RunReport>(`runs/${runId}`), 60_000);
 const log = async (runId: string, stream = 'stdout', offset = 0) => {
   const path = `agents/${machine.agentId}/runs/${runId}/log?stream=${stream}&offset=${offset}`;
   const answer = await fetch(`${world.url}/api/${path}`, { headers: { 'x-api-key': world.running.apiKey } });
@@ -300,7 +300,7 @@ describe('a command is done once', () => {
       .filter((report) => report.status === 'succeeded')
       .map((report) => report.run_id);
     expect(succeeded.filter((id) => !began.includes(id))).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('and not at all when it is older than a state that was lost', async () => {
     const old = await world.sign(machine.agentId, { action: 'run', run_id: `r-${turn}`, flow: 'echo' });

@@ -85,7 +85,7 @@ describe.skipIf(wheels === null || chromium === null)('a flow for Playwright, fr
     });
     expect(run.document.outputs[0]?.size).toBeGreaterThan(1_000);
     expect(new URLSearchParams(sent).get('customer')).toBe('Zoé');
-  }, 120_000);
+  }, 360_000);
 
   it('leaves no browser when the agent is killed', async () => {
     await world.release(v2(formFlow({ version: 'v2' }, { 'main.py': STAY })));
@@ -113,7 +113,7 @@ describe.skipIf(wheels === null || chromium === null)('a flow for Playwright, fr
       60_000,
     );
     expect(await processesOf(id)).toEqual([]);
-  }, 120_000);
+  }, 360_000);
 
   it('stalls by name when its lock has no hashes', async () => {
     await daemon?.stop();
@@ -125,5 +125,5 @@ describe.skipIf(wheels === null || chromium === null)('a flow for Playwright, fr
       message: expect.stringContaining('expected hashes of playwright==1.65.2'),
     });
     expect(world.current().flows['web-form']?.version).toBe('v2');
-  }, 60_000);
+  }, 180_000);
 });

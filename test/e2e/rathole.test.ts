@@ -32,7 +32,7 @@ describe.skipIf(rathole === null)('an agent behind rathole', () => {
     writeFileSync(join(machine.folder, 'credentials', 'tunnel-token'), `${TOKEN}\n`, { mode: 0o644 });
     await throughRathole();
     await machine.agent('reconcile');
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await server.close();
     await world[Symbol.asyncDispose]();

@@ -82,4 +82,4 @@ it('a schedule runs by itself, makes up for a time that was missed, runs none tw
   for (const event of document.events) expect(event).toMatchObject({ flow, version, revision, because });
   expect((await world.agent('runs', document.run_id)).stdout).toContain('Commit');
   expect((await world.agent('runs', 'nothing')).code).toBe(2);
-}, 150_000);
+}, 360_000);

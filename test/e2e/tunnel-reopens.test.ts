@@ -37,4 +37,4 @@ it('an agent looks at its branch when its tunnel opens again, because a nudge ma
   tunnel.cut();
   expect(await until('v2', () => active('v2'))).toBe(true);
   expect(tunnel.connections.length).toBeGreaterThan(1);
-}, 60_000);
+}, 180_000);

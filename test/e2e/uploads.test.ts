@@ -142,7 +142,7 @@ describe('edge-agent upload', () => {
     await daemon.stop('SIGKILL');
     expect((await asked).code).toBe(5);
     daemon = startDaemon(world);
-    const there = await until('the file at the console', async () => arrived(sha256(bytes)), 30_000);
+    const there = await until('the file at the console', async () => arrived(sha256(bytes)), 60_000);
     expect(there.equals(bytes)).toBe(true);
     // Of the piece that was on its way, what the console had taken is not sent again.
     expect(relay.sent() - before).toBeLessThan(26 * MIB);

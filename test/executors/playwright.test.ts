@@ -112,7 +112,7 @@ describe.skipIf(wheels === null || ffmpeg === null || chromium === null)('a flow
     await installPlaywright(bundle, wheels as string);
     const prepared = await executorWith(withFfmpeg).prepare(first(), SETTINGS, never);
     if (prepared.kind !== 'ready') throw new Error(prepared.message);
-  }, 120_000);
+  }, 360_000);
   afterAll(async () => {
     for (const name of await readdir(envs)) await removeFolder(join(envs, name));
     await rm(shared, { recursive: true, force: true });
@@ -312,7 +312,7 @@ with sync_playwright() as p:
     expect(ended.left).toBe(0);
     expect(await processesOf(runIdOf(bench))).toEqual([]);
     await bench.dispose();
-  }, 60_000);
+  }, 180_000);
 
   executorContract('the playwright executor', {
     ...subject,
@@ -424,7 +424,7 @@ with sync_playwright() as p:
       );
       await removeFolder(folder);
       expect(existsSync(folder)).toBe(false);
-    }, 90_000);
+    }, 180_000);
   });
 });
 

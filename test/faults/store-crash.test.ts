@@ -43,7 +43,7 @@ describe.skipIf(!canInject())(
       const log = join(folder, 'log');
       await drive(cache, 'v2', { log });
       calls = readTrace(log);
-    }, 60_000);
+    }, 180_000);
     afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
     const drive = (cache: string, version: 'v1' | 'v2', options: { log?: string; inject?: Injection } = {}) =>

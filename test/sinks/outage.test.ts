@@ -113,4 +113,4 @@ test('a week without the console, with a restart every day and 10,000 reports, l
     expect(new Set(delivered).size).toBe(REPORTS);
     expect(delivered).toHaveLength(REPORTS);
   });
-}, 150_000);
+}, 360_000);

@@ -156,7 +156,7 @@ describe('what a run prints', () => {
       .poll(() => chunks.reduce((sum, size) => sum + size, 0), { timeout: 20_000 })
       .toBe(line.length);
     expect(last).toBe(line.subarray(-10).toString());
-  }, 30_000);
+  }, 180_000);
 
   it('is not looked for while there is no connection', async () => {
     feed.started(run('r-1'));

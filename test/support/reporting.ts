@@ -147,7 +147,7 @@ function someStatus(now: Date, changes = 0): Status {
 }
 
 /** Waits, in real time, until it is so. */
-export async function eventually(what: string, holds: () => boolean, withinMs = 5_000): Promise<void> {
+export async function eventually(what: string, holds: () => boolean, withinMs = 30_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`expected ${what} within ${withinMs} ms`);

@@ -105,7 +105,7 @@ export async function startSaasServer(port = 0): Promise<SaasServer> {
       if (answer === null) answers.delete(path);
       else answers.set(path, answer);
     },
-    async until(path, count, withinMs = 5_000) {
+    async until(path, count, withinMs = 30_000) {
       const deadline = performance.now() + withinMs;
       while (to(path).length < count) {
         const leftMs = deadline - performance.now();

@@ -288,7 +288,7 @@ describe('the chain of roots', () => {
       root: { version: 1_025 },
     });
     expect(await walk(pinned, rootFiles(...later))).toMatchObject({ kind: 'refused', code: 'root_too_many' });
-  }, 20_000);
+  }, 180_000);
 });
 
 describe('releaseKeySet', () => {

@@ -20,7 +20,7 @@ describe.skipIf(binary === null)('a real MinIO', () => {
     certificate = makeCertificate('minio.test');
     minio = await startMinio(binary as string, certificate);
     client = createHttpClient({ userAgent: 'edge-agent/test', environment: {}, caFile: certificate.caFile });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     client.close();
     await minio[Symbol.asyncDispose]();
