@@ -104,7 +104,6 @@ export const RefusalCode = z.enum([
   'too_many_signatures',
   'header_malformed',
   'typ_mismatch',
-  'duplicate_key',
   'threshold_not_met',
   'type_mismatch',
   'tenant_mismatch',
