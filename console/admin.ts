@@ -1,14 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import type { Agent } from './agents.ts';
+import type { Agent, Revocation } from './agents.ts';
+import type { AuditRow } from './audit.ts';
 import { signEnrolmentToken } from './enrolment-token.ts';
 import type { StoredEvent } from './event-history.ts';
+import type { ConflictRecord } from './identity-watch.ts';
 import type { RunRow } from './reports.ts';
 import type { ConsoleState } from './state.ts';
 import { type Tenant, type TenantArtifacts, TenantFault } from './tenants.ts';
+import type { TokenRecord } from './token-records.ts';
 
 const TOKEN_TTL_MS = 60 * 60_000;
+const LISTED_MAX = 1_000;
 const TOKEN_TTL_MAX_MS = 30 * 24 * 60 * 60_000;
 
 export interface AddedTenant {
@@ -35,7 +39,18 @@ export interface ConsoleAdmin {
   /** A new secret for the tenant's webhook; the one before is void. Shown here and nowhere else. */
   newHookSecret(slug: string): { readonly url: string; readonly secret: string };
   newApiKey(label: string): string;
-  revokeAgent(agentId: string): boolean;
+  /** False when there is no such agent. What waits for it is dropped, and its connection ended. */
+  revokeAgent(agentId: string, revocation?: Revocation): boolean;
+  /** Asks the agent to change its device key, with its next status. False when there is no such agent, or it was revoked. */
+  askRotation(agentId: string): boolean;
+  /** Whether two machines speak, or spoke, with its identity. */
+  conflict(agentId: string): ConflictRecord | null;
+  /** Newest first. */
+  tokens(tenant?: string): TokenRecord[];
+  /** Null when there is no such token. */
+  revokeToken(tokenId: string): TokenRecord | null;
+  /** Newest first. */
+  audit(filter?: { agent?: string; tenant?: string; limit?: number }): AuditRow[];
   tenants(): Tenant[];
   agents(tenant?: string): Agent[];
   /** The newest first. */
@@ -84,16 +99,19 @@ export function createAdmin(
       if (!(ttlMs >= 1_000 && ttlMs <= TOKEN_TTL_MAX_MS)) {
         throw new TenantFault(`expected a token to be good for 1s to 30d, found ${ttlMs} ms`);
       }
-      return signEnrolmentToken(
-        {
-          tenant: slug,
-          saas_url: state.publicUrl(),
-          root_sha256: tenant.rootSha256,
-          exp: Math.ceil((state.clock.now().getTime() + ttlMs) / 1_000),
-          jti: state.newId(),
-        },
-        state.secrets.enrolmentKey,
-      );
+      const at = state.clock.now();
+      const claims = {
+        tenant: slug,
+        saas_url: state.publicUrl(),
+        root_sha256: tenant.rootSha256,
+        exp: Math.ceil((at.getTime() + ttlMs) / 1_000),
+        jti: state.newId(),
+      };
+      const token = await signEnrolmentToken(claims, state.secrets.enrolmentKey);
+      state.tokens.made(claims, at);
+      const message = `an enrolment token was made, ${claims.jti}, good until ${new Date(claims.exp * 1_000).toISOString()}`;
+      state.audit.note({ action: 'token_made', tenant: slug, agent_id: null, by: 'operator', message }, at);
+      return token;
     },
     newHookSecret(slug) {
       known(slug);
@@ -101,11 +119,56 @@ export function createAdmin(
     },
     newApiKey: (label) => state.apiKeys.create(label),
     setOutputsWanted: (slug, wanted) => state.uploads.setOutputsWanted(known(slug).slug, wanted),
-    revokeAgent(agentId) {
-      const known = state.agents.revoke(agentId, state.clock.now());
-      if (known) onRevoked(agentId);
-      return known;
+    revokeAgent(agentId, revocation = { by: 'operator', why: null }) {
+      const at = state.clock.now();
+      const { by, why } = revocation;
+      const outcome = state.database.transaction(() => {
+        const done = state.agents.revoke(agentId, at, revocation);
+        if (done !== 'revoked') return done;
+        const left = by === 'agent';
+        const dropped = state.commands.drop(
+          agentId,
+          left ? 'the agent unenrolled itself' : 'the agent was revoked',
+          at,
+        );
+        const reason = why === null || why === '' ? '' : ` (${why})`;
+        const message = `${left ? 'it unenrolled itself' : 'its key and its tokens are void'}${reason}; ${dropped} commands that waited for it were dropped`;
+        const tenant = state.agents.get(agentId)?.tenant ?? null;
+        const action = left ? 'agent_unenrolled' : 'agent_revoked';
+        state.audit.note({ action, tenant, agent_id: agentId, by, message }, at);
+        return done;
+      });
+      if (outcome === 'unknown') return false;
+      onRevoked(agentId);
+      return true;
     },
+    askRotation(agentId) {
+      const agent = state.agents.get(agentId);
+      if (agent === null || agent.revoked_at !== null) return false;
+      const at = state.clock.now();
+      state.agents.askRotation(agentId, at);
+      const message = 'it is to change its device key, when it sends its next status';
+      const { tenant } = agent;
+      state.audit.note(
+        { action: 'key_rotation_asked', tenant, agent_id: agentId, by: 'operator', message },
+        at,
+      );
+      return true;
+    },
+    conflict: (agentId) => state.identities.conflict(agentId),
+    tokens: (tenant) => state.tokens.list({ tenant, limit: LISTED_MAX }),
+    revokeToken(tokenId) {
+      const at = state.clock.now();
+      const before = state.tokens.isRevoked(tokenId);
+      const found = state.tokens.revoke(tokenId, at);
+      if (found !== null && !before) {
+        const message = `the enrolment token ${tokenId} is void`;
+        const { tenant, agent_id } = found;
+        state.audit.note({ action: 'token_revoked', tenant, agent_id, by: 'operator', message }, at);
+      }
+      return found;
+    },
+    audit: ({ agent, tenant, limit = 100 } = {}) => state.audit.list({ agent, tenant, limit }),
     tenants: () => state.tenants.list(),
     agents: (tenant) => state.agents.list(tenant),
     runs: ({ limit = 100, ...filter } = {}) => state.reports.runs({ ...filter, limit }),

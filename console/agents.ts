@@ -13,7 +13,33 @@ export interface Agent {
   readonly agent_version: string;
   readonly enrolled_at: string;
   readonly last_seen_at: string | null;
+  /** Since when its key is in force, when it was changed after the enrolment. */
+  readonly key_since: string | null;
+  /** Somebody asked it to change its key. */
+  readonly rotation_asked_at: string | null;
   readonly revoked_at: string | null;
+  /** `agent` when it unenrolled itself. */
+  readonly revoked_by: string | null;
+  readonly revoked_why: string | null;
+}
+
+/** What enrolment says of an agent. */
+export type AgentDescription = Pick<
+  Agent,
+  | 'agent_id'
+  | 'tenant'
+  | 'thumbprint'
+  | 'device_jwk'
+  | 'hostname'
+  | 'os'
+  | 'arch'
+  | 'agent_version'
+  | 'enrolled_at'
+>;
+
+export interface Revocation {
+  readonly by: string;
+  readonly why: string | null;
 }
 
 export interface AgentStore {
@@ -22,18 +48,19 @@ export interface AgentStore {
   byGitToken(token: string): Agent | null;
   list(tenant?: string): Agent[];
   /** Inserts, or (the same device enrolled again) renews its description and git token. */
-  save(agent: Omit<Agent, 'last_seen_at' | 'revoked_at'>, gitToken: string): void;
+  save(agent: AgentDescription, gitToken: string): void;
   setGitToken(agentId: string, gitToken: string): void;
   seen(agentId: string, at: Date): void;
   seenAll(agentIds: readonly string[], at: Date): void;
-  /** From now on nothing the agent signs or holds is taken. False when there is no such agent. */
-  revoke(agentId: string, at: Date): boolean;
+  /** From now on nothing the agent signs or holds is taken. The first revocation counts. */
+  revoke(agentId: string, at: Date, revocation: Revocation): 'revoked' | 'already' | 'unknown';
+  askRotation(agentId: string, at: Date): void;
   revokedIds(): string[];
 }
 
 export function createAgentStore({ sql, transaction }: ConsoleDatabase): AgentStore {
   const select = `SELECT agent_id, slug AS tenant, thumbprint, device_jwk, hostname, os, arch, agent_version,
-    enrolled_at, last_seen_at, revoked_at FROM agents`;
+    enrolled_at, last_seen_at, key_since, rotation_asked_at, revoked_at, revoked_by, revoked_why FROM agents`;
   const find = (where: string, value: string) => one(sql.prepare(`${select} WHERE ${where} = ?`).get(value));
   return {
     get: (agentId) => find('agent_id', agentId),
@@ -85,11 +112,19 @@ export function createAgentStore({ sql, transaction }: ConsoleDatabase): AgentSt
           agent_id: string;
         }[]
       ).map(({ agent_id }) => agent_id),
-    revoke(agentId, at) {
+    revoke(agentId, at, { by, why }) {
       const done = sql
-        .prepare('UPDATE agents SET revoked_at = coalesce(revoked_at, ?) WHERE agent_id = ?')
+        .prepare(
+          'UPDATE agents SET revoked_at = ?, revoked_by = ?, revoked_why = ? WHERE agent_id = ? AND revoked_at IS NULL',
+        )
+        .run(at.toISOString(), by, why, agentId);
+      if (done.changes > 0) return 'revoked';
+      return find('agent_id', agentId) === null ? 'unknown' : 'already';
+    },
+    askRotation(agentId, at) {
+      sql
+        .prepare('UPDATE agents SET rotation_asked_at = ? WHERE agent_id = ?')
         .run(at.toISOString(), agentId);
-      return done.changes > 0;
     },
   };
 }

@@ -1,8 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { PublicJwk } from '../schemas/jws.ts';
-import { verifyRequestToken } from '../trust/request-token.ts';
+import { type RequestClaims, verifyRequestToken } from '../trust/request-token.ts';
 import { thumbprint } from '../trust/thumbprint.ts';
 import type { Agent } from './agents.ts';
+import type { FormerKey } from './device-keys.ts';
+import { revokedRefusal } from './enrolment.ts';
+import type { IdentityAlarms } from './identity-alarms.ts';
 import type { ConsoleLimits } from './limits.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { RequestRefused } from './refusal.ts';
@@ -33,6 +36,8 @@ export interface Callers {
   reader(request: IncomingCall, slug: string): Promise<void>;
   /** The agent whose device key signed this very request. */
   device(request: IncomingCall): Promise<Agent>;
+  /** The same, with the thumbprint of the key that did, which may be the one before the key in force. */
+  keyHolder(request: IncomingCall): Promise<{ readonly agent: Agent; readonly thumbprint: string }>;
   /** The same for an upgrade to a WebSocket, whose URL the token may spell ws(s) or http(s). */
   tunnel(request: IncomingCall): Promise<Agent>;
   /** This very request was signed by `jwk`, as its own issuer (enrolment). */
@@ -50,7 +55,7 @@ const SEEN_EVERY_MS = 10_000;
 const ASK_BASIC = { 'www-authenticate': 'Basic realm="edge-agent console", charset="UTF-8"' };
 const ASK_BEARER = { 'www-authenticate': 'Bearer realm="edge-agent console"' };
 
-export function createCallers(state: ConsoleState, limits: ConsoleLimits): Callers {
+export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms: IdentityAlarms): Callers {
   const nowMs = () => state.clock.monotonicMs();
   const strangers = createRateLimit({
     burst: limits.strangerBurst,
@@ -96,68 +101,112 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
 
   const verify = async (
     request: IncomingCall,
-    findKey: (issuer: string) => PublicJwk | null,
+    /** The keys the issuer may have signed with, one after the other; null when there is no such one. */
+    keyAt: (issuer: string, place: number) => PublicJwk | null,
     onVerified: (issuer: string) => void,
     origins: readonly [string, ...string[]] = [state.publicUrl()],
-  ): Promise<string> => {
+  ): Promise<{ claims: RequestClaims; jwk: PublicJwk }> => {
     const token = bearerOf(request);
     if (token === null) {
       const message = 'expected Authorization: Bearer <JWT signed by the device key>, found none';
       throw new RequestRefused(401, 'credentials_missing', message, ASK_BEARER);
     }
     const now = state.clock.now();
-    const verifyAt = async (origin: string) =>
+    let issuer = '';
+    let key: PublicJwk | null = null;
+    const verifyAt = async (origin: string, place: number) =>
       verifyRequestToken({
         token,
         method: request.method,
         url: origin + request.url,
         now,
-        findKey,
-        takeOnce: (issuer, jti, expires) => {
-          onVerified(issuer);
-          return state.replays.takeOnce(issuer, jti, Math.ceil(expires.getTime() / 1_000));
+        findKey: (iss) => {
+          issuer = iss;
+          key = keyAt(iss, place);
+          return key;
+        },
+        takeOnce: (iss, jti, expires) => {
+          onVerified(iss);
+          return state.replays.takeOnce(iss, jti, Math.ceil(expires.getTime() / 1_000));
         },
       });
     const [first, ...others] = origins;
-    let verdict = await verifyAt(first);
+    let place = 0;
+    let verdict = await verifyAt(first, place);
+    while (verdict.kind === 'refused' && verdict.code === 'signature_invalid') {
+      if (keyAt(issuer, place + 1) === null) break;
+      place += 1;
+      verdict = await verifyAt(first, place);
+    }
     for (const origin of others) {
       if (verdict.kind === 'verified' || verdict.code !== 'audience_mismatch') break;
-      verdict = await verifyAt(origin);
+      verdict = await verifyAt(origin, place);
     }
     if (verdict.kind === 'refused') {
       return disbelieve(request, new RequestRefused(401, verdict.code, verdict.message, ASK_BEARER));
     }
-    return verdict.issuer;
+    return { claims: verdict.claims, jwk: key as unknown as PublicJwk };
   };
 
-  const device = async (request: IncomingCall, origins?: readonly [string, ...string[]]): Promise<Agent> => {
+  /** Tells a copy of a machine from the machine: by its former keys, and by who speaks in turn with it. */
+  const expectOneHolder = (
+    request: IncomingCall,
+    agent: Agent,
+    former: readonly FormerKey[],
+    { claims, jwk }: { claims: RequestClaims; jwk: PublicJwk },
+  ): string => {
+    const now = state.clock.now();
+    const signer = thumbprint(jwk);
+    const key = former.find((each) => each.thumbprint === signer);
+    if (key === undefined) state.deviceKeys.confirmed(agent.agent_id, now, limits.keyOverlapMs);
+    else if (key.grace_until !== null && key.grace_until <= now.toISOString()) {
+      alarms.retiredKey(agent, key, request.ip);
+      const message = `expected the device key of ${agent.agent_id} that is in force, found one that was replaced at ${key.replaced_at}: this is a copy of its machine, or one restored from a backup; run edge-agent unenroll, then enrol it with a new token`;
+      return disbelieve(request, new RequestRefused(401, 'key_retired', message, ASK_BEARER));
+    }
+    const { boot, machine = null, host = null, os = null, iat } = claims;
+    if (boot === undefined) return signer;
+    const sighting = { boot, machine, hostname: host, os, address: request.ip, at: new Date(iat * 1_000) };
+    if (state.identities.note(agent.agent_id, sighting)) alarms.conflict(agent);
+    return signer;
+  };
+
+  const keyHolder = async (
+    request: IncomingCall,
+    origins?: readonly [string, ...string[]],
+  ): Promise<{ agent: Agent; thumbprint: string }> => {
     let agent: Agent | null = null;
-    await verify(
+    let former: readonly FormerKey[] | null = null;
+    const verified = await verify(
       request,
-      (issuer) => {
-        agent = state.agents.get(issuer);
-        return agent?.device_jwk ?? null;
+      (issuer, place) => {
+        agent ??= state.agents.get(issuer);
+        if (agent === null) return null;
+        if (place === 0) return agent.device_jwk;
+        former ??= state.deviceKeys.former(issuer);
+        return former[place - 1]?.jwk ?? null;
       },
       (issuer) => agents.take(issuer),
       origins,
     );
     const found = agent as Agent | null;
     if (found === null) throw new Error('expected a verified token to have an agent');
-    if (found.revoked_at !== null) {
-      const message = `expected an agent in good standing, found ${found.agent_id}, revoked at ${found.revoked_at}; enrol again with a new key`;
-      throw new RequestRefused(403, 'agent_revoked', message);
-    }
+    if (found.revoked_at !== null) throw revokedRefusal(found);
+    const signer = expectOneHolder(request, found, former ?? [], verified);
     const now = state.clock.now();
     if (now.getTime() - Date.parse(found.last_seen_at ?? '1970-01-01') > SEEN_EVERY_MS) {
       state.agents.seen(found.agent_id, now);
     }
-    return found;
+    return { agent: found, thumbprint: signer };
   };
+  const device = async (request: IncomingCall, origins?: readonly [string, ...string[]]) =>
+    (await keyHolder(request, origins)).agent;
 
   return {
     stranger: (request) => strangers.take(request.ip),
     git,
     device: async (request) => device(request),
+    keyHolder: async (request) => keyHolder(request),
     tunnel: async (request) => device(request, [state.publicUrl(), webSocketOrigin(state.publicUrl())]),
     publisher: (request, slug) => void git(request, slug, 'publish'),
     async reader(request, slug) {
@@ -169,7 +218,7 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits): Calle
       const own = thumbprint(jwk);
       await verify(
         request,
-        (issuer) => (issuer === own ? jwk : null),
+        (issuer, place) => (issuer === own && place === 0 ? jwk : null),
         () => {},
       );
     },

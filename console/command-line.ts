@@ -4,6 +4,7 @@ import { parseDuration } from '../schemas/duration.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
 import { addCommandVerbs } from './command-verbs.ts';
+import { addIdentityVerbs } from './identity-verbs.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import { openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
@@ -125,7 +126,8 @@ Next: npm run console -- token new ${slug}`;
       });
     });
 
-  common(program.command('token').description('enrolment tokens').command('new <slug>'))
+  const token = program.command('token').description('enrolment tokens');
+  common(token.command('new <slug>'))
     .description('make a token that enrols one agent; prints it')
     .option('--expires <duration>', 'how long it is good, such as 1h', duration, 3_600_000)
     .action(async (slug: string, options: Common & { expires: number }) =>
@@ -134,6 +136,8 @@ Next: npm run console -- token new ${slug}`;
         print(options, { token }, token);
       }),
     );
+
+  addIdentityVerbs({ program, token, common, print, withAdmin });
 
   common(program.command('key').description('keys of the read API').command('new'))
     .description('make a key for X-Api-Key; prints it, once')
@@ -147,31 +151,6 @@ Next: npm run console -- token new ${slug}`;
 
   addCommandVerbs(program, common, print);
 
-  common(program.command('agents'))
-    .description('show the agents')
-    .option('--tenant <slug>')
-    .action(async (options: Common & { tenant?: string }) =>
-      withAdmin(options, async (admin) => {
-        const rows = admin.agents(options.tenant).map(({ device_jwk: _key, ...agent }) => agent);
-        print(
-          options,
-          rows,
-          table(rows, ['agent_id', 'tenant', 'hostname', 'agent_version', 'last_seen_at', 'revoked_at']),
-        );
-      }),
-    );
-  common(program.command('revoke <agent_id>'))
-    .description('take nothing more from an agent, and give it nothing')
-    .action(async (agentId: string, options: Common) =>
-      withAdmin(options, async (admin) => {
-        if (!admin.revokeAgent(agentId)) {
-          throw new TenantFault(
-            `expected the id of an agent, found no ${agentId}; the verb agents lists them`,
-          );
-        }
-        print(options, { agent_id: agentId, revoked: true }, `${agentId} is revoked.`);
-      }),
-    );
   filtered(program.command('runs'))
     .description('show the runs agents have reported, newest first')
     .action(async (options: Filter) =>

@@ -44,6 +44,8 @@ export interface CommandQueue {
     answer: { readonly state: 'acknowledged' } | { readonly state: 'refused'; code: string; message: string },
     at: Date,
   ): CommandRow | null;
+  /** The agent is gone: what waits for it is refused in its name. How many. */
+  drop(agentId: string, why: string, at: Date): number;
   /** Those whose time is over, now `expired`. */
   expire(now: Date): CommandRow[];
   /** Newest first; `before` is an `id` of a row. What can no longer be sent is `expired`, whether that is noted yet or not. */
@@ -129,6 +131,15 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
         .get(answer.state, code, message, at.toISOString(), agentId, commandId);
       return (row as unknown as CommandRow | undefined) ?? null;
     },
+    drop: (agentId, why, at) =>
+      Number(
+        sql
+          .prepare(
+            `UPDATE commands SET state = 'refused', code = 'agent_revoked', message = ?, settled_at = ?
+             WHERE agent_id = ? AND ${UNSETTLED}`,
+          )
+          .run(why, at.toISOString(), agentId).changes,
+      ),
     expire: (now) =>
       sql
         .prepare(

@@ -1,9 +1,12 @@
 import type { EnrolAnswer, EnrolmentToken, EnrolRequest } from '../schemas/enrolment.ts';
-import type { AgentStore } from './agents.ts';
+import type { Agent, AgentStore } from './agents.ts';
+import type { Audit } from './audit.ts';
 import type { ConsoleDatabase } from './database.ts';
+import type { DeviceKeys } from './device-keys.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleSecrets } from './secrets.ts';
 import type { TenantStore } from './tenants.ts';
+import type { TokenRecords } from './token-records.ts';
 import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';
 
 export interface Enrolment {
@@ -20,6 +23,9 @@ export function createEnrolment(parts: {
   readonly database: ConsoleDatabase;
   readonly tenants: TenantStore;
   readonly agents: AgentStore;
+  readonly deviceKeys: DeviceKeys;
+  readonly tokens: TokenRecords;
+  readonly audit: Audit;
   readonly secrets: ConsoleSecrets;
   readonly newId: () => string;
   /** Origin the agents call. */
@@ -58,11 +64,12 @@ export function createEnrolment(parts: {
         'expected a device key of its own for every tenant, found one that is enrolled with another; make a new device key',
       );
     }
-    if (known?.revoked_at != null) {
+    if (known?.revoked_at != null) throw revokedRefusal(known);
+    if (known === null && parts.deviceKeys.agentOf(thumbprint) !== null) {
       throw new RequestRefused(
         403,
-        'agent_revoked',
-        `expected a device in good standing, found ${known.agent_id}, revoked at ${known.revoked_at}; make a new device key`,
+        'key_retired',
+        'expected a device key in force, or a new one, found one that was replaced and retired; make a new device key',
       );
     }
     const agentId = known?.agent_id ?? parts.newId();
@@ -94,12 +101,30 @@ export function createEnrolment(parts: {
         JSON.stringify({ ...answer, git: { url: answer.git.url } }),
         token.exp,
       );
+    const again = known === null ? '' : ' again';
+    parts.audit.note(
+      {
+        action: 'agent_enrolled',
+        tenant: token.tenant,
+        agent_id: agentId,
+        by: 'agent',
+        message: `${request.hostname} (${request.os}, ${request.arch}) was enrolled${again} with token ${token.jti}`,
+      },
+      at,
+    );
     return answer;
   };
 
   return {
     enrol: (token, request, thumbprint, at) =>
       database.transaction(() => {
+        if (parts.tokens.isRevoked(token.jti)) {
+          throw new RequestRefused(
+            403,
+            'token_revoked',
+            'expected an enrolment token that is still good, found one that was revoked; ask for a new one',
+          );
+        }
         const served = database.sql
           .prepare('SELECT agent_id, thumbprint, answer FROM enrolments WHERE jti = ?')
           .get(token.jti) as { agent_id: string; thumbprint: string; answer: string } | undefined;
@@ -111,13 +136,8 @@ export function createEnrolment(parts: {
             'expected an enrolment token that no other device has used, found one that has served another key; ask for a new one',
           );
         }
-        if (agents.get(served.agent_id)?.revoked_at != null) {
-          throw new RequestRefused(
-            403,
-            'agent_revoked',
-            `agent ${served.agent_id} was revoked; make a new device key`,
-          );
-        }
+        const agent = agents.get(served.agent_id);
+        if (agent?.revoked_at != null) throw revokedRefusal(agent);
         const answer = JSON.parse(served.answer) as EnrolAnswer;
         const gitToken = secrets.gitToken(served.agent_id, token.jti);
         // It may have been replaced by a later enrolment of the same device.
@@ -129,4 +149,18 @@ export function createEnrolment(parts: {
       return Number(database.sql.prepare('DELETE FROM enrolments WHERE expires_at < ?').run(before).changes);
     },
   };
+}
+
+/** 403: what was signed by, or belongs to, an agent that is one no more. */
+export function revokedRefusal(
+  agent: Pick<Agent, 'agent_id' | 'revoked_at' | 'revoked_by' | 'revoked_why'>,
+): RequestRefused {
+  const { agent_id, revoked_at, revoked_by, revoked_why } = agent;
+  const how = revoked_by === 'agent' ? 'which unenrolled itself' : 'revoked';
+  const why = revoked_why === null || revoked_why === '' ? '' : ` (${revoked_why})`;
+  return new RequestRefused(
+    403,
+    'agent_revoked',
+    `expected an agent in good standing, found ${agent_id}, ${how} at ${revoked_at}${why}; ask who runs the console, or enrol this machine again with a new token and a new device key`,
+  );
 }

@@ -38,6 +38,8 @@ export interface EventLogState {
   readonly next_seq: number;
   /** Events the agent could no longer send. */
   readonly missing: number;
+  /** When the agent first told it otherwise than before: a copied or restored machine. */
+  readonly forked_at: string | null;
 }
 
 export interface EventHistory {
@@ -48,6 +50,8 @@ export interface EventHistory {
   /** The last `limit`, in order of arrival. */
   tail(filter: { agent?: string; tenant?: string; limit: number }): StoredEvent[];
   logs(agentId: string): EventLogState[];
+  /** The agent tells this log in two ways; true when that was not known. */
+  forked(agentId: string, logId: string, at: Date): boolean;
   /** Drops the oldest events and the oldest logs of every agent beyond so many; how many events. */
   prune(keepEvents: number, keepLogs: number): number;
 }
@@ -178,8 +182,16 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
       ).reverse(),
     logs: (agentId) =>
       sql
-        .prepare('SELECT log_id, next_seq, missing FROM event_logs WHERE agent_id = ? ORDER BY updated_at')
+        .prepare(
+          'SELECT log_id, next_seq, missing, forked_at FROM event_logs WHERE agent_id = ? ORDER BY updated_at',
+        )
         .all(agentId) as unknown as EventLogState[],
+    forked: (agentId, logId, at) =>
+      sql
+        .prepare(
+          'UPDATE event_logs SET forked_at = ? WHERE agent_id = ? AND log_id = ? AND forked_at IS NULL',
+        )
+        .run(at.toISOString(), agentId, logId).changes > 0,
     prune(keepEvents, keepLogs) {
       const oldest = (table: string, order: string, column: string) =>
         `DELETE FROM ${table} WHERE ${column} IN (SELECT ${column} FROM (SELECT ${column},

@@ -69,6 +69,10 @@ export interface ConsoleLimits {
   readonly hookBytes: number;
   readonly hookBurst: number;
   readonly hookPerSecond: number;
+  /** Calls that were made before the newer key, or the newer process, spoke may arrive so much later. */
+  readonly keyOverlapMs: number;
+  readonly processOverlapMs: number;
+  readonly keepAudit: number;
 }
 
 const MIB = 1024 ** 2;
@@ -124,4 +128,7 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   hookBytes: 8 * MIB,
   hookBurst: 30,
   hookPerSecond: 1,
+  keyOverlapMs: 30_000,
+  processOverlapMs: 5_000,
+  keepAudit: 100_000,
 };

@@ -2,6 +2,7 @@ import type { EnrolAnswer } from '../schemas/enrolment.ts';
 import type { Event } from '../schemas/event.ts';
 import type { RunReport } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
+import type { AuditAction } from './audit.ts';
 import type { CommandState } from './commands.ts';
 
 export interface Topic<T> {
@@ -31,6 +32,13 @@ export interface Notices {
     readonly agent_id: string;
     readonly session: string;
     readonly state: 'connected' | 'disconnected';
+  }>;
+  /** A sign of a copied or restored machine. */
+  readonly identity: Topic<{
+    readonly tenant: string;
+    readonly agent_id: string;
+    readonly action: AuditAction;
+    readonly message: string;
   }>;
   /** A signed command was stored, or its state has changed. */
   readonly command: Topic<{
@@ -67,6 +75,7 @@ export function createNotices(onFault: (error: unknown) => void): Notices {
     status: topic(onFault),
     events: topic(onFault),
     tunnel: topic(onFault),
+    identity: topic(onFault),
     command: topic(onFault),
     run: topic(onFault),
     log: topic(onFault),

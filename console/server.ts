@@ -7,6 +7,7 @@ import { createBodyBudget } from './body-budget.ts';
 import { createCallers } from './callers.ts';
 import { createGitBackend } from './git-backend.ts';
 import { answerMalformed, commonAnswers, newRequestId } from './http-answers.ts';
+import { createIdentityAlarms } from './identity-alarms.ts';
 import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { RequestRefused } from './refusal.ts';
@@ -17,6 +18,7 @@ import { enrolRoute } from './routes/enrol.ts';
 import { frontRoutes } from './routes/front.ts';
 import { gitRoutes } from './routes/git.ts';
 import { hookRoutes } from './routes/hooks.ts';
+import { identityRoutes } from './routes/identity.ts';
 import { readRoutes } from './routes/read-api.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { runLogRoutes } from './routes/run-logs.ts';
@@ -47,6 +49,8 @@ export interface Console {
   readonly url: string;
   readonly admin: ConsoleAdmin;
   readonly notices: Notices;
+  /** Every address there is, as `GET /api/agents/:id`. */
+  readonly routes: readonly string[];
   /** How many agents of a tenant have a tunnel now. */
   connected(tenant: string): number;
   listen(): Promise<string>;
@@ -61,15 +65,16 @@ export interface Console {
 export function createConsole(options: ConsoleOptions): Console {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   if (options.publicUrl !== undefined) expectOrigin(options.publicUrl);
-  const state = openState(options.dataDirectory, options.clock);
+  const state = openState(options.dataDirectory, options.clock, limits);
   const notices = createNotices((err) => options.log.error({ err }, 'a listener failed'));
-  const gateway = createTunnelGateway({ state, limits, notices, log: options.log });
+  const alarms = createIdentityAlarms({ state, notices, log: options.log });
+  const gateway = createTunnelGateway({ state, limits, notices, log: options.log, alarms });
   const admin = createAdmin(state, (agentId) => gateway.revoked(new Set([agentId])));
   notices.push.subscribe(({ tenant, commit }) => gateway.nudge(tenant, commit));
   const closing = new AbortController();
   const leaving = new AbortController();
   const backend = createGitBackend(state.repositories.root, limits);
-  const callers = createCallers(state, limits);
+  const callers = createCallers(state, limits, alarms);
   const folder = createArtifactFolder(state.artifacts);
   const budget = createBodyBudget(limits.bodiesInFlightBytes);
 
@@ -88,6 +93,11 @@ export function createConsole(options: ConsoleOptions): Console {
       ? { http: { shouldUpgradeCallback: isTunnelUpgrade } }
       : { https: { ...options.tls, shouldUpgradeCallback: isTunnelUpgrade } }),
   }) as unknown as FastifyInstance;
+
+  const routes: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) routes.push(`${each} ${url}`);
+  });
 
   const background = new Set<Promise<void>>();
   const afterwards = (work: Promise<void>) => {
@@ -117,8 +127,9 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(gitRoutes({ state, callers, backend, notices, closing: closing.signal, afterwards }));
   void app.register(artifactRoutes({ state, callers, folder, limits }));
   void app.register(enrolRoute({ state, callers, limits, notices }));
-  void app.register(reportRoutes({ state, callers, limits, notices, budget }));
+  void app.register(reportRoutes({ state, callers, limits, notices, budget, alarms }));
   void app.register(uploadRoutes({ state, callers, limits }));
+  void app.register(identityRoutes({ state, callers, limits, admin }));
   void app.register(readRoutes({ state, callers, gateway }));
   void app.register(commandRoutes({ state, callers, limits, notices, gateway }));
   void app.register(runLogRoutes({ state, callers, limits, notices, leaving: leaving.signal }));
@@ -152,6 +163,7 @@ export function createConsole(options: ConsoleOptions): Console {
   return {
     admin,
     notices,
+    routes,
     connected: (tenant) => gateway.connected(tenant),
     get url() {
       return state.publicUrl();

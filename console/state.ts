@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { createSystemChance } from '../system/clock.ts';
 import { type AgentStore, createAgentStore } from './agents.ts';
 import { type ApiKeyStore, createApiKeyStore } from './api-keys.ts';
+import { type Audit, createAudit } from './audit.ts';
 import { type CommandQueue, createCommandQueue } from './commands.ts';
 import { type ConsoleDatabase, openDatabase } from './database.ts';
+import { createDeviceKeys, type DeviceKeys } from './device-keys.ts';
 import { createEnrolment, type Enrolment } from './enrolment.ts';
 import { createEventHistory, type EventHistory } from './event-history.ts';
 import { createGitRepositories, type GitRepositories } from './git-repositories.ts';
-import type { ConsoleLimits } from './limits.ts';
+import { createIdentityWatch, type IdentityWatch } from './identity-watch.ts';
+import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
 import { createReplayGuard, type ReplayGuard } from './replay-guard.ts';
 import { createReportStore, type ReportStore } from './reports.ts';
 import { createRunLogStore, type RunLogStore } from './run-logs.ts';
@@ -16,6 +19,7 @@ import { createRunProgressStore, type RunProgressStore } from './run-progress.ts
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
 import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
+import { createTokenRecords, type TokenRecords } from './token-records.ts';
 import { createUploadStore, type UploadStore } from './uploads.ts';
 
 /** The part of a clock the console needs; `system/clock.ts` has more of it. */
@@ -32,6 +36,10 @@ export interface ConsoleState {
   readonly agents: AgentStore;
   readonly apiKeys: ApiKeyStore;
   readonly enrolment: Enrolment;
+  readonly deviceKeys: DeviceKeys;
+  readonly identities: IdentityWatch;
+  readonly tokens: TokenRecords;
+  readonly audit: Audit;
   readonly reports: ReportStore;
   readonly events: EventHistory;
   readonly replays: ReplayGuard;
@@ -56,7 +64,11 @@ export interface ConsoleState {
 const URL_BEFORE_FIRST_START = 'http://127.0.0.1:8080';
 
 /** Makes the directory (0700) when it is not there. */
-export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleState {
+export function openState(
+  dataDirectory: string,
+  clock: ConsoleClock,
+  limits: ConsoleLimits = DEFAULT_LIMITS,
+): ConsoleState {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const artifacts = join(dataDirectory, 'artifacts');
   mkdirSync(artifacts, { recursive: true, mode: 0o700 });
@@ -84,7 +96,12 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
     const row = sql.prepare("SELECT value FROM settings WHERE name = 'public_url'").get();
     return (row as { value: string } | undefined)?.value ?? URL_BEFORE_FIRST_START;
   };
-  const enrolment = createEnrolment({ database, tenants, agents, secrets, newId, publicUrl });
+  const audit = createAudit(database);
+  const tokens = createTokenRecords(database, now);
+  const deviceKeys = createDeviceKeys(database);
+  const identities = createIdentityWatch(database, now, () => limits.processOverlapMs);
+  const parts = { database, tenants, agents, deviceKeys, tokens, audit, secrets, newId, publicUrl };
+  const enrolment = createEnrolment(parts);
 
   return {
     database,
@@ -93,6 +110,10 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
     agents,
     apiKeys: createApiKeyStore(database, now),
     enrolment,
+    deviceKeys,
+    identities,
+    tokens,
+    audit,
     reports,
     events,
     replays,
@@ -117,6 +138,9 @@ export function openState(dataDirectory: string, clock: ConsoleClock): ConsoleSt
     prune: (limits) =>
       replays.prune(now()) +
       enrolment.prune(now()) +
+      tokens.prune(now()) +
+      identities.prune() +
+      audit.prune(limits.keepAudit) +
       uploads.prune(now(), limits.uploadOpenDays) +
       reports.prune(limits.keepRuns, limits.keepRunBytes) +
       events.prune(limits.keepEvents, limits.keepEventLogs) +

@@ -17,6 +17,7 @@ export const TunnelFrameType = z.enum([
   'edgeflows.run.log',
   'edgeflows.run.log.ack',
   'edgeflows.status',
+  'edgeflows.identity.conflict',
 ]);
 
 /** One CloudEvents 1.0 structured event a text frame (contract, section 8); `data` is checked by its own schema below. */

@@ -6,6 +6,7 @@ const PAGE = `Edge-Agent console
 Agents are enrolled, fed and heard here.
 
 For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
+               POST /edge/rotate-key, /edge/unenroll
                GET  /api/branch-exists?name=tenant/<slug>
                GET  /raw/tenant/<slug>/manifest.json
                git  /git/<slug>.git
@@ -15,8 +16,9 @@ For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
 For operators  GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /api/runs, /api/runs/<run_id>
                GET  /api/agents/<id>/commands, /api/agents/<id>/runs, /api/agents/<id>/runs/<run_id>/log
                GET  /api/agents/<id>/uploads, /api/uploads/<upload_id>
-               POST /api/agents/<id>/commands
-               DELETE /api/uploads/<upload_id>
+               GET  /api/tokens, /api/audit
+               POST /api/agents/<id>/commands, /api/agents/<id>/revoke, /api/agents/<id>/rotate-key
+               DELETE /api/uploads/<upload_id>, /api/tokens/<token_id>
                with the header X-Api-Key (a new one: npm run console -- key new)
 For forges     POST /hooks/<slug>
 For monitors   GET  /healthz

@@ -24,6 +24,7 @@ export function readRoutes(parts: {
   const shown = ({ device_jwk: _key, ...agent }: Agent) => ({
     ...agent,
     tunnel: gateway.presence(agent.agent_id),
+    identity_conflict: state.identities.conflict(agent.agent_id),
   });
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => callers.operator(request));
@@ -54,6 +55,8 @@ export function readRoutes(parts: {
         status: latest?.status ?? null,
         status_received_at: latest?.received_at ?? null,
         event_logs: state.events.logs(agent.agent_id),
+        processes: state.identities.processes(agent.agent_id),
+        former_keys: state.deviceKeys.former(agent.agent_id).map(({ jwk: _jwk, ...key }) => key),
       };
     });
 

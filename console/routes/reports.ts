@@ -5,6 +5,7 @@ import type { Agent } from '../agents.ts';
 import type { BodyBudget } from '../body-budget.ts';
 import type { Callers } from '../callers.ts';
 import { ReceivedBatch } from '../event-history.ts';
+import type { IdentityAlarms } from '../identity-alarms.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
 import { RequestRefused } from '../refusal.ts';
@@ -20,8 +21,9 @@ export function reportRoutes(parts: {
   readonly limits: ConsoleLimits;
   readonly notices: Notices;
   readonly budget: BodyBudget;
+  readonly alarms: IdentityAlarms;
 }) {
-  const { state, callers, limits, notices, budget } = parts;
+  const { state, callers, limits, notices, budget, alarms } = parts;
   const senders = new WeakMap<FastifyRequest, Agent>();
   /** Who calls is known before the first byte of the body is read. */
   const received = (bodyLimit: number) => ({
@@ -58,7 +60,12 @@ export function reportRoutes(parts: {
     app.post('/edge/status', received(limits.statusBytes), async (request) => {
       const agent = senderOf(request);
       takeStatus({ state, notices }, agent, request.body);
-      return { stored: true };
+      const identity_conflict = state.identities.told(agent.agent_id, bootIn(request.headers.authorization));
+      return {
+        stored: true,
+        ...(agent.rotation_asked_at === null ? {} : { rotate_key: true }),
+        ...(identity_conflict === null ? {} : { identity_conflict }),
+      };
     });
 
     app.post('/edge/events', received(limits.eventsBytes), async (request) => {
@@ -74,7 +81,10 @@ export function reportRoutes(parts: {
       const sent = (request.body as { events: Event[] }).events;
       const lines = sent.map((event) => JSON.stringify(event));
       const result = state.events.append(agent.agent_id, batch, lines, state.clock.now());
-      if (result.kind === 'broken') throw new RequestRefused(409, result.code, result.message);
+      if (result.kind === 'broken') {
+        if (result.code !== 'events_out_of_order') alarms.forkedLog(agent, batch.log_id, result.message);
+        throw new RequestRefused(409, result.code, result.message);
+      }
       if (result.kind === 'taken' && result.added > 0) {
         const events = sent.slice(-result.added);
         notices.events.publish({ tenant: agent.tenant, agent_id: agent.agent_id, events });
@@ -82,4 +92,11 @@ export function reportRoutes(parts: {
       return { next_seq: result.nextSeq };
     });
   };
+}
+
+/** Which process of the agent speaks, as its token says; the token was verified before. */
+function bootIn(authorization: string | undefined): string | null {
+  const payload = Buffer.from(authorization?.split('.')[1] ?? '', 'base64url').toString('utf8');
+  const { boot } = JSON.parse(payload) as { boot?: unknown };
+  return typeof boot === 'string' ? boot : null;
 }

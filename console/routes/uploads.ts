@@ -53,11 +53,14 @@ export function uploadRoutes(parts: {
 
     app.options(UPLOADS_PATH, async (request, reply) => {
       callers.stranger(request);
-      return reply.code(204).headers({
-        'tus-version': VERSION,
-        'tus-extension': 'creation',
-        'tus-max-size': String(limits.uploadBytes),
-      });
+      return reply
+        .code(204)
+        .headers({
+          'tus-version': VERSION,
+          'tus-extension': 'creation',
+          'tus-max-size': String(limits.uploadBytes),
+        })
+        .send();
     });
 
     app.post(UPLOADS_PATH, async (request, reply) => {

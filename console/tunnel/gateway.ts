@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { ConsoleHello, TunnelFrame } from '../../schemas/tunnel-frame.ts';
 import type { Agent } from '../agents.ts';
+import type { IdentityAlarms } from '../identity-alarms.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
 import type { ConsoleState } from '../state.ts';
@@ -35,7 +36,7 @@ export interface Presence {
 /** The console's half of the tunnel (contract, section 8). */
 export interface TunnelGateway {
   /** Takes over an upgraded connection of an agent that has proved who it is. */
-  open(socket: WebSocket, agent: Agent): void;
+  open(socket: WebSocket, agent: Agent, address: string): void;
   /** True while there is room for one more. */
   hasPlace(): boolean;
   presence(agentId: string): Presence;
@@ -56,8 +57,9 @@ export function createTunnelGateway(parts: {
   readonly limits: ConsoleLimits;
   readonly notices: Notices;
   readonly log: FastifyBaseLogger;
+  readonly alarms: IdentityAlarms;
 }): TunnelGateway {
-  const { state, limits, notices, log } = parts;
+  const { state, limits, notices, log, alarms } = parts;
   const roster = createRoster();
   const outgoing = createOutgoing({ state, limits, notices });
   const receiver = createReceiver({ state, limits, notices, log, offers: outgoing.offers });
@@ -97,8 +99,28 @@ export function createTunnelGateway(parts: {
 
   const welcome = (session: Session, hello: TunnelFrame) => {
     const before = roster.ofAgent(session.agentId);
-    if (before !== undefined) end(before, CLOSE.replaced);
+    session.boot = bootIn(hello);
+    const agent = state.agents.get(session.agentId);
+    if (session.boot !== null && agent !== null) {
+      const said = {
+        machine: null,
+        hostname: null,
+        os: null,
+        address: session.address,
+        at: state.clock.now(),
+      };
+      if (state.identities.note(session.agentId, { ...said, boot: session.boot })) alarms.conflict(agent);
+    }
+    if (before !== undefined) {
+      // Two machines with one identity would take the connection from each other all day: the one that has it keeps it.
+      if (before.boot !== session.boot && state.identities.isOngoing(session.agentId)) {
+        tellConflict(session);
+        return end(session, CLOSE.conflict);
+      }
+      end(before, CLOSE.replaced);
+    }
     roster.welcome(session);
+    tellConflict(session);
     const { tenant, agentId: agent_id, id } = session;
     notices.tunnel.publish({ tenant, agent_id, session: id, state: 'connected' });
     for (const { run_id, attempt, stream, offset } of state.logs.unfinished(agent_id, UNFINISHED_LOGS)) {
@@ -114,6 +136,17 @@ export function createTunnelGateway(parts: {
     }
     outgoing.pump(session);
   };
+
+  const tellConflict = (session: Session) => {
+    const told = state.identities.told(session.agentId, session.boot);
+    if (told !== null && hasRoom(session, limits)) {
+      outgoing.send(session, outgoing.frame('edgeflows.identity.conflict', told));
+    }
+  };
+  notices.identity.subscribe(({ agent_id, action }) => {
+    const session = action === 'identity_conflict' ? roster.ofAgent(agent_id) : undefined;
+    if (session !== undefined) tellConflict(session);
+  });
 
   const tick = () => {
     ticks += 1;
@@ -168,13 +201,14 @@ export function createTunnelGateway(parts: {
   };
 
   const gateway: TunnelGateway = {
-    open(socket, agent) {
+    open(socket, agent, address) {
       const at = now();
       opened += 1;
       // Agents that come back together do not stay together.
       const firstBeatAt = at + ((opened * GOLDEN_RATIO) % 1) * limits.tunnelHeartbeatMs;
       const since = state.clock.now().toISOString();
-      const facts = { id: state.newId(), agentId: agent.agent_id, tenant: agent.tenant, since, socket };
+      const { agent_id: agentId, tenant } = agent;
+      const facts = { id: state.newId(), agentId, tenant, since, socket, address };
       const session = createSession(facts, at, firstBeatAt, limits);
       roster.add(session);
       socket.on('message', (data, isBinary) => {
@@ -261,4 +295,9 @@ export function createTunnelGateway(parts: {
     },
   };
   return gateway;
+}
+
+function bootIn({ data }: TunnelFrame): string | null {
+  const { boot_id: boot } = data as { boot_id?: unknown };
+  return typeof boot === 'string' && boot.length > 0 && boot.length <= 255 ? boot : null;
 }

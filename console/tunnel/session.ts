@@ -21,7 +21,11 @@ export interface Session {
   readonly agentId: string;
   readonly tenant: string;
   readonly since: string;
+  /** Where it comes from. */
+  readonly address: string;
   readonly socket: WebSocket;
+  /** Which process of the agent it is; null until its hello. */
+  boot: string | null;
   /** `greeting`: the agent's hello has not come yet. */
   phase: 'greeting' | 'open' | 'ended';
   heardAt: number;
@@ -43,13 +47,14 @@ export interface Session {
 }
 
 export function createSession(
-  facts: Pick<Session, 'id' | 'agentId' | 'tenant' | 'since' | 'socket'>,
+  facts: Pick<Session, 'id' | 'agentId' | 'tenant' | 'since' | 'address' | 'socket'>,
   now: number,
   firstBeatAt: number,
   limits: ConsoleLimits,
 ): Session {
   return {
     ...facts,
+    boot: null,
     phase: 'greeting',
     heardAt: now,
     nextBeatAt: firstBeatAt,

@@ -74,7 +74,9 @@ export function acceptTunnelUpgrades(
     try {
       const agent = await expectWelcome(request);
       if (closing) return socket.destroy();
-      sockets.handleUpgrade(request, socket, head, (webSocket) => gateway.open(webSocket, agent));
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        gateway.open(webSocket, agent, request.socket.remoteAddress ?? 'unknown');
+      });
     } catch (error) {
       if (error instanceof RequestRefused) {
         log.info({ code: error.code, status: error.status }, error.message);

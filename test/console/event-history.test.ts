@@ -64,7 +64,12 @@ describe('POST /edge/events', () => {
       headers: { 'x-api-key': running.apiKey },
     });
     const { event_logs } = (await response.json()) as { event_logs: { log_id: string; missing: number }[] };
-    expect(event_logs).toContainEqual({ log_id: events[0]?.log_id, next_seq: 10, missing: 3 });
+    expect(event_logs).toContainEqual({
+      log_id: events[0]?.log_id,
+      next_seq: 10,
+      missing: 3,
+      forked_at: null,
+    });
   });
 
   it('refuses a history that was changed, and keeps none of the batch', async () => {

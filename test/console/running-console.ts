@@ -15,7 +15,7 @@ import { createSystemClock } from '../../system/clock.ts';
 import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
 import { newRoot } from '../../trust/ceremony/root-draft.ts';
-import { signRequestToken } from '../../trust/request-token.ts';
+import { type SpeakingProcess, signRequestToken } from '../../trust/request-token.ts';
 import { publicPart } from '../../trust/thumbprint.ts';
 
 export interface RunningConsole {
@@ -120,6 +120,8 @@ export async function publish(
 export interface Caller {
   readonly jwk: PrivateJwk;
   readonly issuer: string;
+  /** Which process on which machine speaks. */
+  readonly speaker?: SpeakingProcess;
 }
 
 /** One call with a fresh request token; `headers` win over what is made here. */
@@ -151,15 +153,17 @@ export function enrolBody(token: string, jwk: PrivateJwk) {
   return { token, device_jwk, hostname: 'pc-1', os: 'linux', arch: 'x64', agent_version: '0.1.0' };
 }
 
-export async function enrolAgent(running: RunningConsole, slug: string): Promise<EnrolledAgent> {
+export async function enrolAgent(
+  running: RunningConsole,
+  slug: string,
+  now = new Date(),
+): Promise<EnrolledAgent> {
   const jwk = newKey();
   const token = await running.console.admin.makeEnrolmentToken({ slug });
-  const response = await call(
-    { jwk, issuer: jwk.kid },
-    'POST',
-    `${running.url}/edge/enroll`,
-    enrolBody(token, jwk),
-  );
+  const [caller, url] = [{ jwk, issuer: jwk.kid }, `${running.url}/edge/enroll`];
+  const proof = await signRequestToken({ ...caller, method: 'POST', url, now });
+  const authorization = `Bearer ${proof}`;
+  const response = await call(caller, 'POST', url, enrolBody(token, jwk), { authorization });
   if (response.status !== 201)
     throw new Error(`expected 201, found ${response.status}: ${await response.text()}`);
   const answer = (await response.json()) as EnrolAnswer;

@@ -1,0 +1,129 @@
+import type { PublicJwk } from '../schemas/jws.ts';
+import type { Agent } from './agents.ts';
+import type { ConsoleDatabase } from './database.ts';
+import { RequestRefused } from './refusal.ts';
+
+/** Former keys that are told from rubbish; older ones are as unknown as any other. */
+const FORMER_KEYS_MAX = 8;
+const ROTATION_EVERY_MS = 60_000;
+
+/**
+ * A key an agent had. It speaks on until `grace_until`; null: as long as the key that follows it has not been used, because the
+ * answer that put that one in force may have been lost, however long ago.
+ */
+export interface FormerKey {
+  readonly thumbprint: string;
+  readonly jwk: PublicJwk;
+  readonly replaced_at: string;
+  readonly grace_until: string | null;
+  readonly refused_uses: number;
+  readonly last_refused_at: string | null;
+  readonly last_refused_from: string | null;
+}
+
+export interface DeviceKeys {
+  /** Newest first. */
+  former(agentId: string): FormerKey[];
+  agentOf(thumbprint: string): string | null;
+  /**
+   * Puts `next` in the place of the key that signed (`from`). The same again changes nothing. Throws 409 when the key is, or
+   * was, somebody's. `changed` is false when it was in force already.
+   */
+  rotate(
+    agent: Agent,
+    from: string,
+    next: { jwk: PublicJwk; thumbprint: string },
+    at: Date,
+  ): { changed: boolean };
+  /** The key in force has spoken: those before it are retired, once what was on its way has arrived. */
+  confirmed(agentId: string, at: Date, overlapMs: number): void;
+  /** A retired key was used; true when this was not written down within the last hour. */
+  refused(thumbprint: string, address: string, at: Date): boolean;
+}
+
+export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
+  const { sql } = database;
+  /** Agents known to have no key in its grace: asked at every call. */
+  const settled = new Set<string>();
+
+  return {
+    former: (agentId) =>
+      (
+        sql
+          .prepare(
+            `SELECT thumbprint, device_jwk, replaced_at, grace_until, refused_uses, last_refused_at, last_refused_from
+             FROM former_keys WHERE agent_id = ? ORDER BY replaced_at DESC, rowid DESC LIMIT ?`,
+          )
+          .all(agentId, FORMER_KEYS_MAX) as unknown as (Omit<FormerKey, 'jwk'> & { device_jwk: string })[]
+      ).map(({ device_jwk, ...row }) => ({ ...row, jwk: JSON.parse(device_jwk) as PublicJwk })),
+    agentOf: (thumbprint) =>
+      (
+        sql.prepare('SELECT agent_id FROM former_keys WHERE thumbprint = ?').get(thumbprint) as
+          | { agent_id: string }
+          | undefined
+      )?.agent_id ?? null,
+    rotate: ({ agent_id }, from, next, at) =>
+      database.transaction(() => {
+        const current = sql
+          .prepare('SELECT thumbprint, device_jwk, key_since FROM agents WHERE agent_id = ?')
+          .get(agent_id) as { thumbprint: string; device_jwk: string; key_since: string | null };
+        if (current.thumbprint === next.thumbprint) return { changed: false };
+        const since = Date.parse(current.key_since ?? '1970-01-01');
+        if (at.getTime() - since < ROTATION_EVERY_MS && at.getTime() >= since) {
+          const message = 'expected a device key to be kept for a minute at least; try again in a minute';
+          throw new RequestRefused(429, 'rate_limited', message, { 'retry-after': '60' });
+        }
+        const taken =
+          sql
+            .prepare(
+              'SELECT 1 FROM agents WHERE thumbprint = :key UNION SELECT 1 FROM former_keys WHERE thumbprint = :key',
+            )
+            .get({ key: next.thumbprint }) !== undefined;
+        if (taken) {
+          const message =
+            'expected a device key that nobody has had before, found one that is in use or was retired; make another one';
+          throw new RequestRefused(409, 'key_in_use', message);
+        }
+        settled.delete(agent_id);
+        // A key that was put in place and never used was lost with an answer: whoever still has the one before replaces it.
+        const keep = sql.prepare(
+          'INSERT INTO former_keys (thumbprint, agent_id, device_jwk, replaced_at, grace_until) VALUES (?, ?, ?, ?, ?)',
+        );
+        const time = at.toISOString();
+        const until = current.thumbprint === from ? null : time;
+        keep.run(current.thumbprint, agent_id, current.device_jwk, time, until);
+        sql
+          .prepare(
+            'UPDATE agents SET thumbprint = ?, device_jwk = ?, key_since = ?, rotation_asked_at = NULL WHERE agent_id = ?',
+          )
+          .run(next.thumbprint, JSON.stringify(next.jwk), at.toISOString(), agent_id);
+        sql
+          .prepare(
+            `DELETE FROM former_keys WHERE agent_id = :agent AND thumbprint NOT IN (SELECT thumbprint FROM former_keys
+               WHERE agent_id = :agent ORDER BY grace_until IS NOT NULL, replaced_at DESC LIMIT :keep)`,
+          )
+          .run({ agent: agent_id, keep: FORMER_KEYS_MAX });
+        return { changed: true };
+      }),
+    confirmed(agentId, at, overlapMs) {
+      if (settled.has(agentId)) return;
+      sql
+        .prepare('UPDATE former_keys SET grace_until = ? WHERE agent_id = ? AND grace_until IS NULL')
+        .run(new Date(at.getTime() + overlapMs).toISOString(), agentId);
+      settled.add(agentId);
+    },
+    refused(thumbprint, address, at) {
+      const before = sql
+        .prepare('SELECT last_refused_at FROM former_keys WHERE thumbprint = ?')
+        .get(thumbprint) as { last_refused_at: string | null } | undefined;
+      const hourAgo = new Date(at.getTime() - 60 * 60_000).toISOString();
+      sql
+        .prepare(
+          `UPDATE former_keys SET refused_uses = refused_uses + 1, last_refused_at = ?, last_refused_from = ?
+           WHERE thumbprint = ?`,
+        )
+        .run(at.toISOString(), address, thumbprint);
+      return before?.last_refused_at == null || before.last_refused_at < hourAgo;
+    },
+  };
+}

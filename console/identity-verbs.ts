@@ -1,0 +1,118 @@
+import type { Command } from 'commander';
+import type { ConsoleAdmin } from './admin.ts';
+import { machineName } from './identity-alarms.ts';
+import { TenantFault } from './tenants.ts';
+import { table } from './text-table.ts';
+
+interface Common {
+  readonly data: string;
+  readonly output: 'text' | 'json';
+}
+
+/** The operator's verbs on who may speak: `agents`, `revoke`, `rotate-key`, `token list|revoke`, `audit`. */
+export function addIdentityVerbs(parts: {
+  readonly program: Command;
+  readonly token: Command;
+  readonly common: (command: Command) => Command;
+  readonly print: (options: Common, document: unknown, text: string) => void;
+  readonly withAdmin: (options: Common, work: (admin: ConsoleAdmin) => Promise<void>) => Promise<void>;
+}): void {
+  const { program, token, common, print, withAdmin } = parts;
+  const unknown = (agentId: string) =>
+    new TenantFault(`expected the id of an agent, found no ${agentId}; the verb agents lists them`);
+
+  common(program.command('agents'))
+    .description('show the agents')
+    .option('--tenant <slug>')
+    .action(async (options: Common & { tenant?: string }) =>
+      withAdmin(options, async (admin) => {
+        const rows = admin.agents(options.tenant).map(({ device_jwk: _key, ...agent }) => ({
+          ...agent,
+          identity_conflict: admin.conflict(agent.agent_id),
+        }));
+        const shown = rows.map((row) => ({
+          ...row,
+          identity: row.identity_conflict?.state === 'ongoing' ? 'CONFLICT' : '',
+        }));
+        const columns = [
+          'agent_id',
+          'tenant',
+          'hostname',
+          'agent_version',
+          'last_seen_at',
+          'revoked_at',
+          'identity',
+        ] as const;
+        const conflicts = rows.flatMap(({ agent_id, identity_conflict: found }) =>
+          found?.state === 'ongoing'
+            ? [
+                `\nTwo machines speak as ${agent_id} since ${found.since}:`,
+                ...found.machines.map(
+                  (machine) => `  ${machineName(machine)}, last heard ${machine.last_at}`,
+                ),
+                '  One of them is a copy: run "edge-agent unenroll --force" on it, then enrol it with a token of its own.',
+              ]
+            : [],
+        );
+        print(options, rows, [table(shown, columns), ...conflicts].join('\n'));
+      }),
+    );
+  common(program.command('revoke <agent_id>'))
+    .description('take nothing more from an agent, and give it nothing')
+    .option('--why <text>', 'said to the agent, and kept')
+    .option('--by <name>', 'who revokes', 'operator')
+    .action(async (agentId: string, options: Common & { why?: string; by: string }) =>
+      withAdmin(options, async (admin) => {
+        const { why = null, by } = options;
+        if (by === 'agent')
+          throw new TenantFault(
+            'expected --by with a name, found "agent", which is what an agent does itself',
+          );
+        if (!admin.revokeAgent(agentId, { by, why: why?.slice(0, 256) ?? null })) throw unknown(agentId);
+        const text = `${agentId} is revoked: its key, its git token and its connection are void, and what waited for it is dropped.
+Keys of an artifact store of your own are the tenant's: change them there if this agent was given them.`;
+        print(options, { agent_id: agentId, revoked: true }, text);
+      }),
+    );
+  common(program.command('rotate-key <agent_id>'))
+    .description('ask an agent to change its device key, when it sends its next status')
+    .action(async (agentId: string, options: Common) =>
+      withAdmin(options, async (admin) => {
+        if (!admin.askRotation(agentId)) throw unknown(agentId);
+        print(options, { agent_id: agentId, asked: true }, `${agentId} is asked to change its device key.`);
+      }),
+    );
+
+  common(token.command('list [slug]'))
+    .description('show the enrolment tokens that were made; the tokens themselves are kept nowhere')
+    .action(async (slug: string | undefined, options: Common) =>
+      withAdmin(options, async (admin) => {
+        const rows = admin.tokens(slug);
+        const columns = ['token_id', 'tenant', 'state', 'made_at', 'expires_at', 'agent_id'] as const;
+        print(options, rows, table(rows, columns));
+      }),
+    );
+  common(token.command('revoke <token_id>'))
+    .description('make an enrolment token void; an agent it has made stays one')
+    .action(async (tokenId: string, options: Common) =>
+      withAdmin(options, async (admin) => {
+        const found = admin.revokeToken(tokenId);
+        if (found === null) {
+          throw new TenantFault(`expected the id of a token, found no ${tokenId}; token list shows them`);
+        }
+        const stays = found.agent_id === null ? '' : ` It has made agent ${found.agent_id}, which stays one.`;
+        print(options, found, `Token ${tokenId} is void.${stays}`);
+      }),
+    );
+
+  common(program.command('audit'))
+    .description('show what happened to identities: enrolments, keys, revocations, copies; newest first')
+    .option('--agent <id>')
+    .option('--tenant <slug>')
+    .action(async (options: Common & { agent?: string; tenant?: string }) =>
+      withAdmin(options, async (admin) => {
+        const rows = admin.audit({ ...options, limit: 200 });
+        print(options, rows, table(rows, ['at', 'tenant', 'agent_id', 'action', 'by', 'message']));
+      }),
+    );
+}

@@ -1,0 +1,107 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { KeyRotationRequest, UnenrolRequest } from '../../schemas/identity.ts';
+import { Id } from '../../schemas/names.ts';
+import { verifyRotationProof } from '../../trust/key-rotation.ts';
+import { publicPart } from '../../trust/thumbprint.ts';
+import type { ConsoleAdmin } from '../admin.ts';
+import type { Callers } from '../callers.ts';
+import type { ConsoleLimits } from '../limits.ts';
+import { notFound, RequestRefused } from '../refusal.ts';
+import { parseBody } from '../request-body.ts';
+import type { ConsoleState } from '../state.ts';
+import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
+
+const AuditQuery = TenantQuery.extend({
+  agent: Id.optional(),
+  before: z.coerce.number().int().min(0).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+});
+const Revocation = z.strictObject({
+  by: z.string().min(1).max(128).default('operator'),
+  why: z.string().max(256).nullable().default(null),
+});
+
+/** Who may speak as whom: an agent's own change of key and farewell, and the operator's side of both. */
+export function identityRoutes(parts: {
+  readonly state: ConsoleState;
+  readonly callers: Callers;
+  readonly limits: ConsoleLimits;
+  readonly admin: ConsoleAdmin;
+}) {
+  const { state, callers, limits, admin } = parts;
+  return async (app: FastifyInstance) => {
+    const bodyLimit = limits.enrolBytes;
+
+    app.post('/edge/rotate-key', { bodyLimit }, async (request) => {
+      const { agent, thumbprint: signer } = await callers.keyHolder(request);
+      const { device_jwk: jwk, proof } = parseBody(KeyRotationRequest, request.body);
+      const now = state.clock.now();
+      const origin = state.publicUrl();
+      const verdict = await verifyRotationProof({ proof, jwk, agentId: agent.agent_id, origin, now });
+      if (verdict.kind === 'refused') throw new RequestRefused(422, verdict.code, verdict.message);
+      const { thumbprint } = verdict;
+      // Asked again by the new key itself, because the answer was lost: it is in force already.
+      if (signer !== thumbprint && verdict.from !== signer) {
+        const message = `proof: expected it to follow the key that signed this call, ${signer}, found ${verdict.from}`;
+        throw new RequestRefused(422, 'proof_invalid', message);
+      }
+      const { changed } = state.deviceKeys.rotate(agent, signer, { jwk: publicPart(jwk), thumbprint }, now);
+      if (changed) {
+        const { agent_id, tenant } = agent;
+        const message = `its device key is ${thumbprint} now, in the place of ${signer}`;
+        state.audit.note({ action: 'key_rotated', tenant, agent_id, by: 'agent', message }, now);
+      }
+      return { agent_id: agent.agent_id, thumbprint };
+    });
+
+    app.post('/edge/unenroll', { bodyLimit }, async (request) => {
+      const agent = await callers.device(request);
+      const { why = null } = parseBody(UnenrolRequest, request.body ?? {});
+      admin.revokeAgent(agent.agent_id, { by: 'agent', why });
+      return { agent_id: agent.agent_id, unenrolled: true };
+    });
+
+    app.post('/api/agents/:id/revoke', { bodyLimit }, async (request) => {
+      callers.operator(request);
+      const agent = agentOf(state, request, readQuery(TenantQuery, request));
+      admin.revokeAgent(agent.agent_id, parseBody(Revocation, request.body ?? {}));
+      const { agent_id, revoked_at, revoked_by, revoked_why } = state.agents.get(agent.agent_id) ?? agent;
+      return { agent_id, revoked_at, revoked_by, revoked_why };
+    });
+
+    app.post('/api/agents/:id/rotate-key', { bodyLimit }, async (request, reply) => {
+      callers.operator(request);
+      const agent = agentOf(state, request, readQuery(TenantQuery, request));
+      if (!admin.askRotation(agent.agent_id)) {
+        const message = `expected an agent in good standing, found ${agent.agent_id}, revoked at ${agent.revoked_at}`;
+        throw new RequestRefused(409, 'agent_revoked', message);
+      }
+      return reply.code(202).send({ agent_id: agent.agent_id, asked: true });
+    });
+
+    app.get('/api/tokens', async (request) => {
+      callers.operator(request);
+      const { tenant } = readQuery(TenantQuery, request);
+      return { tokens: admin.tokens(tenant) };
+    });
+
+    app.delete('/api/tokens/:id', async (request) => {
+      callers.operator(request);
+      const { tenant } = readQuery(TenantQuery, request);
+      const { id } = request.params as { id: string };
+      const mine = tenant === undefined || admin.tokens(tenant).some(({ token_id }) => token_id === id);
+      const token = mine ? admin.revokeToken(id) : null;
+      if (token === null) throw notFound('expected the id of an enrolment token, found no such token');
+      return { token };
+    });
+
+    // Newest first; `before=<id>` for the page after.
+    app.get('/api/audit', async (request) => {
+      callers.operator(request);
+      const { agent, tenant, before, limit } = readQuery(AuditQuery, request);
+      const entries = state.audit.list({ agent, tenant, before, limit });
+      return { entries, next_before: entries.length === limit ? (entries.at(-1)?.id ?? null) : null };
+    });
+  };
+}
