@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createAutoHotkeyExecutor } from '../executors/autohotkey.ts';
 import { type BrowserFolders, createBrowserFolders } from '../executors/browser-folders.ts';
 import { ownCgroup } from '../executors/cgroup.ts';
+import type { FlowSandbox } from '../executors/flow-sandbox.ts';
 import { createPlaywrightExecutor } from '../executors/playwright.ts';
 import { createPythonExecutor } from '../executors/python.ts';
 import { createPythonEnvironments, type PythonEnvironments } from '../executors/python-environments.ts';
@@ -20,11 +21,16 @@ export interface Executors {
   readonly browsers: BrowserFolders;
 }
 
-export function createExecutors(clock: Clock, events: EventSink, stateDirectory: string): Executors {
+export function createExecutors(
+  clock: Clock,
+  events: EventSink,
+  stateDirectory: string,
+  sandbox: FlowSandbox,
+): Executors {
   const folder = join(stateDirectory, 'envs');
   const environments = createPythonEnvironments({ folder, clock, environment: process.env, events });
   const browsers = createBrowserFolders({ folder, clock, environment: process.env, events });
-  const deps = { clock, environment: process.env, cgroup: ownCgroup, environments };
+  const deps = { clock, environment: process.env, cgroup: ownCgroup, sandbox, environments };
   const python = createPythonExecutor(deps);
   const subprocess = createSubprocessExecutor(deps, python);
   // a service goes on for months: its newest output is kept, not its first

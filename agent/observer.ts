@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isolationLevel } from '../executors/isolation.ts';
+import { createFlowSandbox } from '../executors/flow-sandbox.ts';
+import { isolationLevel, isSandboxed } from '../executors/isolation.ts';
 import type { RunRecord } from '../reconciler/ports.ts';
 import { createAgentRecords } from '../reconciler/records.ts';
 import { createServiceRecords } from '../reconciler/service-records.ts';
@@ -148,7 +149,10 @@ export async function openObserver(configFile: string): Promise<Observer> {
         services: () => null,
         disk: await diskUsage(),
         clockOffsetMs: null,
-        isolation: isolationLevel(settings.runs),
+        isolation: isolationLevel(
+          settings.runs,
+          await isSandboxed(createFlowSandbox(process.env), settings.runs),
+        ),
         now: new Date(),
       });
     },

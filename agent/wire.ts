@@ -1,4 +1,3 @@
-import { isolationLevel } from '../executors/isolation.ts';
 import { type CommandInboxControl, createCommandInbox } from '../reconciler/command-inbox.ts';
 import type { ReconcileDeps } from '../reconciler/context.ts';
 import type { Dispatcher } from '../reconciler/dispatcher.ts';
@@ -27,6 +26,7 @@ import { createExclusive } from './exclusive.ts';
 import { createExecution } from './execution.ts';
 import { createExecutors } from './executors.ts';
 import { explainError } from './explain-error.ts';
+import { createFlowIsolation } from './flow-isolation.ts';
 import { followPointer } from './follow-pointer.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createLiveStatus } from './live-status.ts';
@@ -107,6 +107,12 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   policy = records.policy();
   const spawnChild = createChildSpawner(executable);
   const settings = () => effectiveSettings(config(), loaded.written, policy, paths, { deepCheck });
+  const isolation = await createFlowIsolation({
+    config,
+    paths: () => paths,
+    runs: () => settings().runs,
+    daemon: options.daemon,
+  });
 
   const store = createVersionStore({
     cacheDirectory: paths.cache,
@@ -141,7 +147,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       services: (flow) => services.status(flow),
       disk,
       clockOffsetMs: clockWatch.offset()?.offsetMs ?? null,
-      isolation: isolationLevel(settings().runs),
+      isolation: isolation.level(),
       now: clock.now(),
     });
 
@@ -196,7 +202,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   const secrets = () => credentials.secrets();
   const exclusive = createExclusive();
   let loop: Parameters<WiredAgent['attachLoop']>[0] | null = null;
-  const executors = createExecutors(clock, events, paths.state);
+  const executors = createExecutors(clock, events, paths.state, isolation.sandbox);
   const { dispatcher, services, schedules, applyServices, recover } = createExecution({
     state,
     store,
@@ -282,6 +288,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     verifyEvents: () => events.verify(),
   });
   const status = async () => {
+    await isolation.look();
     disk = await store.disk();
     return statusNow();
   };
@@ -415,6 +422,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       paths = nextPaths;
       configError = null;
       dispatcher.settingsChanged();
+      void isolation.look().then(() => reports.statusChanged());
       sources.close();
       sources = makeSources();
       forgetFailures(records);

@@ -1,6 +1,9 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { limitCgroup } from './cgroup-limits.ts';
+import { aboveLeaf } from './cgroup-room.ts';
+import type { RunLimits } from './run-limits.ts';
 
 const POLL_MS = 5;
 /** Folders looked at for what an earlier life left. */
@@ -15,11 +18,12 @@ const WALK_MAX = 20_000;
 export function ownCgroup(): string | null {
   if (process.platform !== 'linux') return null;
   try {
-    const place = mountedAt(
+    let place = mountedAt(
       readFileSync('/proc/self/mountinfo', 'utf8'),
       readFileSync('/proc/self/cgroup', 'utf8'),
     );
     if (place === null) return null;
+    place = aboveLeaf(place);
     accessSync(place, constants.W_OK | constants.X_OK);
     // Moving a process needs the right to write here, the nearest ancestor of where it comes from and where it goes.
     accessSync(join(place, 'cgroup.procs'), constants.W_OK);
@@ -50,6 +54,8 @@ function unescaped(field: string): string {
 
 /** A group of processes that nothing started inside can leave without the right to write to the groups above. */
 export interface Cgroup {
+  /** Whether the kernel holds all of it together to the limits of a run. */
+  readonly limited: boolean;
   /** False when the kernel did not take the process. */
   add(pid: number): Promise<boolean>;
   /** Every process in it; empty when all ended. */
@@ -65,7 +71,11 @@ export function runGroupName(runId: string): string {
 }
 
 /** A fresh group for a run below `parent`, or null when the kernel does not let us (or has no `cgroup.kill`). */
-export async function createCgroup(parent: string, runId: string): Promise<Cgroup | null> {
+export async function createCgroup(
+  parent: string,
+  runId: string,
+  limits: RunLimits | null = null,
+): Promise<Cgroup | null> {
   const folder = join(parent, runGroupName(runId));
   try {
     await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
@@ -77,7 +87,7 @@ export async function createCgroup(parent: string, runId: string): Promise<Cgrou
       await rmdir(folder);
       return null;
     }
-    return openCgroup(folder);
+    return openCgroup(folder, limits !== null && (await limitCgroup(parent, folder, limits)));
   } catch {
     return null;
   }
@@ -103,12 +113,13 @@ export async function findCgroups(runId: string): Promise<Cgroup[]> {
   return found;
 }
 
-function openCgroup(folder: string): Cgroup {
+function openCgroup(folder: string, limited = false): Cgroup {
   const populated = async () => {
     const events = await readFile(join(folder, 'cgroup.events'), 'utf8').catch(() => 'populated 0');
     return /^populated 1$/m.test(events);
   };
   return {
+    limited,
     async add(pid) {
       return writeFile(join(folder, 'cgroup.procs'), `${pid}`).then(
         () => true,

@@ -1,5 +1,7 @@
-import { type Cgroup, createCgroup } from './cgroup.ts';
+import { type Cgroup, createCgroup, runGroupName } from './cgroup.ts';
+import { createLimitGroup } from './cgroup-limits.ts';
 import { listProcesses, type ProcessEntry } from './process-table.ts';
+import type { RunLimits } from './run-limits.ts';
 import { runHelper } from './system-program.ts';
 
 /** How long killing a tree may take; more only where the kernel holds a process (a hung mount). */
@@ -11,8 +13,12 @@ const EMPTY_LOOKS = 8;
 /** All processes of one run, however they were started. */
 export interface ProcessTree {
   readonly kind: 'cgroup' | 'process-group' | 'taskkill';
+  /** The kernel counts all of it together: processes and memory. */
+  readonly limited: boolean;
   /** Takes in the first process, which leads its own group, before it starts anything. */
   enter(leader: number): Promise<void>;
+  /** What to interrupt leads a group of its own in a sandbox, whose process is known once it has begun; null: it never did. */
+  leadsInside(first: Promise<number | null>): void;
   /** Asks to stop, as Ctrl-C at a terminal does: SIGINT to the process group. Windows: taskkill without force. */
   interrupt(): void;
   /** Kills all, also those that called setsid or outlived their parent. False when some are still there. */
@@ -24,29 +30,64 @@ export interface ProcessTree {
  * the session, every descendant, and every process whose environment has this run's `EDGE_RUN_ID`: enough for daemons,
  * not for one that also wiped its environment and left the session while its parent had ended.
  */
-export async function createProcessTree(runId: string, parent: string | null): Promise<ProcessTree> {
+export async function createProcessTree(
+  runId: string,
+  parent: string | null,
+  limits: RunLimits | null = null,
+): Promise<ProcessTree> {
   if (process.platform === 'win32') return createTaskkillTree();
-  const cgroup = parent === null ? null : await createCgroup(parent, runId);
+  const cgroup = parent === null ? null : await createCgroup(parent, runId, limits);
+  // Of a cgroup v2 without controllers: a hybrid system, which has them in groups of the older kind.
+  const older =
+    cgroup === null || limits === null || cgroup.limited
+      ? null
+      : await createLimitGroup(runGroupName(runId), limits);
+  let inside: Promise<number | null> | null = null;
   let leader: number | null = null;
   let held = false;
   return {
     get kind() {
       return cgroup !== null && (leader === null || held) ? 'cgroup' : 'process-group';
     },
+    get limited() {
+      return cgroup?.limited === true || older !== null;
+    },
     async enter(pid) {
       leader = pid;
+      await older?.add(pid);
       held = cgroup !== null && (await cgroup.add(pid));
     },
+    leadsInside(first) {
+      inside = first;
+    },
     interrupt() {
-      if (leader !== null) signal(-leader, 'SIGINT');
+      if (inside === null) {
+        if (leader !== null) signal(-leader, 'SIGINT');
+        return;
+      }
+      // The first process inside heeds no signal but the last; those that it started, and who are with it in the group, do.
+      void interruptInside(inside);
     },
     async end() {
       if (leader !== null) signal(-leader, 'SIGKILL');
-      if (held) return endGroup(cgroup as Cgroup);
-      await cgroup?.remove();
-      return leader === null || sweep({ runId, leader, leaderStarted: null });
+      try {
+        if (held) return await endGroup(cgroup as Cgroup);
+        await cgroup?.remove();
+        return await swept();
+      } finally {
+        await older?.remove();
+      }
     },
   };
+
+  async function interruptInside(known: Promise<number | null>): Promise<void> {
+    const first = await known;
+    if (first !== null) signal(-first, 'SIGINT');
+  }
+
+  async function swept(): Promise<boolean> {
+    return leader === null || sweep({ runId, leader, leaderStarted: null });
+  }
 }
 
 export async function endGroup(cgroup: Cgroup): Promise<boolean> {
@@ -158,6 +199,8 @@ function createTaskkillTree(): ProcessTree {
     runHelper('taskkill', ['/PID', String(leader), '/T', ...args], { timeoutMs: END_TIMEOUT_MS });
   return {
     kind: 'taskkill',
+    limited: false,
+    leadsInside() {},
     enter(pid) {
       leader = pid;
       return Promise.resolve();

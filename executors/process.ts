@@ -1,25 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Clock, RunHandle, RunRequest, RunResult, RunSettings } from '../reconciler/ports.ts';
 import { createRedactor } from '../system/redaction.ts';
 import { type Account, chooseAccount, unreachable } from './account.ts';
 import { flowEnvironment, secretValues } from './environment.ts';
+import type { FlowCommand } from './flow-command.ts';
+import { spawnFlow } from './flow-process.ts';
+import type { FlowSandbox } from './flow-sandbox.ts';
+import { holdingWords } from './holding-words.ts';
 import { type CaptureOutput, captureOutput } from './output-capture.ts';
-import { createOutputPipes, type OutputPipes } from './output-pipes.ts';
+import { createOutputPipes } from './output-pipes.ts';
 import { processStartToken } from './process-table.ts';
-import { createProcessTree, type ProcessTree } from './process-tree.ts';
+import { createProcessTree } from './process-tree.ts';
 import { makeRunFolders, type RunFolders } from './run-folders.ts';
+import { machineLimits, type RunLimits } from './run-limits.ts';
 import { type Started, supervise } from './supervision.ts';
-
-/** A program with its arguments, both as the system takes them: no shell reads them. */
-export interface FlowCommand {
-  readonly file: string;
-  readonly args: readonly string[];
-  /** On Windows: the arguments stand on the command line as they are, quoted already. */
-  readonly verbatim?: boolean;
-  /** What its executor needs beside what every flow gets. */
-  readonly environment?: Readonly<Record<string, string>>;
-}
 
 export interface ProcessDependencies {
   readonly clock: Clock;
@@ -27,15 +21,13 @@ export interface ProcessDependencies {
   readonly environment: NodeJS.ProcessEnv;
   /** The cgroup to make runs' groups in, asked at every start: `ownCgroup`, or a function that gives null to do without. */
   readonly cgroup: () => string | null;
+  /** Which sandbox runs get; without it none. */
+  readonly sandbox?: FlowSandbox;
+  /** What a run may take at most; without it `machineLimits()`. */
+  readonly limits?: RunLimits;
   /** Another way to keep output than its beginning. */
   readonly capture?: CaptureOutput;
 }
-
-/**
- * Waits at descriptor 3 until the agent has put it into its cgroup, then becomes the flow. A process that is moved after it
- * began could have started others before; and when the agent dies in between, nothing starts at all.
- */
-const GATE = 'read -r EDGE_GATE <&3 && unset EDGE_GATE PWD OLDPWD SHLVL && exec "$@" 3<&-';
 
 /**
  * Starts a flow in a process tree of its own, as section 6 of the contract says. Never rejects for what can be expected
@@ -82,9 +74,16 @@ export async function startFlow(
   const wrong = Object.entries(environment).find(([, value]) => value.includes('\0'))?.[0];
   if (wrong !== undefined) return notStarted(`expected no NUL in the value of ${wrong}, found one`);
 
-  const tree = await createProcessTree(request.runId, deps.cgroup());
+  const limits = deps.limits ?? machineLimits();
+  const sandbox =
+    (await deps.sandbox?.words({ account, request, settings, file: command.file, work: folders.work })) ??
+    null;
+  const tree = await createProcessTree(request.runId, deps.cgroup(), limits);
+  const holds = { sandbox, limits, bounded: tree.limited, account };
+  const words = await holdingWords(holds, deps.environment);
   const pipes = await createOutputPipes(request.runDirectory, account);
-  const spawned = await spawnFlow(command, { tree, pipes, environment, account, folders });
+  const into = { tree, pipes, environment, account, folders, words, sandboxed: sandbox !== null };
+  const spawned = await spawnFlow(command, into);
   if (spawned instanceof Error) {
     pipes?.discard();
     await tree.end();
@@ -130,75 +129,6 @@ async function firstUnreachable(account: Account, paths: readonly string[]): Pro
     if (blocked !== null) return blocked;
   }
   return null;
-}
-
-interface Spawned {
-  readonly child: ChildProcess;
-  readonly pid: number;
-  readonly exit: Started['exit'];
-  /** Lets the flow begin. */
-  readonly open: () => void;
-}
-
-async function spawnFlow(
-  command: FlowCommand,
-  into: {
-    tree: ProcessTree;
-    pipes: OutputPipes | null;
-    environment: Record<string, string>;
-    account: Account | null;
-    folders: RunFolders;
-  },
-): Promise<Spawned | Error> {
-  const { tree, pipes, account } = into;
-  const gated = tree.kind === 'cgroup';
-  const [file, args] = gated
-    ? ['/bin/sh', ['-c', GATE, 'sh', command.file, ...command.args]]
-    : [command.file, command.args];
-  let child: ChildProcess;
-  try {
-    child = spawn(file, args, {
-      cwd: into.folders.work,
-      env: into.environment,
-      // Its own session and process group, apart from the agent's terminal and signals.
-      detached: process.platform !== 'win32',
-      windowsHide: true,
-      windowsVerbatimArguments: command.verbatim ?? false,
-      stdio: [
-        'ignore',
-        pipes?.stdout.descriptor ?? 'pipe',
-        pipes?.stderr.descriptor ?? 'pipe',
-        gated ? 'pipe' : 'ignore',
-      ],
-      ...(account === null ? {} : { uid: account.uid, gid: account.gid }),
-    });
-  } catch (error) {
-    pipes?.handedOver();
-    return error as Error;
-  }
-  pipes?.handedOver();
-  const exit: Started['exit'] = new Promise((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }));
-  });
-  const failure = await new Promise<Error | null>((resolve) => {
-    child.once('spawn', () => resolve(null));
-    // Stays for the child's life: an unheard error would end the agent.
-    child.on('error', resolve);
-    child.stdout?.on('error', () => {});
-    child.stderr?.on('error', () => {});
-  });
-  if (failure !== null || child.pid === undefined) return failure ?? new Error('no process id was given');
-  await tree.enter(child.pid);
-  const gate = gated ? child.stdio[3] : null;
-  gate?.on('error', () => {});
-  return {
-    child,
-    pid: child.pid,
-    exit,
-    open() {
-      if (gate != null && 'end' in gate) gate.end('go\n');
-    },
-  };
 }
 
 /** Starts what lies on something, which is let go when all of it has ended, or nothing was started. */

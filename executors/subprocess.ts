@@ -2,7 +2,8 @@ import { open, stat } from 'node:fs/promises';
 import { extname, isAbsolute, join } from 'node:path';
 import type { Executor, RunSettings, Setback, Stalled } from '../reconciler/ports.ts';
 import { batchArguments } from './batch-command.ts';
-import { didNotStart, type FlowCommand, type ProcessDependencies, startFlow } from './process.ts';
+import type { FlowCommand } from './flow-command.ts';
+import { didNotStart, type ProcessDependencies, startFlow } from './process.ts';
 import { cannotRun, programFormat } from './program-format.ts';
 import { createPythonExecutor } from './python.ts';
 

@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 export interface HelperOptions {
   readonly timeoutMs: number;
@@ -62,3 +64,22 @@ type HelperError = Error & {
   readonly killed?: boolean;
   readonly signal?: string | null;
 };
+
+/** Where only an administrator puts programs. */
+const SYSTEM_FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin'];
+
+/**
+ * Absolute path of a program of the system, else of the first one of that name on `PATH`: what flows are held by must not be
+ * something that a flow put into a folder of its account.
+ */
+export async function systemProgram(name: string, machine: NodeJS.ProcessEnv): Promise<string | null> {
+  for (const folder of [...SYSTEM_FOLDERS, ...(machine['PATH'] ?? '').split(delimiter)]) {
+    const path = join(folder, name);
+    const here = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isAbsolute(folder) && here) return path;
+  }
+  return null;
+}

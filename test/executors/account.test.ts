@@ -36,9 +36,13 @@ describe('the account of flows', () => {
   });
 
   it('is part of the isolation that status reports', () => {
-    expect(isolationLevel({ user: 'flows' }, 0)).toMatch(/^user\+(cgroup|process-group)$/);
-    expect(isolationLevel({ user: 'flows' }, 1000)).toMatch(/^(cgroup|process-group)$/);
-    expect(isolationLevel({ user: null }, 0)).toMatch(/^(cgroup|process-group)$/);
+    const flows = { user: 'flows', allowRoot: false };
+    expect(isolationLevel(flows, false, 0)).toMatch(/^user\+(cgroup|process-group)$/);
+    expect(isolationLevel(flows, true, 0)).toMatch(/^user\+bubblewrap\+(cgroup|process-group)$/);
+    expect(isolationLevel(flows, false, 1000)).toMatch(/^(cgroup|process-group)$/);
+    expect(isolationLevel({ user: null, allowRoot: false }, true, 1000)).toMatch(/^bubblewrap\+/);
+    expect(isolationLevel({ user: null, allowRoot: true }, false, 0)).toMatch(/^(cgroup|process-group)$/);
+    expect(isolationLevel({ user: null, allowRoot: false }, false, 0)).toBe('refused');
   });
 });
 
@@ -93,7 +97,7 @@ print(json.dumps([os.getuid(), os.getgroups(), json.load(open(os.environ["EDGE_I
   it('ends all processes of another account', async () => {
     // The agent's log is out of its reach: a file of its own says when all are there.
     const result = await bench.run(
-      `${MANY_CHILDREN.split('while True')[0]}\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)`,
+      `${MANY_CHILDREN.split('while len')[0]}\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)`,
       { timeoutMs: 1_500 },
       { ...nobody, graceMs: 100 },
     );

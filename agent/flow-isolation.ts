@@ -1,0 +1,40 @@
+import { ownCgroup } from '../executors/cgroup.ts';
+import { makeRoom } from '../executors/cgroup-room.ts';
+import { createFlowSandbox, type FlowSandbox } from '../executors/flow-sandbox.ts';
+import { isolationLevel, isSandboxed } from '../executors/isolation.ts';
+import type { RunSettings } from '../reconciler/ports.ts';
+import type { AgentConfig } from '../schemas/agent-config.ts';
+import { type AgentPaths, configPath } from './paths.ts';
+
+/** What keeps flows apart from the agent, and how far it does on this machine. */
+export interface FlowIsolation {
+  readonly sandbox: FlowSandbox;
+  /** For `status.isolation`, as it was when last looked at. */
+  level(): string;
+  /** After a change of `runs.user`, and now and then: programs are installed while an agent runs. */
+  look(): Promise<void>;
+}
+
+export async function createFlowIsolation(inputs: {
+  config: () => AgentConfig;
+  paths: () => AgentPaths;
+  runs: () => RunSettings;
+  daemon: boolean;
+}): Promise<FlowIsolation> {
+  const { config, paths, runs } = inputs;
+  // A command that ends soon leaves the group of a person's shell as it is.
+  const own = inputs.daemon ? ownCgroup() : null;
+  if (own !== null) await makeRoom(own);
+  const sandbox = createFlowSandbox(process.env, () => {
+    const { cache, state, credentials, config: file, socket } = paths();
+    const { tunnel, tenant } = config();
+    const secretFiles = 'token_file' in tunnel ? [configPath(tunnel.token_file, file)] : [];
+    return { cache, slug: tenant, state, credentials, config: file, socket, secretFiles };
+  });
+  let sandboxed = false;
+  const look = async () => {
+    sandboxed = await isSandboxed(sandbox, runs());
+  };
+  await look();
+  return { sandbox, look, level: () => isolationLevel(runs(), sandboxed) };
+}
