@@ -10,6 +10,7 @@ import { type OtherTenants, serveTenant } from '../store/other-tenants.ts';
 import { createReportQueue } from '../store/report-queue.ts';
 import { createRunStore } from '../store/run-store.ts';
 import { stateSince } from '../store/state-since.ts';
+import { createCommandTimeFile } from '../trust/command-time-file.ts';
 import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
 import type { AgentPaths } from './paths.ts';
 import { tenantDocuments } from './tenant-documents.ts';
@@ -59,15 +60,18 @@ export async function openAgentState(
 }
 
 /**
- * Now, by a clock that may stand in the past at the first start: never before the newest release that was accepted, which is
- * remembered with the credentials and outlives a lost state. A damaged memory is said by whoever verifies with it.
+ * Now, by a clock that may stand in the past at the first start: never before the newest release that was accepted, and after the
+ * newest command that came from ahead of that clock. Both are remembered with the credentials and outlive a lost state. A
+ * damaged memory is said by whoever verifies with it.
  */
 async function notBeforeReleases(paths: AgentPaths, now: Date): Promise<Date> {
   const memory = await createCredentialsTrustFile(paths.credentials)
     .load()
     .catch(() => null);
   const issued = new Date(memory?.latest_issued ?? 0);
-  return issued > now ? issued : now;
+  const taken = await createCommandTimeFile(paths.credentials).load();
+  const afterCommand = new Date(taken === null ? 0 : taken.getTime() + 1);
+  return [issued, afterCommand].reduce((latest, time) => (time > latest ? time : latest), now);
 }
 
 /** Closed to others; with `runs.user`, that account may pass through to the folders of its runs, and list nothing. */

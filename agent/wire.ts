@@ -12,6 +12,7 @@ import type { Schedules } from '../sources/schedule.ts';
 import { createVersionStore } from '../store/cache.ts';
 import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { createCommandTimeFile } from '../trust/command-time-file.ts';
 import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
 import { createChildSpawner, type Executable } from './child-process.ts';
 import { createCommandActions } from './command-actions.ts';
@@ -343,6 +344,8 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     tenant: config().tenant,
     agentId: () => config().agent_id ?? null,
     stateSince: state.since,
+    clockOffsetMs: () => clockWatch.consoleOffsetMs(),
+    noteAhead: (issued) => createCommandTimeFile(paths.credentials).raise(issued),
     events,
     clock,
     onFault: (error) => log.error('a command could not be carried out', { error }),

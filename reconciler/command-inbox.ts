@@ -8,6 +8,13 @@ export interface CommandInboxDeps extends CommandWorkDeps {
   readonly verifier: () => CommandVerifier;
   readonly trustMemory: () => Promise<TrustMemory>;
   readonly stateSince: Date;
+  /** The console's clock minus ours, in milliseconds; 0 while it is not known. */
+  readonly clockOffsetMs?: () => number;
+  /**
+   * Keeps, with the credentials, that a command of this time was taken: the clock here is behind, so a state that began anew by
+   * it would take the command for a new one.
+   */
+  readonly noteAhead?: (issued: Date) => Promise<void>;
 }
 
 export interface CommandInboxControl extends CommandInbox {
@@ -31,6 +38,8 @@ const ARRIVING_MAX = 256;
 const PRUNE_EVERY = 1_000;
 const PRUNE_EVERY_MS = 60 * 60_000;
 const BUSY_AFTER_MS = 5_000;
+/** Clocks that are kept right differ by less. */
+const AHEAD_MS = 1_000;
 
 /**
  * Received → verified → persisted → acknowledged → done (contract, section 8). `receive` takes commands one at a time in the
@@ -58,6 +67,8 @@ export function createCommandInbox(deps: CommandInboxDeps): CommandInboxControl 
       now: notBefore(clock.now(), forgottenUntil),
       agentId: deps.agentId(),
       stateSince: deps.stateSince,
+      clockOffsetMs: deps.clockOffsetMs?.() ?? 0,
+      forgottenUntil,
     });
     if (verdict.kind === 'refused') {
       const { code, commandId } = verdict;
@@ -75,6 +86,8 @@ export function createCommandInbox(deps: CommandInboxDeps): CommandInboxControl 
       const message = `expected at most ${PENDING_MAX} commands to be carried out and ${REMEMBERED_MAX} remembered, found ${pending} and ${all}; send it again later`;
       if (pending >= PENDING_MAX || all >= REMEMBERED_MAX) return busy(message);
     }
+    const issued = new Date(command.issued);
+    if (issued.getTime() > clock.now().getTime() + AHEAD_MS) await deps.noteAhead?.(issued);
     if (!store.insert(command, via, clock.now())) return { kind: 'repeated', commandId };
     pending += 1;
     all += 1;

@@ -574,7 +574,16 @@ export interface CommandVerifier {
    */
   verify(
     jws: string,
-    at: { memory: TrustMemory; now: Date; agentId: string | null; stateSince: Date },
+    at: {
+      memory: TrustMemory;
+      now: Date;
+      agentId: string | null;
+      stateSince: Date;
+      /** The console's clock minus ours in milliseconds, as it says itself: it makes room, within bounds, and moves no time. */
+      clockOffsetMs?: number;
+      /** What expired by then is forgotten, so nothing of it is believed again. */
+      forgottenUntil?: Date | null;
+    },
   ): Promise<{ kind: 'verified'; command: Command; kid: string } | CommandRefused>;
 }
 

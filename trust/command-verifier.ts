@@ -18,6 +18,13 @@ import { hasExpired, trustedTime } from './trusted-time.ts';
 const LIFETIME_MAX_MS = 24 * 60 * 60 * 1_000;
 /** How far ahead of us the clock of a signer may be. */
 const ISSUED_AHEAD_MS = 5 * 60 * 1_000;
+/** What a console may say of our clock adds to it, as far as releases go: honest signers sign nothing for later. */
+const BEHIND_MAX_MS = 24 * 60 * 60 * 1_000;
+/**
+ * How long after its `expires` a command is taken by a machine whose clock is ahead. A console that lies of the time gains no more
+ * than that: it could hand a command over this much too late (decision 0085).
+ */
+const LATE_MAX_MS = 15 * 60 * 1_000;
 const ACTIONS: ReadonlySet<string> = new Set(Command.options.map((option) => option.shape.action.value));
 
 export interface CommandVerifierOptions {
@@ -35,7 +42,8 @@ export function createCommandVerifier(options: CommandVerifierOptions): CommandV
   const { pinnedRoot, tenant } = options;
   const rootInForce = rememberWalk(pinnedRoot);
   return {
-    async verify(jws, { memory, now, agentId, stateSince }) {
+    async verify(jws, at) {
+      const { memory, now, agentId } = at;
       if (agentId === null) {
         const message = 'expected an enrolled agent (agent_id in agent.yaml), found none; enrol it';
         return refuseCommand('not_enrolled', message);
@@ -61,7 +69,7 @@ export function createCommandVerifier(options: CommandVerifierOptions): CommandV
       const read = readPayload(envelope);
       if (read.kind === 'refused') return fault(read);
       const { command } = read;
-      const misdirected = addresseeFault(command, tenant, agentId) ?? timeFault(command, time, stateSince);
+      const misdirected = addresseeFault(command, tenant, agentId) ?? timeFault(command, time, at);
       return misdirected === null ? { kind: 'verified', command, kid: envelope.kid } : fault(misdirected);
     },
   };
@@ -137,20 +145,37 @@ function addresseeFault(command: Command, tenant: string, agentId: string): Comm
   return refuseCommand('agent_mismatch', message);
 }
 
+type At = Parameters<CommandVerifier['verify']>[1];
+
+/** A clock that is ahead is given room; what releases taught of the time, and what is forgotten, stay a floor. */
+function expiryTime({ memory, now, clockOffsetMs = 0, forgottenUntil = null }: At): Date {
+  const aheadMs = Math.min(Math.max(-clockOffsetMs, 0), LATE_MAX_MS);
+  const time = trustedTime(new Date(now.getTime() - aheadMs), memory.latest_issued);
+  return forgottenUntil !== null && forgottenUntil > time ? forgottenUntil : time;
+}
+
+function clockWords({ clockOffsetMs = 0 }: At): string {
+  if (Math.abs(clockOffsetMs) < 60_000) return '';
+  const minutes = Math.round(Math.abs(clockOffsetMs) / 60_000);
+  return ` (the console says that this machine's clock is ${minutes} min ${clockOffsetMs > 0 ? 'behind' : 'ahead'})`;
+}
+
 /** Not `>` where it could be `!(… <=)`: a time that does not parse is never in order. */
-function timeFault(command: Command, time: Date, stateSince: Date): CommandRefused | null {
+function timeFault(command: Command, time: Date, at: At): CommandRefused | null {
   const { issued, expires } = command;
+  const { stateSince } = at;
   const lifetime = Date.parse(expires) - Date.parse(issued);
   if (!(lifetime > 0 && lifetime <= LIFETIME_MAX_MS)) {
     const message = `expected expires after issued (${issued}) and at most 24 h later, found ${expires}`;
     return refuseCommand('lifetime_too_long', message);
   }
-  if (!(Date.parse(issued) <= time.getTime() + ISSUED_AHEAD_MS)) {
-    const message = `expected a command issued at most 5 min ahead of this machine's clock, found ${issued}; check the clocks`;
+  const behindMs = Math.min(Math.max(at.clockOffsetMs ?? 0, 0), BEHIND_MAX_MS);
+  if (!(Date.parse(issued) <= time.getTime() + ISSUED_AHEAD_MS + behindMs)) {
+    const message = `expected a command issued at most 5 min ahead of this machine's clock, found ${issued}; check the clocks${clockWords(at)}`;
     return refuseCommand('issued_in_future', message);
   }
-  if (hasExpired(expires, time)) {
-    const message = `expected a command that has not expired, found expires ${expires}; check the clocks, or sign it again`;
+  if (hasExpired(expires, expiryTime(at))) {
+    const message = `expected a command that has not expired, found expires ${expires}; check the clocks, or sign it again${clockWords(at)}`;
     return refuseCommand('command_expired', message);
   }
   if (Date.parse(issued) >= stateSince.getTime()) return null;

@@ -6,6 +6,7 @@ import { agentPaths } from '../../agent/paths.ts';
 import { openAgentState } from '../../agent/state.ts';
 import { AgentConfig } from '../../schemas/agent-config.ts';
 import { createManualClock } from '../../system/clock.ts';
+import { createCommandTimeFile } from '../../trust/command-time-file.ts';
 import { createCredentialsTrustFile, TRUST_STATE_FILE } from '../../trust/trust-state-file.ts';
 import { EMPTY } from '../trust/signed-files.ts';
 
@@ -42,8 +43,16 @@ describe('a state that begins while the clock stands in the past', () => {
     expect(await since(new Date('2026-12-01T00:00:00.000Z'))).toBe(ISSUED);
   });
 
+  it('begins after the newest command that was taken from ahead of its clock', async () => {
+    const taken = createCommandTimeFile(paths().credentials);
+    await taken.raise(new Date(ISSUED));
+    await taken.raise(LONG_AGO);
+    expect(await since(LONG_AGO)).toBe('2026-11-20T15:00:00.001Z');
+  });
+
   it('begins by its clock when nothing is remembered, or what is remembered is damaged', async () => {
     writeFileSync(join(paths().credentials, TRUST_STATE_FILE), '{"format":');
+    writeFileSync(join(paths().credentials, 'command-time.json'), '{"latest_issued":1');
     expect(await since(LONG_AGO)).toBe(LONG_AGO.toISOString());
   });
 });

@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandInboxControl, createCommandInbox } from '../../reconciler/command-inbox.ts';
+import {
+  type CommandInboxControl,
+  type CommandInboxDeps,
+  createCommandInbox,
+} from '../../reconciler/command-inbox.ts';
 import type { CommandActions, CommandOutcome } from '../../reconciler/command-work.ts';
 import type { Clock, CommandStore } from '../../reconciler/ports.ts';
 import type { EventDraft } from '../../schemas/event.ts';
@@ -71,7 +75,11 @@ function noting(changes: Partial<CommandActions> = {}): CommandActions {
   };
 }
 
-function inboxWith(actions: CommandActions = noting(), overStore: CommandStore = store): CommandInboxControl {
+function inboxWith(
+  actions: CommandActions = noting(),
+  overStore: CommandStore = store,
+  changes: Partial<CommandInboxDeps> = {},
+): CommandInboxControl {
   return createCommandInbox({
     verifier: () => verifier,
     trustMemory: async () => EMPTY,
@@ -84,6 +92,7 @@ function inboxWith(actions: CommandActions = noting(), overStore: CommandStore =
     events: { emit: (draft) => events.push(draft) },
     clock,
     onFault: (error) => faults.push(error),
+    ...changes,
   });
 }
 
@@ -288,6 +297,44 @@ describe('after a crash', () => {
     const fresh = await sign({ command_id: 'c-2', expires: new Date(NOW.getTime() + 120_000).toISOString() });
     expect(await inbox.receive(fresh, 'websocket')).toMatchObject({ kind: 'accepted' });
     await inbox.close();
+  });
+});
+
+describe('a clock that is wrong', () => {
+  const open24 = { issued: NOW.toISOString(), expires: new Date(NOW.getTime() + 86_400_000).toISOString() };
+
+  it('opens no way back for a command whose state was lost: the time of what came from ahead is kept elsewhere', async () => {
+    now = new Date(NOW.getTime() - 600_000);
+    const noted: Date[] = [];
+    const deps = { clockOffsetMs: () => 600_000, noteAhead: async (issued: Date) => void noted.push(issued) };
+    const inbox = inboxWith(noting(), store, { ...deps, stateSince: now });
+    const jws = await sign(open24);
+    expect(await inbox.receive(jws, 'websocket')).toMatchObject({ kind: 'accepted' });
+    expect(noted).toEqual([NOW]);
+    await inbox.close();
+
+    database.close();
+    rmSync(join(folder, 'agent.db'));
+    open();
+    // what agent/state.ts makes of it
+    const stateSince = new Date((noted[0] as Date).getTime() + 1);
+    const anew = inboxWith(noting(), store, { ...deps, stateSince });
+    expect(await anew.receive(jws, 'websocket')).toMatchObject({ kind: 'refused', code: 'older_than_state' });
+    await anew.close();
+  });
+
+  it('keeps nothing elsewhere while it is right, and takes no command that could not be kept', async () => {
+    const noted: Date[] = [];
+    const right = inboxWith(noting(), store, { noteAhead: async (issued) => void noted.push(issued) });
+    expect(await right.receive(await sign(open24), 'websocket')).toMatchObject({ kind: 'accepted' });
+    expect(noted).toEqual([]);
+    await right.close();
+    now = new Date(NOW.getTime() - 60_000);
+    const full = inboxWith(noting(), store, { noteAhead: () => Promise.reject(new Error('ENOSPC')) });
+    const next = await sign({ ...open24, command_id: 'c-2' });
+    expect(await full.receive(next, 'websocket')).toMatchObject({ kind: 'busy' });
+    expect(store.get('c-2')).toBeNull();
+    await full.close();
   });
 });
 

@@ -397,6 +397,58 @@ describe('time', () => {
     expect(await codeOf(by(300_001))).toBe('issued_in_future');
   });
 
+  it('does not lock out a machine whose clock is ten minutes behind, or a day', async () => {
+    for (const minutes of [10, 24 * 60]) {
+      const jws = withPayload(runCommand());
+      const now = new Date(Date.parse(later(-minutes * 60_000)));
+      const state = { now, stateSince: now };
+      expect(await codeOf(jws, state)).toBe('issued_in_future');
+      expect(await codeOf(jws, { ...state, clockOffsetMs: minutes * 60_000 })).toBe('verified');
+    }
+  });
+
+  it('does not lock out a machine whose clock is ten minutes ahead', async () => {
+    const jws = withPayload(runCommand({ expires: later(300_000) }));
+    const now = new Date(NOW.getTime() + 600_000);
+    expect(await codeOf(jws, { now })).toBe('command_expired');
+    expect(await codeOf(jws, { now, clockOffsetMs: -600_000 })).toBe('verified');
+  });
+
+  it('is moved by no more than a quarter of an hour by a console that lies of it', async () => {
+    const jws = withPayload(runCommand({ expires: later(60_000) }));
+    const liar = { clockOffsetMs: -10 * 365 * 86_400_000 };
+    const at = (ms: number) => ({ ...liar, now: new Date(NOW.getTime() + 60_000 + ms) });
+    expect(await codeOf(jws, at(899_999))).toBe('verified');
+    expect(await codeOf(jws, at(900_000))).toBe('command_expired');
+    const early = withPayload(runCommand({ issued: later(0), expires: later(60_000) }));
+    const before = (ms: number) => ({
+      now: new Date(NOW.getTime() - 86_400_000 - ms),
+      stateSince: new Date(0),
+      clockOffsetMs: 10 * 365 * 86_400_000,
+    });
+    expect(await codeOf(early, before(300_000))).toBe('verified');
+    expect(await codeOf(early, before(300_001))).toBe('issued_in_future');
+  });
+
+  it('is never moved before the newest release, nor before what is forgotten', async () => {
+    const jws = withPayload(runCommand({ expires: later(60_000) }));
+    const liar = { now: new Date(NOW.getTime() + 120_000), clockOffsetMs: -600_000 };
+    expect(await codeOf(jws, liar)).toBe('verified');
+    const memory = { ...EMPTY, latest_issued: later(60_000) };
+    expect(await codeOf(jws, { ...liar, memory })).toBe('command_expired');
+    const forgottenUntil = new Date(later(60_000));
+    expect(await codeOf(jws, { ...liar, forgottenUntil })).toBe('command_expired');
+  });
+
+  it('says how wrong the clock is when that is why', async () => {
+    const now = new Date(NOW.getTime() + 3 * 3_600_000);
+    const verdict = await verify(withPayload(runCommand()), { now, clockOffsetMs: -3 * 3_600_000 });
+    expect(verdict).toMatchObject({
+      code: 'command_expired',
+      message: expect.stringContaining("the console says that this machine's clock is 180 min ahead"),
+    });
+  });
+
   it('before the state began does not count: what was issued then may have been done then', async () => {
     const issued = later(-1_000);
     const jws = withPayload(runCommand({ issued }));
