@@ -47,7 +47,7 @@ export interface Enrolment {
  * Throws OperationError: exit 2 wrong use, 3 an answer that is not believed, 4 a person must act, 5 no answer.
  */
 export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise<Enrolment> {
-  const { text: token, claims } = readEnrolmentToken(order.token, order.now());
+  const { text: token, claims } = readEnrolmentToken(order.token);
   const existing = await existingConfig(order, claims.tenant);
   const credentialsDir =
     order.credentialsDir ?? existing?.credentialsDir ?? join(dirname(order.configFile), 'credentials');

@@ -21,6 +21,8 @@ import { EMPTY_SHA256, signatureHeaders } from './signature-v4.ts';
 /** Of one attempt; a resumable download goes on in the next one. */
 const DEADLINE_MS = 2 * 3_600_000;
 const PROGRESS_EVERY_MS = 100;
+/** S3 refuses a signature that is further off than a quarter of an hour: a clock is looked at well before. */
+const SKEW_MS = 5 * 60_000;
 
 export interface BundleSourceOptions {
   readonly client: HttpClient;
@@ -47,6 +49,18 @@ type FetchOutcome = Awaited<ReturnType<BundleSource['fetch']>>;
 export function createBundleSource(options: BundleSourceOptions): BundleSource {
   const { client, clock } = options;
   const list = createAllowList(options.allow, options.endpoint);
+
+  /** What the store's `Date` said of our clock when it refused a signature: what it is signed by, and nothing else. */
+  let skewMs = 0;
+  const storeTime = () => new Date(clock.now().getTime() + skewMs);
+  /** True when the store's clock is another one than we signed by; from then on we sign by it. */
+  const learnsStoreTime = (response: HttpResponse) => {
+    const refused = response.status === 403 || response.status === 400;
+    const storeMs = Date.parse(response.headers.get('date') ?? '');
+    if (!refused || !(Math.abs(storeMs - storeTime().getTime()) > SKEW_MS)) return false;
+    skewMs = storeMs - clock.now().getTime();
+    return true;
+  };
 
   const readCredentials = async () => {
     try {
@@ -79,7 +93,7 @@ export function createBundleSource(options: BundleSourceOptions): BundleSource {
           const credentials = await readCredentials();
           if (credentials === null) return {};
           const request = { method: 'GET', url: hop, payloadSha256: EMPTY_SHA256 };
-          return signatureHeaders(request, { ...credentials, region: options.region }, clock.now());
+          return signatureHeaders(request, { ...credentials, region: options.region }, storeTime());
         },
       },
     );
@@ -91,6 +105,7 @@ export function createBundleSource(options: BundleSourceOptions): BundleSource {
     const cap = request.size ?? options.maxBytes;
     const { offset, validator } = into;
     let resume = offset > 0 && offset < cap && validator !== null ? { offset, validator } : null;
+    let timeLearned = false;
     for (;;) {
       const followed = await ask(url, resume, signal);
       if (followed.kind === 'not_allowed') return followed.refusal;
@@ -117,6 +132,11 @@ export function createBundleSource(options: BundleSourceOptions): BundleSource {
             message: `${shown(url)}: ${answer.message}`,
           } as const;
         case 'no_bundle':
+          if (!timeLearned && list.underEndpoint(response.url) && learnsStoreTime(response)) {
+            timeLearned = true;
+            response.discard();
+            break;
+          }
           return await setbackOfResponse(response, shown(url), clock.now());
       }
     }
