@@ -1,5 +1,6 @@
 import { type Agent, type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { guardedBody, type StallFloor } from './http-body.ts';
@@ -114,9 +115,14 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     });
 
     let reason: { thrown: unknown } | null = null;
+    /** The first thing that went wrong with the connection: a body that breaks off says less than its parser did. */
+    let broken: Error | null = null;
+    let failed: (error: Error) => void = () => {};
     const end = (thrown: unknown) => {
       reason ??= { thrown };
       outgoing.destroy(new Error('given up'));
+      // Destroyed already, it tells nobody any more: whoever waits is told here.
+      failed(new Error('given up'));
     };
     const onAbort = () => end(request.signal.reason);
     const deadline = setTimeout(() => {
@@ -130,15 +136,25 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     };
     const explain = (error: unknown) =>
       reason === null
-        ? toHttpError(error, exchange, connections.proxied(url), new Date(now()))
+        ? toHttpError(broken ?? error, exchange, connections.proxied(url), new Date(now()))
         : reason.thrown;
 
     let message: IncomingMessage;
     try {
       message = await new Promise<IncomingMessage>((resolve, reject) => {
+        failed = reject;
         outgoing.once('response', resolve);
+        // Nobody asked for another protocol (RFC 9110, 7.8): without a listener the request would end without a word.
+        outgoing.once('upgrade', (_answer, socket: Socket) => {
+          socket.destroy();
+          reject(new HttpError('malformed', `${exchange}: expected an answer, found a change of protocol`));
+        });
         // Stays for the life of the request: an error after the answer is the body's to tell.
-        outgoing.on('error', reject);
+        outgoing.on('error', (error) => {
+          broken ??= error;
+          reject(error);
+        });
+        outgoing.once('close', () => reject(new Error('the connection was closed')));
         if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
         else
           stream(body, outgoing, (cause) =>
@@ -244,7 +260,10 @@ function toResponse(
       chunks.push(chunk);
     }
     if (length > 0 && encoding !== undefined && encoding !== 'identity') {
-      throw new HttpError('malformed', `${exchange}: expected no content encoding, found ${encoding}`);
+      throw new HttpError(
+        'malformed',
+        `${exchange}: expected no content encoding, found ${encoding.slice(0, 100)}`,
+      );
     }
     return Buffer.concat(chunks, length);
   };

@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** Why an exchange failed; a closed list. */
 export type HttpErrorCode =
   /** No connection, or it broke off. */
@@ -13,12 +15,12 @@ export type HttpErrorCode =
   /** Not HTTP, or not the JSON or encoding that was asked for. */
   | 'malformed';
 
-/** An expected failure of an exchange. The message names method and URL, without query and user info. */
+/** An expected failure of an exchange. The message names method and URL, without query and user info, and can be shown as it is. */
 export class HttpError extends Error {
   readonly code: HttpErrorCode;
 
   constructor(code: HttpErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(printable(message), options);
     this.name = 'HttpError';
     this.code = code;
   }

@@ -1,5 +1,6 @@
 import type { Setback } from '../../reconciler/ports.ts';
 import { HttpError } from '../../system/http-error.ts';
+import { printable } from '../../system/printable.ts';
 
 /** Why git could not be asked or not be believed; a closed list. */
 export type GitFaultCode =
@@ -18,13 +19,13 @@ export type GitFaultCode =
   /** The kept repository is not as we left it. */
   | 'cache_damaged';
 
-/** An expected failure inside this folder; it leaves it as a Setback. The message carries no credentials. */
+/** An expected failure inside this folder; it leaves it as a Setback. The message carries no credentials, and can be shown as it is. */
 export class GitFault extends Error {
   readonly code: GitFaultCode;
   readonly afterMs: number | undefined;
 
   constructor(code: GitFaultCode, message: string, options: { cause?: unknown; afterMs?: number } = {}) {
-    super(message, { cause: options.cause });
+    super(printable(message), { cause: options.cause });
     this.name = 'GitFault';
     this.code = code;
     this.afterMs = options.afterMs;

@@ -134,7 +134,8 @@ function accepted(response: HttpResponse, url: URL, expectedType: string): HttpR
   const encoding = response.headers.get('content-encoding') ?? 'identity';
   if (type === expectedType && encoding === 'identity') return response;
   response.discard();
-  const found = type === expectedType ? `content encoding ${encoding}` : String(type).slice(0, 100);
+  const found =
+    type === expectedType ? `content encoding ${encoding.slice(0, 100)}` : String(type).slice(0, 100);
   throw malformed(
     `${shown(url)}: expected ${expectedType}, found ${found}; is it the URL of a git repository over smart HTTP?`,
   );

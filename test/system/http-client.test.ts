@@ -39,6 +39,42 @@ async function failure(work: Promise<unknown>): Promise<HttpError> {
   return error as HttpError;
 }
 
+describe('an answer that is none', () => {
+  test('a change of protocol that nobody asked for ends the exchange at once, and the next one goes on', async () => {
+    server.on('/a', (request) => {
+      request.socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nxxxx',
+      );
+    });
+    server.on('/b', answering(200, 'honest'));
+    const error = await failure(client.request(get(`${server.origin}/a`)));
+    expect(error).toMatchObject({
+      code: 'malformed',
+      message: expect.stringContaining('change of protocol'),
+    });
+    expect(await (await client.request(get(`${server.origin}/b`))).text()).toBe('honest');
+  });
+
+  test.each([
+    ['chunks whose sizes are no numbers', '5\r\nhello\r\nzz\r\n'],
+    ['an extension of a chunk that is too long', `5;${'x'.repeat(40_000)}`],
+    ['trailers that are too long', `0\r\n${`a: ${'x'.repeat(8_000)}\r\n`.repeat(8)}`],
+  ])('%s are malformed, not a broken connection', async (_what, body) => {
+    server.on('/a', (request) => {
+      request.socket.end(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${body}`);
+    });
+    const error = await failure(client.request(get(`${server.origin}/a`)).then((answer) => answer.bytes()));
+    expect(error).toMatchObject({ code: 'malformed', message: expect.stringContaining('HTTP') });
+  });
+
+  test('words of the server reach no terminal as they are', async () => {
+    server.on('/a', answering(200, 'x', { 'content-encoding': '\u009b2J\u009b31m' }));
+    const error = await failure(client.request(get(`${server.origin}/a`)).then((answer) => answer.bytes()));
+    expect(error.code).toBe('malformed');
+    expect(error.message).not.toMatch(/[\u0080-\u009f]/);
+  });
+});
+
 describe('an answer', () => {
   test('comes with its status, headers in any case, and body', async () => {
     server.on('/a', answering(201, '{"a":1}', { 'X-Thing': 'yes' }));
