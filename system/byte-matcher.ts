@@ -8,25 +8,34 @@ export interface ByteMatcher {
   step(state: number, byte: number): number;
   /** The same state without patterns read to their very end: nothing longer can come of those, so nothing waits for them. */
   settle(state: number): number;
-  /** Index of the first byte from `from` that may begin a pattern, else the length. For skipping at the root state. */
-  skip(bytes: Uint8Array, from: number): number;
+  /** Whether a pattern begins with `byte`: at the root state all others can be skipped. */
+  begins(byte: number): boolean;
   /** Length of the longest pattern that ends in this state, 0 when none does. */
   readonly matched: Int32Array;
   /** How many of the last bytes may be the beginning of a pattern. */
   readonly depth: Int32Array;
+  /** The longest of the last bytes that may be the beginning of a pattern that wraps, as a state. */
+  readonly wrapping: Int32Array;
+}
+
+export interface BytePattern {
+  readonly bytes: Uint8Array;
+  /** Its own mark on the beginnings that it shares with other patterns; of no effect on what is found. */
+  readonly wraps: boolean;
 }
 
 export const ROOT = 0;
 
-/** `patterns`: non-empty byte sequences. A state is a plain number, so that many streams share one matcher. */
-export function createByteMatcher(patterns: readonly Uint8Array[]): ByteMatcher {
-  const capacity = patterns.reduce((sum, pattern) => sum + pattern.length, 1);
+/** `patterns`: none is empty. A state is a plain number, so that many streams share one matcher. */
+export function createByteMatcher(patterns: readonly BytePattern[]): ByteMatcher {
+  const capacity = patterns.reduce((sum, { bytes }) => sum + bytes.length, 1);
   const child = new Int32Array(capacity);
   const sibling = new Int32Array(capacity);
   const label = new Uint8Array(capacity);
   const failure = new Int32Array(capacity);
   const matched = new Int32Array(capacity);
   const depth = new Int32Array(capacity);
+  const wrapping = new Int32Array(capacity);
   const first = new Int32Array(256);
   let size = 1;
 
@@ -37,9 +46,9 @@ export function createByteMatcher(patterns: readonly Uint8Array[]): ByteMatcher 
     return node;
   };
 
-  for (const pattern of patterns) {
+  for (const { bytes, wraps } of patterns) {
     let state = ROOT;
-    for (const byte of pattern) {
+    for (const byte of bytes) {
       let next = childOf(state, byte);
       if (next === 0) {
         next = size++;
@@ -50,8 +59,9 @@ export function createByteMatcher(patterns: readonly Uint8Array[]): ByteMatcher 
         if (state === ROOT) first[byte] = next;
       }
       state = next;
+      if (wraps) wrapping[state] = state;
     }
-    matched[state] = pattern.length;
+    matched[state] = bytes.length;
   }
 
   const step = (from: number, byte: number): number => {
@@ -74,6 +84,7 @@ export function createByteMatcher(patterns: readonly Uint8Array[]): ByteMatcher 
     for (let node = child[state] as number; node !== 0; node = sibling[node] as number) {
       if (state !== ROOT) failure[node] = step(failure[state] as number, label[node] as number);
       if (matched[node] === 0) matched[node] = matched[failure[node] as number] as number;
+      if (wrapping[node] === ROOT) wrapping[node] = wrapping[failure[node] as number] as number;
       queue[written++] = node;
     }
   }
@@ -85,13 +96,9 @@ export function createByteMatcher(patterns: readonly Uint8Array[]): ByteMatcher 
       while (state !== ROOT && child[state] === 0) state = failure[state] as number;
       return state;
     },
-    skip(bytes, from) {
-      const end = bytes.length;
-      let at = from;
-      while (at < end && first[bytes[at] as number] === 0) at++;
-      return at;
-    },
+    begins: (byte) => first[byte] !== 0,
     matched,
     depth,
+    wrapping,
   };
 }

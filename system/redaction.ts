@@ -1,9 +1,10 @@
 import { createByteMatcher } from './byte-matcher.ts';
-import { createRedactionStream, type RedactionStream } from './redaction-stream.ts';
+import { createRedactionStream, prepareRedaction, type RedactionStream } from './redaction-stream.ts';
 import { secretForms } from './secret-forms.ts';
 
 export const REDACTED = '[redacted]';
-const MARK = Buffer.from(REDACTED);
+/** Instead of it where a secret has to do with the mark itself: the first that no secret contains, is part of, or adjoins. */
+const OTHER_MARKS = ['***', '•••', '~~~~~', '-----', '(…)', '\u001a'];
 
 export interface Redactor {
   text(text: string): string;
@@ -11,15 +12,18 @@ export interface Redactor {
 }
 
 /**
- * Replaces every secret of at least four characters with `[redacted]`, also in base64, base64url, hex,
- * URL-encoded and JSON-escaped form (secret-forms.ts), across chunk borders. One pass whatever the number of secrets;
- * memory bounded by the length of the secrets. Bytes that are no UTF-8 pass as they are.
+ * Replaces every secret of at least four characters with `[redacted]`, also in base64, base64url, hex and UTF-16
+ * (secret-forms.ts), and with any of its characters escaped as in URLs, JSON, shells or HTML (spelling.ts), across chunk
+ * borders. One pass whatever the number of secrets; memory bounded by the length of the secrets. Bytes that are no UTF-8
+ * pass as they are.
  */
 export function createRedactor(secrets: Iterable<string>): Redactor {
   const forms = [...new Set(secrets)].flatMap(secretForms);
   if (forms.length === 0) return NOTHING_SECRET;
   const matcher = createByteMatcher(forms);
-  const stream = () => createRedactionStream(matcher, MARK);
+  const mark = markFor(forms.map((form) => Buffer.from(form.bytes).toString('latin1')));
+  const redaction = prepareRedaction(matcher, mark);
+  const stream = () => createRedactionStream(redaction);
   return {
     stream,
     text(text) {
@@ -30,6 +34,21 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
       return shown.equals(bytes) ? text : shown.toString('utf8');
     },
   };
+}
+
+/** A mark that makes no secret of itself and its neighbours. `forms`: bytes as Latin-1. */
+function markFor(forms: readonly string[]): string {
+  const meets = (text: string) => {
+    const mark = Buffer.from(text).toString('latin1');
+    return forms.some((form) => {
+      if (form.includes(mark) || mark.includes(form)) return true;
+      for (let length = 1; length < Math.min(form.length, mark.length); length++) {
+        if (form.endsWith(mark.slice(0, length)) || form.startsWith(mark.slice(-length))) return true;
+      }
+      return false;
+    });
+  };
+  return [REDACTED, ...OTHER_MARKS].find((mark) => !meets(mark)) ?? REDACTED;
 }
 
 const NOTHING_SECRET: Redactor = {

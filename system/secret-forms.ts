@@ -5,27 +5,37 @@
 const SECRET_MIN_CHARS = 4;
 /** A line of a multi-line secret (a PEM key) is a secret of its own from this length on: printers indent and re-wrap lines. */
 const LINE_MIN_CHARS = 8;
+/** Longer secrets are files, and nobody gives PowerShell a file in base64 of UTF-16. Keeps the matcher of a key small. */
+const UTF16_BASE64_MAX_CHARS = 256;
 
-/**
- * Every byte sequence under which a secret may show up in output: as it is, without the white space around it, line by
- * line, and each of those in base64 and base64url (all three alignments), URL-encoded, JSON-escaped and in hex.
- *
- * Of base64 only the characters that the secret alone decides are taken; the character at each end that it shares with
- * its neighbours (at most four bits of the secret's first and last byte) may stay. Source: RFC 4648, RFC 3986, RFC 8259.
- */
-export function secretForms(secret: string): Uint8Array[] {
-  const forms = new Set<string>();
-  for (const text of plainForms(secret)) {
-    // latin1 strings of bytes: a Set compares them, and base64 needs bytes anyway.
-    forms.add(byteString(text));
-    for (const escaped of [...urlForms(text), ...escapedForms(text)]) forms.add(byteString(escaped));
-    for (const encoded of [...base64Forms(text), ...hexForms(text)]) forms.add(encoded);
-  }
-  return [...forms].map((form) => Buffer.from(form, 'latin1'));
+/** A byte sequence that is a secret. `wraps`: encoders break it into lines (base64, hex). */
+export interface SecretForm {
+  readonly bytes: Uint8Array;
+  readonly wraps: boolean;
 }
 
-function byteString(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
+/**
+ * The byte sequences to look for: a secret as it is, without the white space around it, line by line, and each of those in
+ * Latin-1, UTF-16, base64, base64url (all three alignments) and hex. Escapes character by character (`%41`, `\u0041`) are
+ * not listed, there are too many ways to mix them: spelling.ts reads them back.
+ *
+ * Of base64 only the characters that the secret alone decides are taken; the character at each end that it shares with
+ * its neighbours (at most four bits of the secret's first and last byte) may stay. Source: RFC 4648.
+ */
+export function secretForms(secret: string): SecretForm[] {
+  // latin1 strings of bytes: a Map compares them, and base64 needs bytes anyway.
+  const forms = new Map<string, boolean>();
+  for (const text of plainForms(secret)) {
+    for (const bytes of characterForms(text)) forms.set(bytes.toString('latin1'), false);
+    for (const bytes of [Buffer.from(text, 'utf8'), ...utf16(text)]) {
+      for (const encoded of [...base64Forms(bytes), ...hexForms(bytes)]) forms.set(encoded, true);
+    }
+  }
+  return [...forms].map(([form, wraps]) => ({ bytes: Buffer.from(form, 'latin1'), wraps }));
+}
+
+function utf16(text: string): Buffer[] {
+  return text.length <= UTF16_BASE64_MAX_CHARS ? [Buffer.from(text, 'utf16le')] : [];
 }
 
 function plainForms(secret: string): Set<string> {
@@ -41,8 +51,21 @@ function plainForms(secret: string): Set<string> {
   return forms;
 }
 
-function* base64Forms(text: string): Generator<string> {
-  const bytes = Buffer.from(text, 'utf8');
+/** UTF-8; with the `+` of forms for spaces; and where they are other bytes, Latin-1 and both orders of UTF-16. */
+function* characterForms(text: string): Generator<Buffer> {
+  yield Buffer.from(text, 'utf8');
+  if (text.includes(' ')) yield Buffer.from(text.replaceAll(' ', '+'), 'utf8');
+  if (/^[\0-\xff]*$/.test(text)) {
+    // UTF-16 of these is the same bytes with a NUL between them, which spelling.ts leaves out.
+    yield Buffer.from(text, 'latin1');
+  } else {
+    const littleEndian = Buffer.from(text, 'utf16le');
+    yield littleEndian;
+    yield Buffer.from(littleEndian).swap16();
+  }
+}
+
+function* base64Forms(bytes: Uint8Array): Generator<string> {
   for (const before of [0, 1, 2]) {
     const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
     const from = Math.ceil((before * 8) / 6);
@@ -53,58 +76,8 @@ function* base64Forms(text: string): Generator<string> {
   }
 }
 
-function* hexForms(text: string): Generator<string> {
-  const hex = Buffer.from(text, 'utf8').toString('hex');
+function* hexForms(bytes: Buffer): Generator<string> {
+  const hex = bytes.toString('hex');
   yield hex;
   yield hex.toUpperCase();
-}
-
-/** What is left as it is by the encoders in use: RFC 3986 alone, encodeURIComponent, Python's quote, encodeURI. */
-const URL_SAFE = [
-  /[A-Za-z0-9._~-]/,
-  /[A-Za-z0-9._~!'()*-]/,
-  /[A-Za-z0-9._~/-]/,
-  /[A-Za-z0-9._~!'()*;,/?:@&=+$#-]/,
-];
-const FORM_SAFE = /[A-Za-z0-9._*-]/;
-
-function* urlForms(text: string): Generator<string> {
-  const bytes = [...Buffer.from(text, 'utf8')];
-  for (const upper of [true, false]) {
-    const percent = (byte: number) => {
-      const hex = byte.toString(16).padStart(2, '0');
-      return `%${upper ? hex.toUpperCase() : hex}`;
-    };
-    const encode = (safe: RegExp, space: string | null) =>
-      bytes
-        .map((byte) => {
-          if (byte === 0x20 && space !== null) return space;
-          const char = String.fromCharCode(byte);
-          return byte < 0x80 && safe.test(char) ? char : percent(byte);
-        })
-        .join('');
-    for (const safe of URL_SAFE) yield encode(safe, null);
-    yield encode(FORM_SAFE, '+');
-    yield encode(URL_SAFE[0] as RegExp, '+');
-    yield bytes.map(percent).join('');
-  }
-}
-
-function* escapedForms(text: string): Generator<string> {
-  const json = JSON.stringify(text).slice(1, -1);
-  const ascii = (upper: boolean) =>
-    json.replace(/[\u0080-\uffff]/g, (unit) => {
-      const hex = unit.charCodeAt(0).toString(16).padStart(4, '0');
-      return `\\u${upper ? hex.toUpperCase() : hex}`;
-    });
-  for (const form of [json, ascii(false), ascii(true)]) {
-    yield form;
-    // PHP and some JavaScript escape the slash as well.
-    yield form.replaceAll('/', '\\/');
-    // A JSON text inside a JSON string: a body that is logged as a field.
-    yield JSON.stringify(form).slice(1, -1);
-    // What Python's repr shows: double quotes stay, single ones may be escaped.
-    yield form.replaceAll('\\"', '"');
-    yield form.replaceAll('\\"', '"').replaceAll("'", "\\'");
-  }
 }
