@@ -24,6 +24,8 @@ export interface Stalled {
   readonly kind: 'stalled';
   readonly code: StallCode;
   readonly message: string;
+  /** The one rule behind a code that stands for many (store/archive/archive-rules.ts). */
+  readonly rule?: string;
 }
 /** Not believed, or not allowed: what is active stays. Exit 3. */
 export interface Refused {
@@ -60,6 +62,10 @@ export const RELEASE_FILE = 'release.jws.json';
 export const POLICY_FILE = 'agent-policy.yaml';
 /** Matches `roots/<n>.root.jws.json` with n a decimal without leading zeros. */
 export const ROOT_FILE = /^roots\/([1-9]\d{0,8})\.root\.jws\.json$/;
+/** What is read instead of statement and roots with `trust.mode: tuf` (docs/spec/tuf.md). */
+export const TUF_FOLDER = 'metadata';
+export const TUF_TIMESTAMP_FILE = `${TUF_FOLDER}/timestamp.json`;
+export const TRIGGER_KEYS_FILE = 'trigger-keys.json';
 
 export interface Snapshot {
   /** `tenant/<slug>@sha1:<40 hex>` or `tenant/<slug>@sha256:<64 hex>`. */
@@ -159,6 +165,28 @@ export interface AcceptedRoot {
   readonly document: string;
 }
 
+/** Of a TUF repository: metadata that was believed, for what comes after it to be held against. */
+export interface TufMemory {
+  /** Roots accepted after the pinned one, by version. */
+  readonly roots: readonly AcceptedRoot[];
+  /** The newest of every role and set of its keys; one that the keys of today did not sign counts for nothing. */
+  readonly marks: readonly {
+    readonly role: 'timestamp' | 'snapshot';
+    /** SHA-256 that names the set of the role's key ids. */
+    readonly keys: string;
+    readonly version: number;
+    readonly payload_sha256: string;
+    /** The exact text of the file. */
+    readonly document: string;
+  }[];
+  /** `trigger-keys.json` as of the newest release of a set of timestamp keys; null when that release has none. */
+  readonly trigger_keys: readonly {
+    readonly keys: string;
+    readonly version: number;
+    readonly document: string | null;
+  }[];
+}
+
 /** What trust remembers between reconciles, in three places (contract, section 5); the highest of them counts. */
 export interface TrustMemory {
   /** Roots accepted after the pinned one, by version. */
@@ -173,12 +201,14 @@ export interface TrustMemory {
   readonly latest_issued: string | null;
   /** `trust.mode: optional` latches here after the first signed release. */
   readonly signed_seen: boolean;
+  /** `trust.mode: tuf` alone. */
+  readonly tuf?: TufMemory | undefined;
 }
 
 export interface VerifiedRelease {
   readonly kind: 'verified';
-  /** Null when the mode allows an unsigned release and this one is unsigned. */
-  readonly statement: ReleaseStatement | null;
+  /** What was signed of the release. Null when the mode allows an unsigned release and this one is unsigned. */
+  readonly statement: Pick<ReleaseStatement, 'seq' | 'expires' | 'version' | 'min_agent'> | null;
   readonly manifest: Uint8Array;
   /** The policy bytes the statement binds, else null. */
   readonly policy: Uint8Array | null;

@@ -67,7 +67,7 @@ export function createInstall(deps: {
       case 'unpacked':
         return { kind: 'filled', contents: answer };
       case 'refused':
-        return { kind: 'stalled', code: answer.code, message: answer.message };
+        return { kind: 'stalled', code: answer.code, message: answer.message, rule: answer.rule };
       case 'altered':
         await downloads.drop(sha256);
         return {

@@ -1,9 +1,11 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COMPLETE_FILE } from './complete-mark.ts';
 
 const READ_BYTES = 256 * 1024;
+/** Hashed at once. */
+const LINES_LENGTH = 64 * 1024;
 
 /** One entry of a folder; a folder's own hash is the hash of its entries. */
 export type TreeEntry =
@@ -22,16 +24,21 @@ export type TreeEntry =
  * give them back in another.
  */
 export function hashEntries(entries: readonly TreeEntry[]): string {
-  const lines = entries.map((entry) => {
-    const name = entry.name.normalize('NFC');
-    const rest =
+  const named = entries.map((entry) => ({ name: entry.name.normalize('NFC'), entry }));
+  named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const digest = createHash('sha256');
+  // In parts: the lines of a million entries are longer than the longest string.
+  let lines = '';
+  for (const { name, entry } of named) {
+    lines +=
       entry.kind === 'directory'
-        ? `d 0 ${entry.sha256}`
-        : `${marksExecutable(entry.executable) ? 'x' : 'f'} ${entry.size} ${entry.sha256}`;
-    return { name, line: `${rest} ${name}\0` };
-  });
-  lines.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  return hash('sha256', lines.map(({ line }) => line).join(''));
+        ? `d 0 ${entry.sha256} ${name}\0`
+        : `${marksExecutable(entry.executable) ? 'x' : 'f'} ${entry.size} ${entry.sha256} ${name}\0`;
+    if (lines.length < LINES_LENGTH) continue;
+    digest.update(lines);
+    lines = '';
+  }
+  return digest.update(lines).digest('hex');
 }
 
 export type FolderHash =

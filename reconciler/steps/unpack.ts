@@ -21,6 +21,7 @@ export const unpack: FlowStep = {
           flow: spec.id,
           version,
           revision,
+          because: (unpacked.kind === 'stalled' ? unpacked.rule : undefined) ?? unpacked.code,
         });
       }
       return unpacked;

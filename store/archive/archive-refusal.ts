@@ -1,11 +1,15 @@
+import { ARCHIVE_RULES, type ArchiveRule } from './archive-rules.ts';
+
 /** The archive is not one that we unpack; the message names the member and the rule. A person must act (exit 4). */
 export class ArchiveRefusal extends Error {
-  readonly code: 'archive_refused' | 'caps_exceeded';
+  readonly rule: ArchiveRule;
+  readonly code: (typeof ARCHIVE_RULES)[ArchiveRule];
 
-  constructor(code: 'archive_refused' | 'caps_exceeded', message: string) {
+  constructor(rule: ArchiveRule, message: string) {
     super(message);
     this.name = 'ArchiveRefusal';
-    this.code = code;
+    this.rule = rule;
+    this.code = ARCHIVE_RULES[rule];
   }
 }
 

@@ -1,8 +1,8 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { Transform } from 'node:stream';
+import { closeSync, constants as flags, fstatSync, openSync, readSync } from 'node:fs';
 import { constants, createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { ArchiveRefusal } from './archive-refusal.ts';
+import { detectCompression } from './compression.ts';
 
 /** Smaller pieces double the time (a turn through the thread pool each); larger ones only cost memory. */
 const PIECE_BYTES = 512 * 1024;
@@ -15,53 +15,52 @@ const RATIO_MAX = 200;
 /** 64 MiB: what `zstd --ultra -21` needs. The window is the only memory an archive can ask for. */
 const ZSTD_WINDOW_LOG_MAX = 26;
 
-const GZIP_MAGIC = [0x1f, 0x8b];
-const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
-const ZSTD_SKIPPABLE_MAGIC = [0x2a, 0x4d, 0x18];
+/** A pipe in the place of the file would wait for a writer, and a link would lead to bytes that were never verified. */
+const OPEN_FLAGS = flags.O_RDONLY | (flags.O_NOFOLLOW ?? 0) | (flags.O_NONBLOCK ?? 0);
 
 export interface BundleContent {
   /**
    * Gives the tar stream inside the bundle, piece by piece, at most `maxBytes` of it, and resolves with the SHA-256 of the
-   * bundle's bytes that it came from. Throws `ArchiveRefusal` for what is no gzip or zstd, is damaged, or inflates too far;
-   * and what `onTar` throws. The pieces stay as they are; when `onTar` gives a promise, the next one waits for it.
+   * bundle's bytes that it came from. Throws `ArchiveRefusal` for what is no gzip or zstd, is damaged, has more behind its end, or
+   * inflates too far; and what `onTar` throws. The pieces stay as they are; when `onTar` gives a promise, the next one waits for it.
    */
   read(maxBytes: number, onTar: (piece: Uint8Array) => Promise<void> | undefined): Promise<string>;
-  /** The SHA-256 of the whole file as it is now. */
+  /** The SHA-256 of the whole file as it is now: of a file that has grown, of one byte more than it had. */
   sha256(): string;
   close(): void;
 }
 
-/** Opens a bundle once, for both passes. Throws the system's error. */
-export function openBundle(path: string): BundleContent {
-  const fd = openSync(path, 'r');
+/** Opens a bundle once, for both passes; null when there is no regular file in its place. Throws the system's error. */
+export function openBundle(path: string): BundleContent | null {
+  const fd = openRegular(path);
+  if (fd === null) return null;
   const { size } = fstatSync(fd);
   let inflated: { content: Uint8Array; sha256: string } | null = null;
 
-  const rawSha256 = () => {
-    const digest = createHash('sha256');
-    for (const piece of readPieces(fd)) digest.update(piece);
-    return digest.digest('hex');
-  };
   const check = (total: number, maxBytes: number) => {
     if (total > maxBytes) {
       throw new ArchiveRefusal(
-        'caps_exceeded',
+        'inflated_bytes',
         `expected an archive of at most ${maxBytes} bytes inflated, found more`,
       );
     }
     if (total > RATIO_FREE_BYTES && total > size * RATIO_MAX) {
       throw new ArchiveRefusal(
-        'caps_exceeded',
+        'inflated_ratio',
         `expected an archive of ${size} bytes to inflate at most ${RATIO_MAX} times, found more`,
       );
     }
   };
 
   return {
-    sha256: rawSha256,
+    sha256() {
+      const digest = createHash('sha256');
+      for (const piece of readPieces(fd, size)) digest.update(piece);
+      return digest.digest('hex');
+    },
     close: () => closeSync(fd),
     async read(maxBytes, onTar) {
-      if (inflated === null && size <= WHOLE_MAX_BYTES) inflated = inflateWhole(fd);
+      if (inflated === null && size <= WHOLE_MAX_BYTES) inflated = inflateWhole(fd, size);
       if (inflated !== null) {
         check(inflated.content.length, maxBytes);
         await onTar(inflated.content);
@@ -69,7 +68,7 @@ export function openBundle(path: string): BundleContent {
       }
       const digest = createHash('sha256');
       let total = 0;
-      await inflate(fd, createInflater(detect(fd)), digest, (piece) => {
+      await inflate(fd, size, digest, (piece) => {
         total += piece.length;
         check(total, maxBytes);
         return onTar(piece);
@@ -79,22 +78,41 @@ export function openBundle(path: string): BundleContent {
   };
 }
 
+function openRegular(path: string): number | null {
+  let fd: number;
+  try {
+    fd = openSync(path, OPEN_FLAGS);
+  } catch (error) {
+    // A link, a socket.
+    if (['ELOOP', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  return null;
+}
+
 /**
  * Feeds the file to the inflater from two buffers in turn, and takes what comes out. Fresh buffers for a whole bundle would
  * cost 80 MB before they are collected.
  */
 async function inflate(
   fd: number,
-  inflater: Transform,
+  size: number,
   digest: Hash,
   onPiece: (piece: Uint8Array) => Promise<void> | undefined,
 ): Promise<void> {
+  const inflater = createInflater(fd);
+  let fed = 0;
+  let whole = false;
   const feed = async () => {
-    for (const piece of readPieces(fd)) {
+    for (const piece of readPieces(fd, size)) {
       digest.update(piece);
+      fed += piece.length;
       await new Promise<void>((resolve) => inflater.write(piece, () => resolve()));
       if (inflater.destroyed) return;
     }
+    whole = true;
     inflater.end();
   };
   feed().catch((error: unknown) => inflater.destroy(error as Error));
@@ -106,14 +124,16 @@ async function inflate(
   } catch (error) {
     throw toRefusal(error);
   }
+  // Node ends the stream where the compressed data ends, whatever is behind it.
+  if (!whole || inflater.bytesWritten !== fed) throw moreBehind();
 }
 
-/** A piece is good until the next but one is asked for. */
-function* readPieces(fd: number): Generator<Buffer> {
+/** A piece is good until the next but one is asked for. At most one byte more than `size`: a file may grow without end. */
+function* readPieces(fd: number, size: number): Generator<Buffer> {
   const buffers = [Buffer.allocUnsafeSlow(PIECE_BYTES), Buffer.allocUnsafeSlow(PIECE_BYTES)] as const;
-  for (let position = 0, turn = 0; ; turn ^= 1) {
+  for (let position = 0, turn = 0; position <= size; turn ^= 1) {
     const buffer = turn === 0 ? buffers[0] : buffers[1];
-    const length = readSync(fd, buffer, 0, PIECE_BYTES, position);
+    const length = readSync(fd, buffer, 0, Math.min(PIECE_BYTES, size + 1 - position), position);
     if (length === 0) return;
     position += length;
     yield buffer.subarray(0, length);
@@ -121,38 +141,27 @@ function* readPieces(fd: number): Generator<Buffer> {
 }
 
 /** Null when too much comes out, so that it must be read in pieces. */
-function inflateWhole(fd: number): { content: Uint8Array; sha256: string } | null {
-  const bytes = Buffer.alloc(fstatSync(fd).size);
-  readSync(fd, bytes, 0, bytes.length, 0);
-  const kind = detect(fd);
+function inflateWhole(fd: number, size: number): { content: Uint8Array; sha256: string } | null {
+  const bytes = Buffer.concat([...readPieces(fd, size)]);
+  const kind = detectCompression(bytes);
+  const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX };
+  const options = { maxOutputLength: WHOLE_INFLATED_MAX_BYTES, info: true };
   try {
-    const content =
-      kind === 'gzip'
-        ? gunzipSync(bytes, { maxOutputLength: WHOLE_INFLATED_MAX_BYTES })
-        : zstdDecompressSync(bytes, {
-            maxOutputLength: WHOLE_INFLATED_MAX_BYTES,
-            params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX },
-          });
-    return { content, sha256: hash('sha256', bytes) };
+    const done =
+      kind === 'gzip' ? gunzipSync(bytes, options) : zstdDecompressSync(bytes, { ...options, params });
+    // `info` gives the engine beside the bytes, which its types do not say.
+    const { buffer, engine } = done as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+    if (engine.bytesWritten !== bytes.length) throw moreBehind();
+    return { content: buffer, sha256: hash('sha256', bytes) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return null;
     throw toRefusal(error);
   }
 }
 
-function detect(fd: number): 'gzip' | 'zstd' {
-  const start = new Uint8Array(4);
-  readSync(fd, start, 0, 4, 0);
-  const begins = (magic: readonly number[], from = 0) => magic.every((byte, at) => start[from + at] === byte);
-  if (begins(GZIP_MAGIC)) return 'gzip';
-  if (begins(ZSTD_MAGIC) || begins(ZSTD_SKIPPABLE_MAGIC, 1)) return 'zstd';
-  throw new ArchiveRefusal(
-    'archive_refused',
-    `expected a bundle in .tar.gz or .tar.zst, found a file that begins with ${Buffer.from(start).toString('hex')}`,
-  );
-}
-
-function createInflater(kind: 'gzip' | 'zstd'): Transform {
+function createInflater(fd: number) {
+  const start = Buffer.alloc(PIECE_BYTES);
+  const kind = detectCompression(start.subarray(0, readSync(fd, start, 0, start.length, 0)));
   const chunkSize = PIECE_BYTES;
   if (kind === 'gzip') return createGunzip({ chunkSize });
   return createZstdDecompress({
@@ -161,13 +170,19 @@ function createInflater(kind: 'gzip' | 'zstd'): Transform {
   });
 }
 
+function moreBehind(): ArchiveRefusal {
+  return new ArchiveRefusal(
+    'compressed_tail',
+    'expected nothing behind the compressed data of the bundle, found more bytes',
+  );
+}
+
 function toRefusal(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { code = '' } = error as NodeJS.ErrnoException;
   if (!/^Z_|^ZSTD_|^ERR_ZSTD|^ERR_ZLIB/.test(code)) return error;
-  const advice = code.includes('windowTooLarge') ? '; compress it with zstd -19 or a lower level' : '';
-  return new ArchiveRefusal(
-    'archive_refused',
-    `expected whole compressed data in the bundle, found: ${error.message}${advice}`,
-  );
+  const found = `expected whole compressed data in the bundle, found: ${error.message}`;
+  if (code.includes('windowTooLarge'))
+    return new ArchiveRefusal('zstd_window', `${found}; compress it with zstd -19 or a lower level`);
+  return new ArchiveRefusal('compressed_data', found);
 }

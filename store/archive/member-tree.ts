@@ -1,7 +1,11 @@
+import { hash } from 'node:crypto';
 import { hashEntries, type TreeEntry } from '../tree-hash.ts';
 import { ArchiveRefusal, quoteName } from './archive-refusal.ts';
 import { nameKey, splitMemberName } from './member-name.ts';
 import type { TarMember } from './tar-reader.ts';
+
+/** Beyond it a key is hashed: no longer than the digest, so that no name is the digest of another. */
+const KEY_MAX_LENGTH = 43;
 
 interface FileNode {
   readonly kind: 'file';
@@ -29,6 +33,8 @@ export interface MemberTree {
   hashed(sha256: string): void;
   readonly files: number;
   readonly bytes: number;
+  /** Files and directories, those that only lie above others included. */
+  readonly members: number;
   /** Relative paths of every directory but the root, the innermost first. */
   directories(): string[];
   /** Hash over names, kinds, sizes, contents and who may execute: `tree_sha256` of `.complete`. */
@@ -47,7 +53,7 @@ export function createMemberTree(caps: { maxBytes: number; maxFiles: number }): 
     members += 1;
     if (members > caps.maxFiles) {
       throw new ArchiveRefusal(
-        'caps_exceeded',
+        'member_count',
         `expected at most ${caps.maxFiles} files and folders (artifacts.max_files), found more`,
       );
     }
@@ -67,7 +73,7 @@ export function createMemberTree(caps: { maxBytes: number; maxFiles: number }): 
       let path = '';
       for (const segment of segments) {
         path = path === '' ? segment : `${path}/${segment}`;
-        const key = nameKey(segment);
+        const key = entryKey(segment);
         let next = folder.entries.get(key);
         if (next === undefined) {
           count();
@@ -77,18 +83,20 @@ export function createMemberTree(caps: { maxBytes: number; maxFiles: number }): 
         }
         if (next.name !== segment) throw collision(member.name, next.name);
         if (next.kind === 'file') {
-          throw refusal(
+          throw new ArchiveRefusal(
+            'file_as_folder',
             `expected a folder, found the file ${quoteName(path)} above ${quoteName(member.name)}`,
           );
         }
         folder = next;
       }
       path = path === '' ? leaf : `${path}/${leaf}`;
-      const key = nameKey(leaf);
+      const key = entryKey(leaf);
       const met = folder.entries.get(key);
       if (met !== undefined) {
         if (met.name !== leaf) throw collision(member.name, met.name);
-        if (met.kind === 'file' || member.kind === 'file' || met.named) throw duplicate(member.name);
+        if (met.kind !== member.kind) throw fileAndFolder(member.name);
+        if (met.kind === 'file' || met.named) throw duplicate(member.name);
         met.named = true;
         return { path, directories: made };
       }
@@ -104,7 +112,7 @@ export function createMemberTree(caps: { maxBytes: number; maxFiles: number }): 
       bytes += member.size;
       if (bytes > caps.maxBytes) {
         throw new ArchiveRefusal(
-          'caps_exceeded',
+          'unpacked_bytes',
           `expected at most ${caps.maxBytes} bytes unpacked (artifacts.max_unpacked_bytes), found more at ${quoteName(member.name)}`,
         );
       }
@@ -121,21 +129,31 @@ export function createMemberTree(caps: { maxBytes: number; maxFiles: number }): 
     get bytes() {
       return bytes;
     },
-    directories: () => directoriesOf(root, ''),
+    get members() {
+      return members;
+    },
+    directories: () => addDirectories(root, '', []),
     sha256: () => hashOf(root),
   };
+}
+
+/** A few bytes of a name may fold to a hundred letters: of a long key only the digest is kept. */
+function entryKey(name: string): string {
+  const key = nameKey(name);
+  return key.length <= KEY_MAX_LENGTH ? key : hash('sha256', key, 'base64');
 }
 
 function directory(name: string): DirectoryNode {
   return { kind: 'directory', name, named: false, entries: new Map() };
 }
 
-function directoriesOf(folder: DirectoryNode, path: string): string[] {
-  const found: string[] = [];
+/** Into one list: a spread of a hundred thousand of them is more than the stack takes. */
+function addDirectories(folder: DirectoryNode, path: string, found: string[]): string[] {
   for (const entry of folder.entries.values()) {
     if (entry.kind === 'file') continue;
     const below = path === '' ? entry.name : `${path}/${entry.name}`;
-    found.push(...directoriesOf(entry, below), below);
+    addDirectories(entry, below, found);
+    found.push(below);
   }
   return found;
 }
@@ -149,16 +167,20 @@ function hashOf(folder: DirectoryNode): string {
   return hashEntries(entries);
 }
 
-function refusal(message: string): ArchiveRefusal {
-  return new ArchiveRefusal('archive_refused', message);
+function duplicate(name: string): ArchiveRefusal {
+  return new ArchiveRefusal('duplicate', `expected every member once, found ${quoteName(name)} twice`);
 }
 
-function duplicate(name: string): ArchiveRefusal {
-  return refusal(`expected every member once, found ${quoteName(name)} twice`);
+function fileAndFolder(name: string): ArchiveRefusal {
+  return new ArchiveRefusal(
+    'file_as_folder',
+    `expected every member once, found ${quoteName(name)} as a file and as a folder`,
+  );
 }
 
 function collision(name: string, other: string): ArchiveRefusal {
-  return refusal(
+  return new ArchiveRefusal(
+    'collision',
     `expected names that differ on every platform, found ${quoteName(name)} beside ${quoteName(other)}, which differ only in case or Unicode form`,
   );
 }

@@ -1,4 +1,5 @@
-import { ArchiveRefusal } from './archive-refusal.ts';
+import { ArchiveRefusal, quoteName } from './archive-refusal.ts';
+import type { ArchiveRule } from './archive-rules.ts';
 import { decodeName } from './tar-header.ts';
 
 /** What an extended header changes of the member that follows; everything else it may say (times, owners) is dropped. */
@@ -21,19 +22,20 @@ export function readPaxRecords(bytes: Uint8Array, scope: 'member' | 'global'): P
   const found = new Map<string, Uint8Array>();
   for (let at = 0; at < bytes.length; ) {
     const { key, value, next } = readRecord(bytes, at);
-    if (found.has(key)) throw malformed(`the key ${JSON.stringify(key)} once, found it twice`);
+    if (found.has(key)) throw malformed(`the key ${quoteName(key)} once, found it twice`);
     if (key.startsWith('GNU.sparse.')) {
-      throw new ArchiveRefusal('archive_refused', 'expected plain files, found a sparse file');
+      throw new ArchiveRefusal('sparse_file', 'expected plain files, found a sparse file');
     }
     found.set(key, value);
     at = next;
   }
   const charset = found.get('hdrcharset');
-  if (charset !== undefined && decodeName(charset) !== UTF8_CHARSET) throw malformed('names in UTF-8');
+  if (charset !== undefined && Buffer.from(charset).toString('latin1') !== UTF8_CHARSET)
+    throw malformed('names in UTF-8', 'pax_charset');
   const path = found.get('path');
   const size = found.get('size');
   if (scope === 'global' && (path !== undefined || size !== undefined || found.has('linkpath'))) {
-    throw malformed('a global header without names and sizes');
+    throw malformed('a global header without names and sizes', 'pax_global');
   }
   // An empty value takes a record back (POSIX); the header's own field counts then.
   return {
@@ -63,6 +65,6 @@ function readSize(value: Uint8Array): number {
   return size;
 }
 
-function malformed(expected: string): ArchiveRefusal {
-  return new ArchiveRefusal('archive_refused', `expected ${expected} in a pax header of the archive`);
+function malformed(expected: string, rule: ArchiveRule = 'pax_record'): ArchiveRefusal {
+  return new ArchiveRefusal(rule, `expected ${expected} in a pax header of the archive`);
 }

@@ -28,7 +28,7 @@ export function readTarHeader(block: Uint8Array): TarHeader | null {
   // The eight bytes of the checksum count as spaces; a header whose sum is 0 has been told apart above.
   if (numberAt(block, 148, 8, 'checksum') !== sum) {
     throw new ArchiveRefusal(
-      'archive_refused',
+      'header_checksum',
       'expected a tar header, found a block whose checksum is wrong',
     );
   }
@@ -51,7 +51,7 @@ export function decodeName(bytes: Uint8Array): string {
     return utf8.decode(bytes);
   } catch {
     const shown = quoteName(Buffer.from(bytes).toString('latin1'));
-    throw new ArchiveRefusal('archive_refused', `expected names in UTF-8, found ${shown}`);
+    throw new ArchiveRefusal('name_encoding', `expected names in UTF-8, found ${shown}`);
   }
 }
 
@@ -87,5 +87,5 @@ function numberAt(block: Uint8Array, offset: number, length: number, what: strin
     const digits = /^ *([0-7]*)[ \0]*$/.exec(text)?.[1];
     if (digits !== undefined) return digits === '' ? 0 : Number.parseInt(digits, 8);
   }
-  throw new ArchiveRefusal('archive_refused', `expected a number as the ${what} in a tar header, found none`);
+  throw new ArchiveRefusal('header_number', `expected a number as the ${what} in a tar header, found none`);
 }

@@ -1,4 +1,5 @@
 import { ArchiveRefusal, quoteName } from './archive-refusal.ts';
+import type { ArchiveRule } from './archive-rules.ts';
 import { type PaxRecords, readPaxRecords } from './pax-records.ts';
 import { BLOCK_BYTES, decodeName, readTarHeader, type TarHeader } from './tar-header.ts';
 
@@ -28,14 +29,14 @@ export interface TarReader {
   close(): void;
 }
 
-const REFUSED_TYPES: Record<string, string> = {
-  '1': 'a hard link',
-  '2': 'a symbolic link',
-  '3': 'a character device',
-  '4': 'a block device',
-  '6': 'a FIFO',
-  '7': 'a contiguous file',
-  S: 'a sparse file',
+const REFUSED_TYPES: Record<string, readonly [ArchiveRule, string]> = {
+  '1': ['hard_link', 'a hard link'],
+  '2': ['symbolic_link', 'a symbolic link'],
+  '3': ['device', 'a character device'],
+  '4': ['device', 'a block device'],
+  '6': ['fifo', 'a FIFO'],
+  '7': ['contiguous_file', 'a contiguous file'],
+  S: ['sparse_file', 'a sparse file'],
 };
 
 /**
@@ -60,28 +61,25 @@ export function createTarReader(handler: TarHandler): TarReader {
     const refused = REFUSED_TYPES[header.type];
     if (refused !== undefined) {
       throw new ArchiveRefusal(
-        'archive_refused',
-        `expected only files and directories in the archive, found ${refused}: ${quoteName(name)}`,
+        refused[0],
+        `expected only files and directories in the archive, found ${refused[1]}: ${quoteName(name)}`,
       );
     }
     if (header.type !== '0' && header.type !== '5') {
       throw new ArchiveRefusal(
-        'archive_refused',
+        'unknown_type',
         `expected only files and directories in the archive, found a member of type ${quoteName(header.type)}: ${quoteName(name)}`,
       );
     }
     if (records?.path !== undefined && longName !== null) {
-      throw new ArchiveRefusal(
-        'archive_refused',
-        `expected one name for a member, found two: ${quoteName(name)}`,
-      );
+      throw new ArchiveRefusal('two_names', `expected one name for a member, found two: ${quoteName(name)}`);
     }
     const size = records?.size ?? header.size;
     // Before ustar a directory was a file whose name ends in a slash.
     const kind = header.type === '5' || name.endsWith('/') ? 'directory' : 'file';
     if (kind === 'directory' && size !== 0) {
       throw new ArchiveRefusal(
-        'archive_refused',
+        'directory_content',
         `expected a directory without content, found ${quoteName(name)}`,
       );
     }
@@ -110,7 +108,7 @@ export function createTarReader(handler: TarHandler): TarReader {
   const startExtension = (header: TarHeader) => {
     if (header.size === 0 || header.size > META_MAX_BYTES) {
       throw new ArchiveRefusal(
-        'archive_refused',
+        'extended_header_size',
         `expected an extended header of 1 to ${META_MAX_BYTES} bytes in the archive, found ${header.size}`,
       );
     }
@@ -122,9 +120,15 @@ export function createTarReader(handler: TarHandler): TarReader {
     const { type, pieces } = extension ?? { type: '', pieces: [] };
     const bytes = Buffer.concat(pieces);
     extension = null;
-    const again = { x: records !== null, L: longName !== null, K: longLink, g: false }[type];
-    if (again)
-      throw new ArchiveRefusal('archive_refused', 'expected one extended header a member, found two');
+    // Readers differ in whether a global header between a member and its own comes before or after it.
+    const announced = records !== null || longName !== null || longLink;
+    const again = { x: records !== null, L: longName !== null, K: longLink, g: announced }[type];
+    if (again) {
+      throw new ArchiveRefusal(
+        'extended_header_order',
+        'expected one extended header a member and the member behind it, found another extended header',
+      );
+    }
     if (type === 'g') readPaxRecords(bytes, 'global');
     else if (type === 'x') records = readPaxRecords(bytes, 'member');
     else if (type === 'K') longLink = true;
@@ -150,7 +154,7 @@ export function createTarReader(handler: TarHandler): TarReader {
           // Padding to a record is zeros; anything else is an archive behind the archive.
           if (chunk.subarray(at).some((byte) => byte !== 0)) {
             throw new ArchiveRefusal(
-              'archive_refused',
+              'after_the_end',
               'expected nothing after the end of the archive, found more data',
             );
           }
@@ -190,7 +194,7 @@ export function createTarReader(handler: TarHandler): TarReader {
 
 function cutShort(): ArchiveRefusal {
   return new ArchiveRefusal(
-    'archive_refused',
+    'cut_short',
     'expected a whole archive, found one that stops in the middle of a member',
   );
 }

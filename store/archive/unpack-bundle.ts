@@ -31,9 +31,10 @@ export async function unpackBundle(
   let content: BundleContent | null = null;
   try {
     content = openBundle(request.bundle);
-    const { sha256: found, bytes } = await list(content, request);
+    if (content === null) return { kind: 'altered', found: 'no regular file' };
+    const { sha256: found, ...needed } = await list(content, request);
     if (found !== request.sha256) return { kind: 'altered', found };
-    checkFreeSpace(bytes, request.into);
+    checkFreeSpace(needed, request.into);
 
     const written = createMemberTree(request);
     const writer = createTreeWriter(request.into, written, onMade);
@@ -50,7 +51,7 @@ export async function unpackBundle(
       // Bytes that rotted on disk are no reason to refuse what was released.
       const found = content?.sha256() ?? request.sha256;
       if (found !== request.sha256) return { kind: 'altered', found };
-      return { kind: 'refused', code: error.code, message: error.message };
+      return { kind: 'refused', code: error.code, rule: error.rule, message: error.message };
     }
     const { code = 'EIO', message } = error as NodeJS.ErrnoException;
     return { kind: 'failed', code, message };
@@ -79,22 +80,27 @@ async function readInto(
 async function list(
   content: BundleContent,
   request: UnpackRequest,
-): Promise<{ sha256: string; bytes: number }> {
+): Promise<{ sha256: string; bytes: number; members: number }> {
   const tree = createMemberTree(request);
   const sha256 = await readInto(content, request, {
     member: (member) => void tree.add(member),
     data: () => undefined,
     end: () => undefined,
   });
-  return { sha256, bytes: tree.bytes };
+  return { sha256, bytes: tree.bytes, members: tree.members };
 }
 
-/** Before the first byte, so that a full disk is said at once and not after gigabytes. */
-function checkFreeSpace(needed: number, into: string): void {
-  const { bavail, bsize } = statfsSync(dirname(into));
+/** Before the first byte, so that a full disk is said at once and not after gigabytes or a million empty files. */
+function checkFreeSpace(needed: { bytes: number; members: number }, into: string): void {
+  const { bavail, bsize, files, ffree } = statfsSync(dirname(into));
   const free = bavail * bsize;
-  if (needed <= free) return;
-  throw Object.assign(new Error(`expected ${needed} bytes free to unpack to ${into}, found ${free}`), {
+  if (needed.bytes > free) throw noSpace(`${needed.bytes} bytes`, free, into);
+  // Some file systems count none.
+  if (files > 0 && needed.members > ffree) throw noSpace(`${needed.members} inodes`, ffree, into);
+}
+
+function noSpace(needed: string, found: number, into: string): Error {
+  return Object.assign(new Error(`expected ${needed} free to unpack to ${into}, found ${found}`), {
     code: 'ENOSPC',
   });
 }

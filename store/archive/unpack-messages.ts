@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Sha256 } from '../../schemas/names.ts';
+import { ARCHIVE_RULE_NAMES } from './archive-rules.ts';
 
 /** To the unpacker child, one JSON line each. Paths are absolute. */
 export const UnpackRequest = z.object({
@@ -26,6 +27,7 @@ export const UnpackAnswer = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('refused'),
     code: z.enum(['archive_refused', 'caps_exceeded']),
+    rule: z.enum(ARCHIVE_RULE_NAMES),
     message: z.string(),
   }),
   /** The kept download is not (or no longer) what was verified. */

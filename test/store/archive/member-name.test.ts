@@ -53,8 +53,29 @@ describe('splitMemberName', () => {
 
 describe('nameKey', () => {
   it('is the same for whatever some file system takes for the same', () => {
-    const same = ['straße', 'STRASSE', 'Strasse', 'stra\u017fse', 'strasse\u200d', 'ｓｔｒａｓｓｅ'];
+    const same = [
+      'straße',
+      'STRA\u1e9eE',
+      'STRASSE',
+      'Strasse',
+      'stra\u017fse',
+      'strasse\u200d',
+      'ｓｔｒａｓｓｅ',
+    ];
     expect(new Set(same.map(nameKey)).size).toBe(1);
+  });
+
+  it('is the same for every letter and whatever differs from it only in case', () => {
+    const letters = Array.from({ length: 0x110000 }, (_, code) => code)
+      .filter((code) => code < 0xd800 || code > 0xdfff)
+      .map((code) => String.fromCodePoint(code))
+      .filter((letter) => letter.toLowerCase() !== letter || letter.toUpperCase() !== letter);
+    expect(letters.length).toBeGreaterThan(2_900);
+    const all = letters.join('');
+    for (const letter of letters) {
+      const alike = all.match(new RegExp(letter, 'giu')) ?? [];
+      expect(new Set([letter, ...alike].map(nameKey))).toEqual(new Set([nameKey(letter)]));
+    }
   });
 
   it('does not change a second time', () => {
