@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { CommandVerifier, ReleaseVerifier } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import { SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
-import { createCommandVerifier } from '../trust/command-verifier.ts';
+import { type CommandVerifierOptions, createCommandVerifier } from '../trust/command-verifier.ts';
 import { createReleaseVerifier } from '../trust/release-verifier.ts';
 import { OperationError } from './operation-error.ts';
 import type { AgentPaths } from './paths.ts';
@@ -21,6 +21,8 @@ interface Verifiers {
   readonly command: CommandVerifier;
 }
 
+type Authority = NonNullable<CommandVerifierOptions['authority']>;
+
 export function createReleaseCheck(): ReleaseCheck {
   let made: Verifiers | null = null;
   const inForce = (config: AgentConfig, paths: AgentPaths): Verifiers => {
@@ -36,16 +38,40 @@ export function createReleaseCheck(): ReleaseCheck {
 
 function make(config: AgentConfig, paths: AgentPaths): Omit<Verifiers, 'key'> {
   const { mode } = config.trust;
-  if (mode === 'tuf') {
-    const message =
-      'trust.mode: expected required, optional or off, found tuf, which this version does not offer yet';
-    throw new OperationError('config_invalid', message, { exitCode: 2 });
-  }
   const { tenant } = config;
   const pinnedRoot = paths.root === null ? null : readRoot(paths.root);
+  if (mode === 'tuf') return makeTuf({ tenant, pinnedRoot });
   return {
     release: createReleaseVerifier({ mode, tenant, pinnedRoot }),
     command: createCommandVerifier({ tenant, pinnedRoot }),
+  };
+}
+
+/** Loaded when the first release, or the first command, is looked at: whoever has no TUF repository pays nothing for it. */
+function makeTuf(options: { tenant: string; pinnedRoot: string | null }): Omit<Verifiers, 'key'> {
+  const { tenant, pinnedRoot } = options;
+  let release: Promise<ReleaseVerifier> | null = null;
+  let authority: Promise<Authority> | null = null;
+  return {
+    release: {
+      mode: 'tuf',
+      async verify(...given) {
+        release ??= import('../trust/tuf/release-verifier.ts').then((tuf) =>
+          tuf.createTufReleaseVerifier(options),
+        );
+        return (await release).verify(...given);
+      },
+    },
+    command: createCommandVerifier({
+      tenant,
+      pinnedRoot,
+      async authority(memory) {
+        authority ??= import('../trust/tuf/trigger-keys.ts').then((tuf) =>
+          tuf.tufCommandAuthority(pinnedRoot),
+        );
+        return (await authority)(memory);
+      },
+    }),
   };
 }
 
@@ -66,8 +92,13 @@ function readRoot(path: string): string {
 export function pinnedRootVersion(paths: AgentPaths): number {
   if (paths.root === null) return 0;
   try {
-    const { payload } = z.object({ payload: z.string() }).parse(JSON.parse(readRoot(paths.root)));
-    const root = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as unknown;
+    const document = z
+      .union([z.object({ payload: z.string() }), z.object({ signed: z.unknown() })])
+      .parse(JSON.parse(readRoot(paths.root)));
+    const root =
+      'payload' in document
+        ? (JSON.parse(Buffer.from(document.payload, 'base64url').toString('utf8')) as unknown)
+        : document.signed;
     return z.object({ version: z.int().min(1) }).parse(root).version;
   } catch {
     return 0;

@@ -86,7 +86,8 @@ async function readCopies(places: Places): Promise<{ copies: TrustMemory[]; dama
 
 /** Copies may contradict each other, which is one reason to start anew: then the numbers count and not what they were of. */
 function mergeWithoutRoots(copies: readonly TrustMemory[]): TrustMemory {
-  const rootless = copies.map((copy) => ({ ...copy, roots: [] }));
+  // what was believed of a TUF repository was signed under the root that is given up
+  const rootless = copies.map(({ tuf: _tuf, ...copy }) => ({ ...copy, roots: [] }));
   try {
     return rootless.reduce(mergeMemory, EMPTY_TRUST_MEMORY);
   } catch (error) {

@@ -12,6 +12,14 @@ export const EventReason = z.enum([
   'ConfigRejected',
   'Suspended',
   'Resumed',
+  // who the agent is
+  'DeviceKeyChanged',
+  'DeviceKeyKept',
+  'MachineChanged',
+  'IdentityConflict',
+  'IdentityRefused',
+  'IdentityRestored',
+  'AgentUnenrolled',
   // desired state
   'RevisionSeen',
   'BranchMissing',
@@ -124,6 +132,13 @@ export const RefusalCode = z.enum([
   'root_threshold_not_met',
   'root_expired',
   'root_too_many',
+  // trust.mode: tuf
+  'tuf_metadata_missing',
+  'tuf_metadata_mismatch',
+  'tuf_rollback',
+  'tuf_equivocation',
+  'tuf_target_missing',
+  'tuf_trigger_keys_invalid',
   'url_not_allowed',
 ]);
 export type RefusalCode = z.infer<typeof RefusalCode>;

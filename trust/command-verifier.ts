@@ -27,10 +27,23 @@ const BEHIND_MAX_MS = 24 * 60 * 60 * 1_000;
 const LATE_MAX_MS = 15 * 60 * 1_000;
 const ACTIONS: ReadonlySet<string> = new Set(Command.options.map((option) => option.shape.action.value));
 
+/** Who may sign commands. `version` is for messages. */
+export type CommandAuthority =
+  | {
+      readonly kind: 'root';
+      readonly root: Pick<Root, 'version' | 'expires' | 'keys'> & {
+        readonly roles: Pick<Root['roles'], 'trigger'>;
+      };
+    }
+  | { readonly kind: 'none'; readonly message: string };
+type InForce = Extract<CommandAuthority, { kind: 'root' }>['root'];
+
 export interface CommandVerifierOptions {
   /** The exact text of the pinned root document, or null without `trust.root`: then there are no commands. */
   readonly pinnedRoot: string | null;
   readonly tenant: string;
+  /** Who may sign, when a root of ours does not say (`trust.mode: tuf`). */
+  readonly authority?: (memory: TrustMemory) => Promise<CommandAuthority>;
 }
 
 /**
@@ -40,7 +53,7 @@ export interface CommandVerifierOptions {
  */
 export function createCommandVerifier(options: CommandVerifierOptions): CommandVerifier {
   const { pinnedRoot, tenant } = options;
-  const rootInForce = rememberWalk(pinnedRoot);
+  const rootInForce = options.authority ?? rememberWalk(pinnedRoot);
   return {
     async verify(jws, at) {
       const { memory, now, agentId } = at;
@@ -55,7 +68,7 @@ export function createCommandVerifier(options: CommandVerifierOptions): CommandV
         commandId: claimedCommandId(envelope.payload),
       });
 
-      const walk = await rootInForce(memory.roots);
+      const walk = await rootInForce(memory);
       if (walk.kind === 'none') return fault(refuseCommand('no_root', walk.message));
       const time = trustedTime(now, memory.latest_issued);
       if (hasExpired(walk.root.expires, time)) return fault(expiredRoot(walk.root));
@@ -75,13 +88,10 @@ export function createCommandVerifier(options: CommandVerifierOptions): CommandV
   };
 }
 
-type InForce = { readonly kind: 'root'; readonly root: Root };
-type NoRoot = { readonly kind: 'none'; readonly message: string };
-
 /** Walked once for every set of remembered roots: each step is a signature or more, and commands come by the thousand. */
-function rememberWalk(pinned: string | null): (roots: TrustMemory['roots']) => Promise<InForce | NoRoot> {
+function rememberWalk(pinned: string | null): (memory: TrustMemory) => Promise<CommandAuthority> {
   let walked: { key: string; walk: RootWalk } | null = null;
-  return async (roots) => {
+  return async ({ roots }) => {
     if (pinned === null) {
       const message =
         'expected a pinned root in trust.root, found none: without a root there are no commands';
@@ -96,13 +106,13 @@ function rememberWalk(pinned: string | null): (roots: TrustMemory['roots']) => P
   };
 }
 
-function expiredRoot(root: Root): CommandRefused {
+function expiredRoot(root: InForce): CommandRefused {
   const message = `expected a root that has not expired, found root ${root.version} with expires ${root.expires}; sign root ${root.version + 1}`;
   return refuseCommand('root_expired', message);
 }
 
 /** The key is looked up here and nowhere else; its id must be its thumbprint, and one signature must be enough. */
-function triggerKey(root: Root, kid: string): { kind: 'key'; key: PublicJwk } | CommandRefused {
+function triggerKey(root: InForce, kid: string): { kind: 'key'; key: PublicJwk } | CommandRefused {
   const key = Object.hasOwn(root.keys, kid) ? root.keys[kid] : undefined;
   if (key === undefined || thumbprint(key) !== kid) {
     return refuseCommand('key_unknown', `expected a key of root ${root.version}, found ${kid}`);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { TrustMemory } from '../reconciler/ports.ts';
+import type { TrustMemory, TufMemory } from '../reconciler/ports.ts';
 import type { SeqMark } from '../schemas/current.ts';
 import { Sha256, Timestamp } from '../schemas/names.ts';
 import { PositiveSafeInteger } from '../schemas/release.ts';
@@ -16,15 +16,36 @@ export const EMPTY_TRUST_MEMORY: TrustMemory = {
   signed_seen: false,
 };
 
-const TrustMemoryDocument = z.strictObject({
-  roots: z.array(
-    z.strictObject({ version: PositiveSafeInteger, payload_sha256: Sha256, document: z.string().min(1) }),
+export const EMPTY_TUF_MEMORY: TufMemory = { roots: [], marks: [], trigger_keys: [] };
+
+const AcceptedRoots = z.array(
+  z.strictObject({ version: PositiveSafeInteger, payload_sha256: Sha256, document: z.string().min(1) }),
+);
+
+const TufMemoryDocument = z.strictObject({
+  roots: AcceptedRoots,
+  marks: z.array(
+    z.strictObject({
+      role: z.enum(['timestamp', 'snapshot']),
+      keys: Sha256,
+      version: PositiveSafeInteger,
+      payload_sha256: Sha256,
+      document: z.string().min(1),
+    }),
   ),
+  trigger_keys: z.array(
+    z.strictObject({ keys: Sha256, version: PositiveSafeInteger, document: z.string().min(1).nullable() }),
+  ),
+});
+
+const TrustMemoryDocument = z.strictObject({
+  roots: AcceptedRoots,
   seq: z.array(
     z.strictObject({ keys: Sha256, value: PositiveSafeInteger, payload_sha256: Sha256.nullable() }),
   ),
   latest_issued: Timestamp.nullable(),
   signed_seen: z.boolean(),
+  tuf: TufMemoryDocument.optional(),
 });
 
 /** A copy as it was kept (a parsed JSON value); `where` names the copy in the `TrustStateError` it throws when damaged. */
@@ -50,6 +71,7 @@ export function mergeMemory(a: TrustMemory, b: TrustMemory): TrustMemory {
     seq: mergeSeq(a.seq, b.seq),
     latest_issued: later(a.latest_issued, b.latest_issued),
     signed_seen: a.signed_seen || b.signed_seen,
+    ...(a.tuf === undefined && b.tuf === undefined ? {} : { tuf: mergeTufMemory(a.tuf, b.tuf) }),
   };
 }
 
@@ -93,6 +115,44 @@ function higherMark(
   if (b.payload_sha256 === null) return a;
   throw new TrustStateError(
     `expected one release of seq ${a.value} in all copies of the trust state, found payloads ${a.payload_sha256} and ${b.payload_sha256}; restore them from a backup, or enrol this agent again`,
+  );
+}
+
+/** Of every role and key set the newest; of the trigger keys those of the newest release. As `mergeMemory`. */
+export function mergeTufMemory(a: TufMemory = EMPTY_TUF_MEMORY, b: TufMemory = EMPTY_TUF_MEMORY): TufMemory {
+  return {
+    roots: mergeRoots(a.roots, b.roots),
+    marks: newestOf([...a.marks, ...b.marks], ({ role, keys }) => `${role} ${keys}`, newerMark),
+    trigger_keys: newestOf([...a.trigger_keys, ...b.trigger_keys], ({ keys }) => keys, newerTriggerKeys),
+  };
+}
+
+function newestOf<T>(all: readonly T[], nameOf: (item: T) => string, newer: (a: T, b: T) => T): T[] {
+  const byName = new Map<string, T>();
+  for (const item of all) {
+    const before = byName.get(nameOf(item));
+    byName.set(nameOf(item), before === undefined ? item : newer(before, item));
+  }
+  return [...byName].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, item]) => item);
+}
+
+type TufMark = TufMemory['marks'][number];
+
+function newerMark(a: TufMark, b: TufMark): TufMark {
+  if (a.version !== b.version) return a.version > b.version ? a : b;
+  if (a.payload_sha256 === b.payload_sha256) return a.document < b.document ? a : b;
+  throw new TrustStateError(
+    `expected one ${a.role} of version ${a.version} in all copies of the trust state, found payloads ${a.payload_sha256} and ${b.payload_sha256}; restore them from a backup, or enrol this agent again`,
+  );
+}
+
+type TriggerKeysMark = TufMemory['trigger_keys'][number];
+
+function newerTriggerKeys(a: TriggerKeysMark, b: TriggerKeysMark): TriggerKeysMark {
+  if (a.version !== b.version) return a.version > b.version ? a : b;
+  if (a.document === b.document) return a;
+  throw new TrustStateError(
+    `expected one set of trigger keys of release ${a.version} in all copies of the trust state, found two; restore them from a backup, or enrol this agent again`,
   );
 }
 

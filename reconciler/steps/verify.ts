@@ -2,7 +2,14 @@ import { olderThan } from '../agent-version.ts';
 import type { ReconcileContext, Step, StepResult } from '../context.ts';
 import { DONE } from '../context.ts';
 import { normaliseRelease } from '../normalise-release.ts';
-import { MANIFEST_FILE, POLICY_FILE, RELEASE_FILE, type Snapshot, type Verdict } from '../ports.ts';
+import {
+  MANIFEST_FILE,
+  POLICY_FILE,
+  RELEASE_FILE,
+  type Snapshot,
+  TUF_TIMESTAMP_FILE,
+  type Verdict,
+} from '../ports.ts';
 
 /** Whether to believe the files, and what they say once they are believed. */
 export const verify: Step = {
@@ -23,7 +30,8 @@ export const verify: Step = {
     if (
       verdict.kind === 'refused' &&
       verdict.code === 'manifest_missing' &&
-      !snapshot.files.has(RELEASE_FILE)
+      !snapshot.files.has(RELEASE_FILE) &&
+      !snapshot.files.has(TUF_TIMESTAMP_FILE)
     ) {
       const message = `expected ${MANIFEST_FILE} on the branch, found none; publish a release`;
       context.events.emit({ severity: 'error', reason: 'ManifestInvalid', message, revision });

@@ -19,6 +19,8 @@ const Budgets = z.object({
   policyBytes: z.int(),
   roots: z.int(),
   snapshotBytes: z.int(),
+  repositoryBytes: z.int(),
+  repositoryPacks: z.int(),
   childMemoryBytes: z.int(),
   childAnswerBytes: z.int(),
 });
@@ -38,6 +40,8 @@ export const FetchQuestion = z.object({
   url: z.string(),
   credentials: z.string().nullable(),
   slug: Slug,
+  /** As `GitSourceOptions.tuf`. */
+  tuf: z.boolean(),
   commit: ObjectIdHex,
   /** Tip of the branch in the kept repository, when there is one. */
   keptTip: ObjectIdHex.nullable(),

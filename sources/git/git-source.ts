@@ -9,7 +9,7 @@ import { cleanUpRepository } from './clean-up.ts';
 import { fetchInChild, type SpawnFetcher } from './fetcher.ts';
 import type { FetcherNetwork } from './fetcher-messages.ts';
 import { GitFault, toGitFault, toSetback } from './git-fault.ts';
-import { branchRef, dropRepository, keepFetched } from './kept-repository.ts';
+import { branchRef, dropRepository, keepFetched, measureRepository } from './kept-repository.ts';
 import { openObjects } from './object-reader.ts';
 import { type Advertisement, listRefs, readAdvertisement } from './remote-refs.ts';
 import { type KeptRef, readRefs } from './repository-refs.ts';
@@ -30,6 +30,8 @@ export interface GitSourceOptions {
   /** Base of the repository: https, or http to loopback (schemas/urls.ts). */
   readonly url: string;
   readonly slug: string;
+  /** Read the metadata of a TUF repository, not the roots of our own format. */
+  readonly tuf?: boolean;
   /** `<edge_cache_dir>/.agent`; the repository is `git/` in it, and `git-scratch/` is there during a fetch. */
   readonly stateDirectory: string;
   /** `source.timeout` in milliseconds: of one `observe`, and of one `read`. */
@@ -102,7 +104,8 @@ export function createGitSource(deps: GitSourceDeps, options: GitSourceOptions):
     if (!existsSync(repository)) return null;
     const objects = openObjects([repository]);
     try {
-      return readSnapshot(objects, { slug: options.slug, commit }, refs, budgets);
+      const branch = { slug: options.slug, commit, tuf: options.tuf ?? false };
+      return readSnapshot(objects, branch, refs, budgets);
     } finally {
       objects.close();
     }
@@ -119,6 +122,7 @@ export function createGitSource(deps: GitSourceDeps, options: GitSourceOptions):
           url: options.url,
           credentials: await deps.credentials(),
           slug: options.slug,
+          tuf: options.tuf ?? false,
           commit,
           keptTip: refs.get(ref)?.oid ?? null,
           sinceMs: now.getTime() - options.keepDays() * DAY_MS,
@@ -140,11 +144,22 @@ export function createGitSource(deps: GitSourceDeps, options: GitSourceOptions):
     }
   };
 
+  /** True when the kept repository had grown beyond its bounds and is gone: it is a cache. */
+  const isOverfull = async () => {
+    const { packs, bytes } = await measureRepository(repository);
+    if (packs < budgets.repositoryPacks && bytes < budgets.repositoryBytes) return false;
+    deps.onWarning(
+      `expected a git cache of less than ${budgets.repositoryPacks} packs and ${budgets.repositoryBytes} bytes, found ${packs} and ${bytes}; it is begun anew`,
+    );
+    await dropRepository(repository);
+    return true;
+  };
+
   const readOnce = async (commit: string, signal: AbortSignal) => {
     const refs = readRefs(repository);
     const kept = refs.get(ref)?.oid === commit ? fromCache(commit, refs) : null;
     if (kept !== null) return { kind: 'read', snapshot: kept } as const;
-    const { rewritten } = await fetch(commit, refs, signal);
+    const { rewritten } = await fetch(commit, (await isOverfull()) ? new Map() : refs, signal);
     const snapshot = fromCache(commit, readRefs(repository));
     if (snapshot === null) throw new GitFault('cache_damaged', 'expected the commit just kept, found none');
     return { kind: 'read', snapshot, rewritten } as const;

@@ -4,8 +4,11 @@ import {
   RELEASE_FILE,
   ROOT_FILE,
   type Snapshot,
+  TUF_FOLDER,
 } from '../../reconciler/ports.ts';
 import type { CommitInfo } from '../../schemas/status.ts';
+import { TUF_MAX_BYTES } from '../../schemas/tuf-files.ts';
+import { tufFiles } from '../tuf-files.ts';
 import type { GitBudgets } from './budgets.ts';
 import { GitFault, malformed } from './git-fault.ts';
 import { type Commit, hexOf, idOf, parseCommit, type TreeEntry, treeEntries } from './git-objects.ts';
@@ -18,6 +21,8 @@ type Limits = Pick<
 >;
 
 const ROOTS_FOLDER = 'roots';
+/** In the folder of a TUF repository. */
+const TUF_ROOT = /^[1-9]\d{0,8}\.root\.json$/;
 const SUBJECT_CHARACTERS = 512;
 const AUTHOR_CHARACTERS = 256;
 
@@ -27,7 +32,7 @@ const AUTHOR_CHARACTERS = 256;
  */
 export function readSnapshot(
   objects: ObjectReader,
-  branch: { slug: string; commit: string },
+  branch: { slug: string; commit: string; tuf: boolean },
   refs: ReadonlyMap<string, KeptRef>,
   limits: Limits,
 ): Snapshot | null {
@@ -42,7 +47,7 @@ export function readSnapshot(
     fingerprint: revision,
     commit: describe(commit),
     tags: tagsOf(refs, branch.commit),
-    files: readFiles(objects, commit.tree, limits),
+    files: readFiles(objects, commit.tree, limits, branch.tuf),
   };
 }
 
@@ -55,10 +60,15 @@ function tagsOf(refs: ReadonlyMap<string, KeptRef>, commit: string): string[] {
   return names;
 }
 
-function readFiles(objects: ObjectReader, tree: string, limits: Limits): Map<string, Uint8Array> {
+function readFiles(
+  objects: ObjectReader,
+  tree: string,
+  limits: Limits,
+  tuf: boolean,
+): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   let total = 0;
-  const take = (path: string, entry: TreeEntry, maxBytes: number) => {
+  const take = (path: string, entry: TreeEntry, maxBytes: number, signed = false): Uint8Array => {
     if (files.has(path)) throw malformed(`expected ${path} once in the commit, found it twice`);
     if (!/^100(?:644|755|664)$/.test(entry.mode)) {
       throw malformed(
@@ -66,10 +76,11 @@ function readFiles(objects: ObjectReader, tree: string, limits: Limits): Map<str
       );
     }
     const content = readBlob(objects, entry.id, path, Math.min(maxBytes, limits.snapshotBytes - total), {
-      signed: maxBytes === limits.documentBytes,
+      signed,
     });
     total += content.length;
     files.set(path, content);
+    return content;
   };
 
   const caps: Readonly<Record<string, number>> = {
@@ -77,33 +88,62 @@ function readFiles(objects: ObjectReader, tree: string, limits: Limits): Map<str
     [RELEASE_FILE]: limits.documentBytes,
     [POLICY_FILE]: limits.policyBytes,
   };
-  let roots: TreeEntry | null = null;
-  for (const entry of treeEntries(
-    readKind(objects, tree, 'tree', 'the commit', limits.objectBytes).content,
-  )) {
-    const cap = Object.hasOwn(caps, entry.name) ? caps[entry.name] : undefined;
-    if (cap !== undefined) take(entry.name, entry, cap);
-    else if (entry.name === ROOTS_FOLDER) {
-      if (roots !== null) throw malformed(`expected ${ROOTS_FOLDER} once in the commit, found it twice`);
-      roots = entry;
-    }
+  const { content } = readKind(objects, tree, 'tree', 'the commit', limits.objectBytes);
+  const top = entriesByName(content, 'the commit');
+  for (const [name, cap] of Object.entries(caps)) {
+    const entry = top.get(name);
+    if (entry !== undefined) take(name, entry, cap, name === RELEASE_FILE);
   }
-  if (roots === null) return files;
-  if (roots.mode !== '40000') {
-    throw malformed(`expected ${ROOTS_FOLDER} to be a folder, found ${nameOfMode(roots.mode)}`);
-  }
+  const roots = folderEntries(objects, top.get(tuf ? TUF_FOLDER : ROOTS_FOLDER), limits.objectBytes);
   let count = 0;
-  const folder = readKind(objects, roots.id, 'tree', ROOTS_FOLDER, limits.objectBytes);
-  for (const entry of treeEntries(folder.content)) {
-    const path = `${ROOTS_FOLDER}/${entry.name}`;
-    if (!ROOT_FILE.test(path)) continue;
+  for (const [name, entry] of roots) {
+    const path = `${tuf ? TUF_FOLDER : ROOTS_FOLDER}/${name}`;
+    if (!(tuf ? TUF_ROOT.test(name) : ROOT_FILE.test(path))) continue;
     count += 1;
     if (count > limits.roots) {
       throw new GitFault('source_too_large', `expected at most ${limits.roots} root documents, found more`);
     }
-    take(path, entry, limits.documentBytes);
+    take(path, entry, tuf ? TUF_MAX_BYTES.root : limits.documentBytes, true);
+  }
+  if (!tuf) return files;
+  const asking = tufFiles();
+  let asked = asking.next();
+  while (asked.done !== true) {
+    const { path, maxBytes } = asked.value;
+    const folder = `${TUF_FOLDER}/`;
+    const entry = path.startsWith(folder) ? roots.get(path.slice(folder.length)) : top.get(path);
+    const known = files.get(path);
+    const found = entry === undefined ? null : (known ?? take(path, entry, maxBytes, true));
+    asked = asking.next(found);
+  }
+  if (asked.value.tooMany) {
+    throw new GitFault(
+      'source_too_large',
+      'expected at most 1024 targets roles in snapshot.json, found more',
+    );
   }
   return files;
+}
+
+function folderEntries(
+  objects: ObjectReader,
+  entry: TreeEntry | undefined,
+  maxBytes: number,
+): ReadonlyMap<string, TreeEntry> {
+  if (entry === undefined) return new Map();
+  if (entry.mode !== '40000') {
+    throw malformed(`expected ${entry.name} to be a folder, found ${nameOfMode(entry.mode)}`);
+  }
+  return entriesByName(readKind(objects, entry.id, 'tree', entry.name, maxBytes).content, entry.name);
+}
+
+function entriesByName(tree: Buffer, where: string): Map<string, TreeEntry> {
+  const entries = new Map<string, TreeEntry>();
+  for (const entry of treeEntries(tree)) {
+    if (entries.has(entry.name)) throw malformed(`expected ${entry.name} once in ${where}, found it twice`);
+    entries.set(entry.name, entry);
+  }
+  return entries;
 }
 
 /** A signed document that is too large is for trust to refuse: its size is all that is handed on of it. */

@@ -8,12 +8,15 @@ import {
   RELEASE_FILE,
   type Retry,
   type Snapshot,
+  TUF_TIMESTAMP_FILE,
 } from '../../reconciler/ports.ts';
+import { TUF_MAX_BYTES } from '../../schemas/tuf-files.ts';
 import type { HttpClient } from '../../system/http-client.ts';
 import { storageSetback } from '../storage-setback.ts';
 import { createKeptSnapshots, type KeptFile, type KeptSnapshot } from './kept-snapshots.ts';
 import { createRawFiles, type RawFiles, SourceSetback } from './raw-files.ts';
 import { statementHints } from './statement-hints.ts';
+import { readTufMetadata } from './tuf-metadata.ts';
 
 const MAX_MANIFEST_BYTES = 8 * 1_024 * 1_024;
 const MAX_POLICY_BYTES = 256 * 1_024;
@@ -27,6 +30,8 @@ export interface HttpSourceOptions {
   /** `source.url`. */
   readonly baseUrl: string;
   readonly slug: string;
+  /** Read the metadata of a TUF repository, not statement and roots of our own format. */
+  readonly tuf?: boolean;
   readonly client: HttpClient;
   /** `<edge_cache_dir>/.agent`; releases are kept in `http/` below. */
   readonly stateDirectory: string;
@@ -36,6 +41,11 @@ export interface HttpSourceOptions {
   authorization(): Promise<string | null>;
   /** The root in force: roots above it are looked for. 0 when there is none. */
   knownRootVersion(): number;
+  /**
+   * Whether what was read last is in force. While it is not, nothing is asked for conditionally: a liar may have given his file the
+   * ETag of the honest one, and "not modified" would keep the lie for ever. Default true.
+   */
+  believed?(): boolean;
   readonly clock: Clock;
 }
 
@@ -52,7 +62,9 @@ interface Seen {
  * one that the statement binds was not there. A server may move between two requests: trust compares hashes, and a release is kept as one file.
  */
 export function createHttpSource(options: HttpSourceOptions): DesiredSource {
-  const { clock, slug } = options;
+  const { clock, slug, tuf = false } = options;
+  const statementFile = tuf ? TUF_TIMESTAMP_FILE : RELEASE_FILE;
+  const statementMaxBytes = tuf ? TUF_MAX_BYTES.timestamp : MAX_JWS_BYTES;
   const kept = createKeptSnapshots(join(options.stateDirectory, 'http'));
   const base = new URL(`${options.baseUrl.replace(/\/+$/, '')}/raw/tenant/${slug}/`);
   /** What the last look found and nobody has read yet. */
@@ -66,6 +78,7 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
       base,
       client,
       signal,
+      conditional: options.believed?.() ?? true,
       remainingMs,
       now: () => clock.now(),
       authorization: () => options.authorization(),
@@ -75,8 +88,8 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
   const look = async (raw: RawFiles, known: ReadonlyMap<string, KeptFile>): Promise<Seen | null> => {
     let manifest = await raw.get(MANIFEST_FILE, MAX_MANIFEST_BYTES, known.get(MANIFEST_FILE) ?? null);
     if (manifest.kind === 'missing') return null;
-    const statement = await raw.get(RELEASE_FILE, MAX_JWS_BYTES, known.get(RELEASE_FILE) ?? null);
-    if (statement.kind === 'present' && statement.changed) {
+    const statement = await raw.get(statementFile, statementMaxBytes, known.get(statementFile) ?? null);
+    if (!tuf && statement.kind === 'present' && statement.changed) {
       const bound = statementHints(statement.file.bytes)?.manifestSha256 ?? null;
       if (bound !== null && bound !== sha256(manifest.file.bytes)) {
         // The release was published between the two requests.
@@ -85,7 +98,7 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
       }
     }
     const files = new Map([[MANIFEST_FILE, manifest.file]]);
-    if (statement.kind === 'present') files.set(RELEASE_FILE, statement.file);
+    if (statement.kind === 'present') files.set(statementFile, statement.file);
     return { revision: revisionOf(slug, manifest.file.bytes), base: digestOf(files), files };
   };
 
@@ -94,8 +107,9 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
     const files = new Map(seen.files);
     const policy = await raw.get(POLICY_FILE, MAX_POLICY_BYTES, known?.files.get(POLICY_FILE) ?? null);
     if (policy.kind === 'present') files.set(POLICY_FILE, policy.file);
-    const statement = seen.files.get(RELEASE_FILE);
+    const statement = seen.files.get(statementFile);
     if (statement === undefined) return { fingerprint: seen.base, settled: true, files };
+    if (tuf) return completeTuf(raw, seen, statement, { known, files });
 
     const hints = statementHints(statement.bytes);
     let version = options.knownRootVersion();
@@ -117,6 +131,25 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
     return { fingerprint: settled ? seen.base : `${seen.base}+${digestOf(files)}`, settled, files };
   };
 
+  const completeTuf = async (
+    raw: RawFiles,
+    seen: Seen,
+    timestamp: KeptFile,
+    { known, files }: { known: KeptSnapshot | null; files: Map<string, KeptFile> },
+  ): Promise<KeptSnapshot> => {
+    const manifest = (seen.files.get(MANIFEST_FILE) as KeptFile).bytes;
+    const before = known?.files ?? new Map<string, KeptFile>();
+    const metadata = await readTufMetadata(
+      raw,
+      { timestamp, manifest, slug },
+      before,
+      options.knownRootVersion(),
+    );
+    for (const [path, file] of metadata.files) files.set(path, file);
+    const { settled } = metadata;
+    return { fingerprint: settled ? seen.base : `${seen.base}+${digestOf(files)}`, settled, files };
+  };
+
   return {
     kind: 'http',
     async observe(signal) {
@@ -131,7 +164,7 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
           };
         }
         seenLast = seen;
-        const same = latest !== null && digestOf(pick(latest.files)) === seen.base;
+        const same = latest !== null && digestOf(pick(latest.files, statementFile)) === seen.base;
         if (!same) return { kind: 'found', revision: seen.revision, fingerprint: seen.base };
         if (latest.settled)
           return { kind: 'found', revision: seen.revision, fingerprint: latest.fingerprint };
@@ -180,8 +213,8 @@ function revisionOf(slug: string, manifest: Uint8Array): string {
 }
 
 /** Manifest and statement only. */
-function pick(files: ReadonlyMap<string, KeptFile>): ReadonlyMap<string, KeptFile> {
-  return new Map([...files].filter(([path]) => path === MANIFEST_FILE || path === RELEASE_FILE));
+function pick(files: ReadonlyMap<string, KeptFile>, statement: string): ReadonlyMap<string, KeptFile> {
+  return new Map([...files].filter(([path]) => path === MANIFEST_FILE || path === statement));
 }
 
 function digestOf(files: ReadonlyMap<string, KeptFile>): string {

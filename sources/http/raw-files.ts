@@ -1,4 +1,4 @@
-import type { Retry, Stalled } from '../../reconciler/ports.ts';
+import { type Retry, type Stalled, TUF_FOLDER } from '../../reconciler/ports.ts';
 import type { HttpClient, HttpResponse } from '../../system/http-client.ts';
 import { HttpError } from '../../system/http-error.ts';
 import { followRedirects } from '../../system/http-redirects.ts';
@@ -24,6 +24,11 @@ export interface RawFiles {
   get(path: string, maxBytes: number, known: KeptFile | null): Promise<RawFile>;
 }
 
+/** Of all files of one look together: as many bytes as a commit of git may have here. */
+const MAX_TOTAL_BYTES = 32 * 1_024 * 1_024;
+/** A longer one is not kept: sent back as a condition it would be refused by every honest server (431). */
+const MAX_ETAG_CHARACTERS = 1_024;
+
 export interface RawFilesOptions {
   /** Of the folder, with a slash at its end. */
   readonly base: URL;
@@ -31,6 +36,8 @@ export interface RawFilesOptions {
   /** Value of the Authorization header, or null; only ever sent to the origin of `base`. */
   authorization(): Promise<string | null>;
   readonly signal: AbortSignal;
+  /** Whether an ETag is believed, and 304 with it. False: every file is asked for whole. */
+  readonly conditional: boolean;
   /** What is left of the deadline of the whole. */
   remainingMs(): number;
   now(): Date;
@@ -40,12 +47,20 @@ export interface RawFilesOptions {
 export function createRawFiles(options: RawFilesOptions): RawFiles {
   const { base, client, signal } = options;
   let headers: Promise<Record<string, string>> | null = null;
+  let total = 0;
+
+  const counted = (file: KeptFile, changed: boolean): RawFile => {
+    total += file.bytes.byteLength;
+    return { kind: 'present', file, changed };
+  };
 
   return {
     async get(path, maxBytes, known) {
       headers ??= authorizationHeader(options);
-      const condition: Record<string, string> = known?.etag == null ? {} : { 'if-none-match': known.etag };
+      const etag = options.conditional ? (known?.etag ?? null) : null;
+      const condition: Record<string, string> = etag === null ? {} : { 'if-none-match': etag };
       const url = new URL(path, base);
+      if (total > MAX_TOTAL_BYTES) throw tooMuch(base);
       const request = {
         method: 'GET',
         url,
@@ -66,13 +81,13 @@ export function createRawFiles(options: RawFilesOptions): RawFiles {
           case 200: {
             const bytes = await response.bytes();
             const changed = known === null || Buffer.compare(bytes, known.bytes) !== 0;
-            return { kind: 'present', file: { bytes, etag: response.headers.get('etag') }, changed };
+            return counted({ bytes, etag: keepableEtag(response) }, changed);
           }
           case 304:
             response.discard();
             if (known === null || condition['if-none-match'] === undefined)
               throw unexpected(response, options.now());
-            return { kind: 'present', file: known, changed: false };
+            return counted(known, false);
           case 404:
           case 410:
             response.discard();
@@ -84,17 +99,23 @@ export function createRawFiles(options: RawFilesOptions): RawFiles {
       } catch (error) {
         if (!(error instanceof HttpError)) throw error;
         // A signed document that is too large is for trust to refuse: its size is all that is handed on of it.
-        if (error.code === 'too_large' && path.endsWith('.jws.json')) {
-          return {
-            kind: 'present',
-            file: { bytes: new Uint8Array(maxBytes + 1), etag: null },
-            changed: true,
-          };
+        if (error.code === 'too_large' && (path.endsWith('.jws.json') || path.startsWith(`${TUF_FOLDER}/`))) {
+          return counted({ bytes: new Uint8Array(maxBytes + 1), etag: null }, true);
         }
         throw new SourceSetback(setbackOfHttpError(error));
       }
     },
   };
+}
+
+function tooMuch(base: URL): SourceSetback {
+  const message = `${base.href}: expected files of at most ${MAX_TOTAL_BYTES} bytes together, found more`;
+  return new SourceSetback({ kind: 'retry', code: 'source_too_large', message });
+}
+
+function keepableEtag(response: HttpResponse): string | null {
+  const etag = response.headers.get('etag');
+  return etag !== null && etag.length <= MAX_ETAG_CHARACTERS ? etag : null;
 }
 
 async function authorizationHeader(options: RawFilesOptions): Promise<Record<string, string>> {
