@@ -5,11 +5,11 @@ import { installPrograms, missingPrograms } from './parts/distribution.ts';
 import { frpc, frps } from './parts/frp.ts';
 import { minio } from './parts/minio.ts';
 import { findPart, inCi, type Part, partsFolder } from './parts/part.ts';
-import { ffmpeg, playwrightWheels, uv } from './parts/python-parts.ts';
+import { ffmpeg, playwrightWheels, pythonTuf, uv } from './parts/python-parts.ts';
 import { rathole } from './parts/rathole.ts';
 import { onlyOne } from './setup/only-one.mjs';
 
-const PARTS: readonly Part[] = [minio, rathole, frpc, frps, uv, playwrightWheels, ffmpeg];
+const PARTS: readonly Part[] = [minio, rathole, frpc, frps, uv, playwrightWheels, ffmpeg, pythonTuf];
 
 const missing = process.env['EDGE_AGENT_SKIP_PARTS'] === '1' ? [] : installPrograms(missingPrograms());
 if (missing.length > 0) {

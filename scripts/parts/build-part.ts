@@ -6,7 +6,7 @@ import { withProgress } from '../setup/with-progress.mjs';
 import { buildWithCargo } from './cargo-build.ts';
 import { buildGoModule, installWithGo } from './go-build.ts';
 import { cachedPart, type Part, type PartBuild, partsFolder } from './part.ts';
-import { downloadWheels, takeFromWheel } from './pip-build.ts';
+import { downloadWheels, installPackages, takeFromWheel } from './pip-build.ts';
 import type { RunStep } from './run-step.ts';
 
 const PIP = {
@@ -24,6 +24,7 @@ const COMPILERS: Record<PartBuild['kind'], { command: string; args: string[]; in
     install: 'Rust 1.82 or newer, a C compiler, pkg-config and libssl-dev',
   },
   'pip-program': PIP,
+  'python-packages': PIP,
   wheels: PIP,
 };
 
@@ -61,6 +62,8 @@ function build(part: Part, scratch: string, step: RunStep): Promise<string> {
       return buildWithCargo(part, part.build, scratch, step);
     case 'pip-program':
       return takeFromWheel(part.build, part.version, scratch, step);
+    case 'python-packages':
+      return installPackages(part, part.build, scratch, step);
     case 'wheels':
       return downloadWheels(part, part.build, scratch, step);
   }

@@ -27,6 +27,8 @@ export type PartBuild =
     }
   /** Comes as a wheel; `program` is where it lies in it, a pattern. */
   | { readonly kind: 'pip-program'; readonly package: string; readonly program: string }
+  /** Not a program: a folder of installed packages, for PYTHONPATH. */
+  | { readonly kind: 'python-packages'; readonly packages: readonly string[] }
   /** Not a program: a folder of wheels. */
   | { readonly kind: 'wheels'; readonly packages: readonly string[] };
 

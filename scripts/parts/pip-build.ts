@@ -48,3 +48,24 @@ export async function downloadWheels(
   ]);
   return folder;
 }
+
+/** Packages installed into a folder of their own, by their wheels alone. */
+export async function installPackages(
+  part: Part,
+  build: PartBuild & { kind: 'python-packages' },
+  scratch: string,
+  step: RunStep,
+): Promise<string> {
+  const folder = join(scratch, programOf(part));
+  await step('python3', [
+    ...PIP,
+    'install',
+    '--only-binary',
+    ':all:',
+    '--no-deps',
+    '--target',
+    folder,
+    ...build.packages,
+  ]);
+  return folder;
+}

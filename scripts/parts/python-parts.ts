@@ -23,3 +23,21 @@ export const ffmpeg: Part = {
   takes: 'half a minute',
   build: { kind: 'pip-program', package: 'imageio-ffmpeg', program: 'imageio_ffmpeg/binaries/ffmpeg-*' },
 };
+
+/** What signs the TUF repositories that tests follow: the reference implementation, with every package it needs. */
+export const pythonTuf: Part = {
+  name: 'python-tuf',
+  version: '7.0.0',
+  takes: 'ten seconds',
+  build: {
+    kind: 'python-packages',
+    packages: [
+      'tuf==7.0.0',
+      'securesystemslib==1.4.0',
+      'cryptography==50.0.2',
+      'cffi==2.1.1',
+      'pycparser==3.12',
+      'urllib3==2.8.0',
+    ],
+  },
+};

@@ -2,10 +2,10 @@ import { appendFileSync } from 'node:fs';
 import { frpc, frps } from '../../scripts/parts/frp.ts';
 import { minio } from '../../scripts/parts/minio.ts';
 import { findPart, inCi } from '../../scripts/parts/part.ts';
-import { ffmpeg, playwrightWheels, uv } from '../../scripts/parts/python-parts.ts';
+import { ffmpeg, playwrightWheels, pythonTuf, uv } from '../../scripts/parts/python-parts.ts';
 import { rathole } from '../../scripts/parts/rathole.ts';
 
-const PARTS = { minio, rathole, frpc, frps, uv, playwrightWheels, ffmpeg };
+const PARTS = { minio, rathole, frpc, frps, uv, playwrightWheels, ffmpeg, pythonTuf };
 
 /**
  * The path of a program that tests need, or null when it is not here and the tests are to be skipped:
