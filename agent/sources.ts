@@ -2,6 +2,7 @@ import type { BranchCheck, BundleSource, Clock, DesiredSource } from '../reconci
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import { createBundleSource } from '../sources/artifacts/bundle-source.ts';
 import { createBranchCheck } from '../sources/branch-check.ts';
+import { withoutEcho } from '../sources/credential-echo.ts';
 import { createGitSource } from '../sources/git/git-source.ts';
 import { createHttpSource } from '../sources/http/http-source.ts';
 import { createHttpClient, type HttpClient } from '../system/http-client.ts';
@@ -24,6 +25,8 @@ export interface SourceInputs {
   readonly keepDays: () => number;
   /** Of the root in force, for the http source to look for the next one. */
   readonly rootVersion: () => number;
+  /** Whether what the source brought last is in force. */
+  readonly believed: () => boolean;
   readonly onWarning: (message: string) => void;
   /** What servers say of our clock. */
   readonly clockWatch: Pick<ClockWatch, 'measured'>;
@@ -65,7 +68,8 @@ export function createSources(inputs: SourceInputs): ConfiguredSources {
     config.saas_url === undefined
       ? null
       : createBranchCheck({ client: saas, saasUrl: config.saas_url, authorize: identity.authorize });
-  const source = config.source.kind === 'git' ? gitSource(inputs, http) : httpSource(inputs, http);
+  const asked = config.source.kind === 'git' ? gitSource(inputs, http) : httpSource(inputs, http);
+  const source = withoutEcho(asked, () => credentials.gitToken());
   const close = () => {
     http.close();
     saas.close();
@@ -86,6 +90,7 @@ function gitSource(inputs: SourceInputs, http: HttpClient): DesiredSource {
     {
       url: config.source.url,
       slug: config.tenant,
+      tuf: config.trust.mode === 'tuf',
       stateDirectory: paths.state,
       timeoutMs: config.source.timeout,
       keepDays: inputs.keepDays,
@@ -104,11 +109,13 @@ function httpSource(inputs: SourceInputs, http: HttpClient): DesiredSource {
   return createHttpSource({
     baseUrl: config.source.url,
     slug: config.tenant,
+    tuf: config.trust.mode === 'tuf',
     client: http,
     stateDirectory: paths.state,
     timeoutMs: config.source.timeout,
     authorization: async () => basicAuthorization(await credentials.gitToken()),
     knownRootVersion: inputs.rootVersion,
+    believed: inputs.believed,
     clock,
   });
 }
