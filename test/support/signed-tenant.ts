@@ -18,13 +18,14 @@ import { makeReleaseStatement, type ReleasePlan, signRelease } from '../../trust
 import { newRoot, type RootChanges, rotateRoot } from '../../trust/ceremony/root-draft.ts';
 import { rootFileName } from '../../trust/root-walk.ts';
 import { bundleOf } from './bundles.ts';
-import { type Daemon, startProgram } from './daemon.ts';
+import { type Daemon, startProgram, until } from './daemon.ts';
 import { type GitServer, startGitServer, type TestCommit, type TestRepository } from './git-server.ts';
 import { answering, type LoopbackServer, startHttpServer } from './http-server.ts';
 import type { Finished } from './world.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const DAY_MS = 86_400_000;
+const never = new AbortController().signal;
 export const SLUG = 'acme';
 
 /** Files of a commit on the tenant branch. */
@@ -80,6 +81,10 @@ export interface TenantMachine {
   start(): Daemon;
   /** Of the daemon, through its socket. */
   readonly operations: AgentOperations;
+  /** Does the work while a daemon runs, which is killed after it. */
+  withDaemon(work: () => Promise<void>): Promise<void>;
+  /** One look of the daemon: `3 seq_rollback`, `0` when all is applied. */
+  look(): Promise<string>;
   /** What the active version prints; throws when it does not run. */
   runs(): Promise<string>;
   /** The event log on disk, oldest first. */
@@ -248,6 +253,19 @@ function machineOf(
     },
     start: () => startProgram(MAIN, folder, ['--config', config, 'run']),
     operations: createControlClient(socketPath(join(cache, '.agent'))),
+    async withDaemon(work) {
+      const daemon = machine.start();
+      try {
+        await until('the daemon', () => machine.operations.status({}, never).catch(() => null), 60_000);
+        await work();
+      } finally {
+        await daemon.stop('SIGKILL');
+      }
+    },
+    async look() {
+      const { exit_code, problems } = await machine.operations.reconcile({ force: false }, never);
+      return [exit_code, ...problems.slice(0, 1).map(({ code }) => code)].join(' ');
+    },
     async runs() {
       const { code, stdout, stderr } = await machine.agent(
         'trigger',
