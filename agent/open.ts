@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { ProgressSink } from '../reconciler/ports.ts';
 import { acquireLock } from '../store/state-lock.ts';
+import { closeInheritedDescriptors } from '../system/inherited-descriptors.ts';
 import type { Log } from '../system/log.ts';
 import type { Executable } from './child-process.ts';
 import { serveControl } from './control-server.ts';
@@ -38,6 +39,8 @@ export interface OpenAgent extends WiredAgent {
 export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   const loaded = await loadConfig(options.configFile);
   const paths = agentPaths(loaded.config, options.configFile);
+  // agent.yaml may have come through one of them
+  closeInheritedDescriptors();
   await mkdir(paths.state, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw toOperationError(error);
   });
