@@ -80,6 +80,7 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
     reason: 'AgentStarted',
     message: `edge-agent ${agent.settings().agentVersion} is running`,
   });
+  await agent.identity.noteMachine();
   // without the network too: what is active runs
   agent.applyServices();
   agent.inbox.start();
@@ -100,6 +101,7 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
     part('reconciling', (until) => loop.run(until)),
     part('the outbox', (until) => agent.outbox.deliver(until)),
     part('the tunnel', (until) => agent.tunnel.run(until)),
+    part('the device key', (until) => agent.identity.keys.run(until)),
     part('the schedules', (until) => agent.schedules.run(until)),
     part('the clean-up', (until) => upkeep(housekeeping, until)),
   ]);

@@ -153,6 +153,11 @@ export async function openObserver(configFile: string): Promise<Observer> {
           settings.runs,
           await isSandboxed(createFlowSandbox(process.env), settings.runs),
         ),
+        identity: {
+          state: config.agent_id === undefined ? 'not_enrolled' : 'enrolled',
+          since: null,
+          message: null,
+        },
         now: new Date(),
       });
     },

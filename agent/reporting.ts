@@ -10,6 +10,7 @@ import { createUploadCall } from '../sinks/upload-call.ts';
 import type { HttpClient } from '../system/http-client.ts';
 import type { Log } from '../system/log.ts';
 import { scrubText } from '../system/redaction.ts';
+import type { IdentityStanding } from './identity-standing.ts';
 import type { AgentPaths } from './paths.ts';
 import { createRunOutputReader, type RunFiles } from './run-files.ts';
 import type { AgentState } from './state.ts';
@@ -24,6 +25,7 @@ export interface ReportingInputs {
   /** Of the SaaS; made anew when agent.yaml changes. */
   readonly saas: () => HttpClient;
   readonly authorize: (method: string, url: URL) => Promise<string>;
+  readonly standing: Pick<IdentityStanding, 'listening'>;
   readonly status: () => Status;
   /** A daemon's log tells what it does; a command shows that itself. */
   readonly daemon: boolean;
@@ -85,7 +87,8 @@ export function createReporting(inputs: ReportingInputs): Reporting {
     post: () => {
       const url = saasUrl();
       if (url === null) return null;
-      return createSaasClient({ client: inputs.saas(), saasUrl: url, authorize, clock }).post;
+      const { post } = createSaasClient({ client: inputs.saas(), saasUrl: url, authorize, clock });
+      return inputs.standing.listening(post);
     },
     uploads: {
       consent: uploads.consent,

@@ -5,7 +5,7 @@ import type { AgentConfig } from '../schemas/agent-config.ts';
 import type { FlowState } from '../schemas/agent-state.ts';
 import type { Current } from '../schemas/current.ts';
 import type { ServiceStatus } from '../schemas/service.ts';
-import type { FlowHealth, FlowStatus, Status } from '../schemas/status.ts';
+import type { FlowHealth, FlowStatus, IdentityStatus, Status } from '../schemas/status.ts';
 import type { LiveStatus } from './live-status.ts';
 import { toSummary } from './run-summary.ts';
 import { AGENT_VERSION, osName } from './version.ts';
@@ -25,6 +25,7 @@ export interface StatusInputs {
   readonly disk: { used: number; free: number };
   readonly clockOffsetMs: number | null;
   readonly isolation: string;
+  readonly identity: IdentityStatus;
   readonly now: Date;
 }
 
@@ -57,13 +58,20 @@ export function statusDocument(inputs: StatusInputs): Status {
     disk: inputs.disk,
     clock_offset_ms: inputs.clockOffsetMs,
     isolation: inputs.isolation,
+    identity: inputs.identity,
   };
 }
 
 /** Ready is always there, also before the first reconcile. */
 function conditionsOf(inputs: StatusInputs): Status['conditions'] {
   const known = inputs.records.conditions();
-  if (known.length > 0) return known;
+  const { message } = inputs.identity;
+  if (known.length > 0) {
+    // nothing of it keeps a revision from being applied: it is said beside what is so
+    return known.map((each) =>
+      each.type === 'Ready' && message !== null ? { ...each, message: `${each.message}; ${message}` } : each,
+    );
+  }
   return [
     {
       type: 'Ready',

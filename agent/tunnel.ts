@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { listProcesses } from '../executors/process-table.ts';
 import type { Chance, Clock, CommandInbox, EventSink, Tunnel, TunnelPeer } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { IdentityConflict } from '../schemas/identity.ts';
 import type { AgentHello } from '../schemas/tunnel-frame.ts';
 import { createSupervisedTunnel } from '../sources/tunnel/supervised-tunnel.ts';
 import { tunnelUrl } from '../sources/tunnel/tunnel-url.ts';
@@ -22,6 +23,8 @@ export interface TunnelInputs {
   readonly route: HttpClient['upgradeRoute'];
   readonly onNudge: () => void;
   readonly onState: () => void;
+  /** The console says that another machine speaks with the same identity. */
+  readonly onIdentityConflict: (told: IdentityConflict) => void;
   /** The console is back: nothing has to wait for its backoff. */
   readonly onOpen: () => void;
   readonly events: EventSink;
@@ -59,7 +62,7 @@ export function createTunnel(inputs: TunnelInputs): Tunnel | null {
       };
       const { authorize, route } = inputs;
       return createWebsocketTunnel(
-        { peer, authorize, route, events, log, clock, chance },
+        { peer, authorize, route, events, log, clock, chance, onIdentityConflict: inputs.onIdentityConflict },
         { url: tunnelUrl(config.tunnel.url, config.saas_url), userAgent: `edge-agent/${AGENT_VERSION}` },
       );
     }

@@ -15,11 +15,10 @@ import type { Log } from '../system/log.ts';
 import { createCommandTimeFile } from '../trust/command-time-file.ts';
 import { createCredentialsTrustFile } from '../trust/trust-state-file.ts';
 import { createChildSpawner, type Executable } from './child-process.ts';
-import { createCommandActions } from './command-actions.ts';
 import { createClockWatch } from './clock-watch.ts';
+import { createCommandActions } from './command-actions.ts';
 import { type ConfiguredTunnel, createConfiguredTunnel } from './configured-tunnel.ts';
 import { createCredentials } from './credentials.ts';
-import { createDeviceIdentity } from './device-identity.ts';
 import { settleDeviceKey } from './device-key-home.ts';
 import { createDocumentParser } from './document-parser.ts';
 import { type EffectiveSettings, effectiveSettings } from './effective-settings.ts';
@@ -30,6 +29,7 @@ import { explainError } from './explain-error.ts';
 import { createFlowIsolation } from './flow-isolation.ts';
 import { followPointer } from './follow-pointer.ts';
 import { createHousekeeping } from './housekeeping.ts';
+import { createIdentity, type Identity } from './identity.ts';
 import { createLiveStatus } from './live-status.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { createLocalOperations } from './local-operations.ts';
@@ -71,6 +71,7 @@ export interface WiredAgent {
   readonly schedules: Schedules;
   readonly tunnel: ConfiguredTunnel;
   readonly services: ServiceKeeper;
+  readonly identity: Identity;
   /** Services as the active versions want them; also at the end of every reconcile. */
   readonly applyServices: () => void;
   /** How the operations reach a loop; set by the daemon before it serves. */
@@ -127,12 +128,18 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   const clockWatch = createClockWatch(clock, () => events);
   await settleDeviceKey(paths.credentials, log);
   const credentials = createCredentials(paths.credentials);
-  const identity = createDeviceIdentity(
-    paths.credentials,
-    () => config().agent_id ?? null,
+  const identity = createIdentity({
+    credentialsDir: paths.credentials,
+    config,
+    bootId,
+    documents,
+    saas: () => sources.saas,
+    events: () => events,
+    stateChanged: () => reports.statusChanged(),
+    clockOffsetMs: () => clockWatch.consoleOffsetMs(),
     clock,
-    () => clockWatch.consoleOffsetMs(),
-  );
+    log,
+  });
   const live = createLiveStatus(() => clock.now(), options.progress);
   const statusNow = (): Status =>
     statusDocument({
@@ -149,6 +156,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       disk,
       clockOffsetMs: clockWatch.offset()?.offsetMs ?? null,
       isolation: isolation.level(),
+      identity: identity.standing.state(),
       now: clock.now(),
     });
 
@@ -157,17 +165,18 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       config: config(),
       paths,
       credentials,
-      identity,
+      identity: identity.device,
       clock,
       spawnChild,
       keepDays: () => settings().retention.keep_days,
       rootVersion: () => records.trustSeen().root_version ?? pinnedRootVersion(paths),
+      believed: () => records.conditions().some(({ type, status }) => type === 'Ready' && status === 'True'),
       onWarning: (message) => log.warn(message),
       clockWatch,
     });
   let sources = makeSources();
   const authorize = async (method: string, url: URL) => {
-    const header = await identity.authorize(method, url);
+    const header = await identity.device.authorize(method, url);
     if (header === null)
       throw new Error(`expected ${paths.credentials}/device.jwk, found none; enrol this agent again`);
     return header;
@@ -180,6 +189,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     runFiles,
     saas: () => sources.saas,
     authorize,
+    standing: identity.standing,
     status: statusNow,
     daemon: options.daemon,
     clock,
@@ -370,6 +380,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
         route: (url) => sources.saas.upgradeRoute(url),
         onNudge: () => loop?.nudge(),
         onState: () => outbox.statusTouched(),
+        onIdentityConflict: (told) => identity.standing.conflict(told),
         onOpen() {
           outbox.hurry();
           // a nudge may have been lost meanwhile, and the branch can be reached again
@@ -404,6 +415,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     schedules,
     tunnel,
     services,
+    identity,
     applyServices,
     attachLoop: (attached) => {
       loop = attached;

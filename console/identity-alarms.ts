@@ -37,7 +37,7 @@ export function createIdentityAlarms(parts: {
       raise(
         agent,
         'identity_conflict',
-        `two machines speak as agent ${agent.agent_id}: ${named}; one of them is a copy: run "edge-agent unenroll --force" on it, then enrol it with a token of its own`,
+        `two machines speak as agent ${agent.agent_id}: ${named}; one of them is a copy: run "edge-agent unenroll --local" on it, then enrol it with a token of its own`,
       );
     },
     retiredKey(agent, key, address) {

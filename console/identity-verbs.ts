@@ -50,7 +50,7 @@ export function addIdentityVerbs(parts: {
                 ...found.machines.map(
                   (machine) => `  ${machineName(machine)}, last heard ${machine.last_at}`,
                 ),
-                '  One of them is a copy: run "edge-agent unenroll --force" on it, then enrol it with a token of its own.',
+                '  One of them is a copy: run "edge-agent unenroll --local" on it, then enrol it with a token of its own.',
               ]
             : [],
         );

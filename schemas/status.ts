@@ -58,6 +58,14 @@ export const FlowStatus = z.object({
 });
 export type FlowStatus = z.infer<typeof FlowStatus>;
 
+/** What the console thinks of who this agent is. */
+export const IdentityStatus = z.object({
+  state: z.enum(['not_enrolled', 'enrolled', 'conflict', 'revoked', 'key_retired']),
+  since: Timestamp.nullable(),
+  message: z.string().nullable(),
+});
+export type IdentityStatus = z.infer<typeof IdentityStatus>;
+
 /** The status document (contract, section 9). */
 export const Status = z.object({
   agent_id: Id.nullable(),
@@ -92,6 +100,8 @@ export const Status = z.object({
   disk: z.object({ used: z.int(), free: z.int() }),
   clock_offset_ms: z.int().nullable(),
   isolation: z.string(),
+  /** Not sent by agents before 0.1. */
+  identity: IdentityStatus.optional(),
 });
 export type Status = z.infer<typeof Status>;
 

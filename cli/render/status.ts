@@ -46,6 +46,8 @@ export function renderStatus(
       paint('yellow', `by ${status.suspended.by}, ${until}: ${status.suspended.why}`),
     ]);
   }
+  const { identity } = status;
+  if (identity?.message != null) rows.splice(1, 0, ['Identity', paint('red', identity.message)]);
   if (extras !== null) rows.push(['Agent', extras.agent]);
   if (status.config.error !== null) rows.push(['Config', paint('red', status.config.error)]);
   for (const [name, value] of rows) terminal.line(`${paint('dim', name.padEnd(10))} ${value}`);

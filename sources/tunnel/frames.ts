@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { IdentityConflict } from '../../schemas/identity.ts';
 import { Id } from '../../schemas/names.ts';
 import {
   Ack,
@@ -20,6 +21,7 @@ export type Incoming =
   | { readonly kind: 'ack'; readonly ids: readonly string[]; readonly refused: readonly string[] }
   | { readonly kind: 'log_ack'; readonly position: RunLogAck }
   | { readonly kind: 'goaway'; readonly afterMs: number; readonly reason: string }
+  | { readonly kind: 'conflict'; readonly told: IdentityConflict }
   | { readonly kind: 'ignored'; readonly type: string }
   | { readonly kind: 'invalid'; readonly message: string };
 
@@ -70,6 +72,8 @@ export function readFrame(text: string): Incoming {
         afterMs,
         reason,
       }));
+    case 'edgeflows.identity.conflict':
+      return reading(type, IdentityConflict, data, (told) => ({ kind: 'conflict', told }));
     default:
       return { kind: 'ignored', type };
   }

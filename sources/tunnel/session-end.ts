@@ -9,6 +9,7 @@ export const CLOSE = {
   replaced: 4001,
   revoked: 4003,
   silence: 4008,
+  conflict: 4009,
 } as const;
 
 /** How a connection ended, and what follows. */
@@ -41,6 +42,11 @@ export function endedByConsole(
       return unplanned(
         'slow',
         `the console no longer takes this agent (${code}${said}); ask who runs it, or enrol again with edge-agent enroll`,
+      );
+    case CLOSE.conflict:
+      return unplanned(
+        'slow',
+        `another machine with the identity of this agent has the connection (${code}${said}); on the one that is a copy run "edge-agent unenroll --local", then enrol it with a token of its own`,
       );
     case CLOSE.broken:
       return unplanned('backoff', `the connection broke off${broken === null ? '' : `: ${broken}`}`);

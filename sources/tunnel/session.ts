@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
 import type { Chance, Clock, TunnelPeer } from '../../reconciler/ports.ts';
+import type { IdentityConflict } from '../../schemas/identity.ts';
 import type { ConsoleHello } from '../../schemas/tunnel-frame.ts';
 import type { Log } from '../../system/log.ts';
 import { createCommandQueue } from './command-queue.ts';
@@ -26,6 +27,8 @@ export interface SessionDeps {
   readonly log: Log;
   /** Both hellos are there. */
   opened(hello: ConsoleHello): void;
+  /** Another machine speaks with the same identity. */
+  readonly conflict?: ((told: IdentityConflict) => void) | undefined;
 }
 
 /**
@@ -147,6 +150,9 @@ export function holdSession(deps: SessionDeps, signal: AbortSignal): Promise<Ses
         return;
       case 'goaway':
         if (leaving === null) leave(frame.afterMs, frame.reason).catch(() => {});
+        return;
+      case 'conflict':
+        deps.conflict?.(frame.told);
         return;
       case 'heartbeat':
         return;

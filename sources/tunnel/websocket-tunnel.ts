@@ -1,4 +1,5 @@
 import type { Chance, Clock, EventSink, Tunnel, TunnelPeer } from '../../reconciler/ports.ts';
+import type { IdentityConflict } from '../../schemas/identity.ts';
 import type { Log } from '../../system/log.ts';
 import { createJumpWatch } from './clock-jump.ts';
 import { type Pace, reconnectWaitMs } from './reconnect.ts';
@@ -15,6 +16,7 @@ export interface WebsocketTunnelDeps extends UpgradeDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly chance: Chance;
+  readonly onIdentityConflict?: (told: IdentityConflict) => void;
 }
 
 /** A clock that is off by less than this is no reason for a 401 (agent/device-identity.ts leaves as much alone). */
@@ -55,7 +57,10 @@ export function createWebsocketTunnel(deps: WebsocketTunnelDeps, options: Upgrad
       open = true;
       standing.connected(`the tunnel to ${shown} is open (session ${session.slice(0, 64)})`);
     };
-    const end = await holdSession({ socket: outcome.socket, peer, clock, chance, log, opened }, signal);
+    const end = await holdSession(
+      { socket: outcome.socket, peer, clock, chance, log, opened, conflict: deps.onIdentityConflict },
+      signal,
+    );
     if (signal.aborted) standing.stopped(open);
     else if (open) standing.lost(end.message, end.planned);
     else standing.failed(`${shown}: ${end.message}`);

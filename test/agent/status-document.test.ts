@@ -34,6 +34,7 @@ const flows = (): FlowStatus[] =>
     disk: { used: 0, free: 0 },
     clockOffsetMs: null,
     isolation: 'none',
+    identity: { state: 'not_enrolled', since: null, message: null },
     now: bench.clock.now(),
   } as unknown as StatusInputs).flows;
 const quarantined = () =>

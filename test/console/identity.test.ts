@@ -200,7 +200,7 @@ describe('two machines with one identity', () => {
     expect(await agentRecord(agent)).toMatchObject({ identity_conflict: ongoing });
     expect(actionsOf(agent).filter((action) => action === 'identity_conflict')).toHaveLength(1);
     expect(running.console.admin.audit({ agent: agent.issuer })[0]?.message).toMatch(
-      /two machines speak as agent .*lyon-.*lyon-.*unenroll --force/,
+      /two machines speak as agent .*lyon-.*lyon-.*unenroll --local/,
     );
     aheadMs += 16 * 60_000;
     expect(await agentRecord(agent)).toMatchObject({ identity_conflict: { state: 'past' } });
