@@ -171,6 +171,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       keepDays: () => settings().retention.keep_days,
       rootVersion: () => records.trustSeen().root_version ?? pinnedRootVersion(paths),
       believed: () => records.conditions().some(({ type, status }) => type === 'Ready' && status === 'True'),
+      believed: () => records.conditions().some(({ type, status }) => type === 'Ready' && status === 'True'),
       onWarning: (message) => log.warn(message),
       clockWatch,
     });

@@ -27,6 +27,9 @@ export interface GitBudgets {
   readonly roots: number;
   /** Of all files of one snapshot. */
   readonly snapshotBytes: number;
+  /** Of the kept repository, on disk and in packs: above one of them it is begun anew before the next fetch. */
+  readonly repositoryBytes: number;
+  readonly repositoryPacks: number;
   /** Of the fetcher child's memory; above it the child is ended. */
   readonly childMemoryBytes: number;
   /** Of what the fetcher child may answer. */
@@ -50,6 +53,8 @@ export const GIT_BUDGETS: GitBudgets = {
   policyBytes: 256 * KIB,
   roots: 1_024,
   snapshotBytes: 32 * MIB,
+  repositoryBytes: 512 * MIB,
+  repositoryPacks: 256,
   childMemoryBytes: 256 * MIB,
   childAnswerBytes: 16 * MIB,
 };

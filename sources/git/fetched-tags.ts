@@ -18,22 +18,25 @@ interface Here {
   /** Of one object. */
   readonly maxBytes: number;
   readonly now: Date;
+  /** What the server was sent, `token` or `user:token`: a name that sends it back is left out. */
+  readonly credentials: string | null;
 }
 
 /**
  * Which of the server's tags are kept: those whose commit is here. An annotated tag keeps its object when that came along
  * (include-tag), and is a plain ref to the commit when it did not. A `bld/*` tag that the clean-up would remove is not taken anew,
- * unless it is on the commit that is read. Names that git would not take are left out.
+ * unless it is on the commit that is read. Names that git would not take, or that hold the token, are left out.
  */
 export function chooseTags(
   remote: ReadonlyMap<string, RemoteRef>,
   here: Here,
 ): { tags: FetchedTag[]; unusable: number } {
   const oldestKept = oldestKeptDay(here.now);
+  const token = here.credentials?.slice(here.credentials.indexOf(':') + 1) || null;
   const tags: FetchedTag[] = [];
   let unusable = 0;
   for (const [name, ref] of remote) {
-    if (!isRefName(name)) {
+    if (!isRefName(name) || (token !== null && name.includes(token))) {
       unusable += 1;
       continue;
     }

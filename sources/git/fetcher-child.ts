@@ -120,9 +120,13 @@ function choose(
   warnings: string[],
 ) {
   const now = new Date(question.nowMs);
-  const here = { commit: question.commit, refs, pack, objects, maxBytes: question.budgets.objectBytes, now };
+  const { commit, credentials, budgets } = question;
+  const here = { commit, refs, pack, objects, maxBytes: budgets.objectBytes, now, credentials };
   const { tags, unusable } = chooseTags(remote, here);
-  if (unusable > 0) warnings.push(`expected names that git allows, found ${unusable} other tags; left out`);
+  if (unusable > 0)
+    warnings.push(
+      `expected names that git allows and that are no secret, found ${unusable} other tags; left out`,
+    );
   return tags;
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '../../system/atomic-file.ts';
 import type { Fetched } from './fetcher-messages.ts';
@@ -68,6 +68,19 @@ async function prepareRepository(repository: string, slug: string): Promise<void
   const config = '[core]\n\trepositoryformatversion = 0\n\tfilemode = false\n\tbare = true\n';
   await writeFile(join(repository, 'config'), config);
   await writeFile(join(repository, 'HEAD'), `ref: ${branchRef(slug)}\n`, { flush: true });
+}
+
+/**
+ * What the packs are and take on disk. Every fetch of a commit adds one, believed or not, and the clean-up comes once a week: a server
+ * with a new commit for every look would fill the disk meanwhile.
+ */
+export async function measureRepository(repository: string): Promise<{ packs: number; bytes: number }> {
+  const folder = join(repository, 'objects', 'pack');
+  if (!existsSync(folder)) return { packs: 0, bytes: 0 };
+  const files = await readdir(folder);
+  let bytes = 0;
+  for (const name of files) bytes += (await stat(join(folder, name))).size;
+  return { packs: files.filter((name) => name.endsWith('.pack')).length, bytes };
 }
 
 /** After a sign of damage: the cache is only a cache, and is fetched anew. */
