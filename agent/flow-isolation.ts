@@ -1,3 +1,5 @@
+import { chmod, lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ownCgroup } from '../executors/cgroup.ts';
 import { makeRoom } from '../executors/cgroup-room.ts';
 import { createFlowSandbox, type FlowSandbox } from '../executors/flow-sandbox.ts';
@@ -33,8 +35,19 @@ export async function createFlowIsolation(inputs: {
   });
   let sandboxed = false;
   const look = async () => {
+    if (runs().user !== null) await closeOtherTenants(paths().cache, config().tenant);
     sandboxed = await isSandboxed(sandbox, runs());
   };
   await look();
   return { sandbox, look, level: () => isolationLevel(runs(), sandboxed) };
+}
+
+/** The account of flows reads versions of this tenant; those of tenants that were served before are not its business. */
+async function closeOtherTenants(cache: string, tenant: string): Promise<void> {
+  for (const entry of await readdir(cache, { withFileTypes: true }).catch(() => [])) {
+    if (!entry.isDirectory() || entry.name === tenant) continue;
+    const folder = join(cache, entry.name);
+    const pointer = await lstat(join(folder, 'current.json')).catch(() => null);
+    if (pointer !== null) await chmod(folder, 0o700);
+  }
 }

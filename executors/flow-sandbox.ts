@@ -84,6 +84,8 @@ export function createFlowSandbox(
           ...(dirname(at.socket) === at.state ? [] : [dirname(at.socket)]),
         ],
         readable: [
+          // With what is in it hidden, the folder itself is not to be renamed or added to either.
+          ...(homedir().startsWith(at.cache) ? [] : [at.cache]),
           request.directory,
           join(at.state, 'envs'),
           ...(settings.caFile === null ? [] : [settings.caFile]),

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -22,6 +22,7 @@ import { mountedAt, ownCgroup } from '../../executors/cgroup.ts';
 import type { RunLimits } from '../../executors/run-limits.ts';
 import type { RunRequest } from '../../reconciler/ports.ts';
 import { SETTINGS, SPEC } from '../contract/executor.ts';
+import { type FlowAccount, makeFlowAccount } from '../support/flow-account.ts';
 import type { FlowAgentAnswer, FlowAgentOrder } from '../support/flow-agent.ts';
 import { FLOW_ATTEMPTS } from '../support/flow-attempts.ts';
 import { sandboxMissing } from '../support/sandboxed-flows.ts';
@@ -56,19 +57,19 @@ const BY_OTHERS = ['hide a process that outlives it', 'take all processes, or al
 const EXPECTED = readTable();
 
 describe.skipIf(!linux)('what a flow tries', () => {
-  let account: { name: string; uid: number; gid: number; made: boolean } | null = null;
+  let account: FlowAccount | null = null;
   let delegated: string | null = null;
   let noSandbox: string | null = null;
 
   beforeAll(async () => {
     noSandbox = await sandboxMissing();
     if (!root) return;
-    account = makeAccount();
+    account = makeFlowAccount();
     delegated = account === null ? null : delegateCgroup(account);
   });
   afterAll(() => {
     for (const each of delegated === null ? [] : [join(delegated, 'edge-agent'), delegated]) rmdirSync(each);
-    if (account?.made === true) execFileSync('userdel', [account.name]);
+    account?.remove();
   });
 
   /** Why a level cannot be had here, said among the skipped parts. */
@@ -346,19 +347,6 @@ function startAgent(
           : reject(new Error(`${error.message}\n${stderr}`)),
     );
   });
-}
-
-function makeAccount(): { name: string; uid: number; gid: number; made: boolean } | null {
-  const name = `edge-flow-${process.pid}`;
-  try {
-    execFileSync('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', name], {
-      stdio: 'pipe',
-    });
-    const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }));
-    return { name, uid: id('-u'), gid: id('-g'), made: true };
-  } catch {
-    return null;
-  }
 }
 
 /** A group that belongs to the account, with a leaf for its agent: what systemd hands to a service with `Delegate=yes`. */
