@@ -18,8 +18,12 @@ export interface Credentials {
   secrets(): Promise<FlowSecrets>;
 }
 
-/** The files of `credentials_dir` (contract, section 2), read anew each time: a rotated token counts at once. */
-export function createCredentials(directory: string): Credentials {
+/**
+ * The files of `credentials_dir` (contract, section 2), read anew each time: a rotated token counts at once. Those that others may
+ * read are closed to them, unless `asIs`: whoever only looks changes nothing.
+ */
+export function createCredentials(directory: string, asIs = false): Credentials {
+  const readPrivate = (path: string) => readPrivateText(path, asIs);
   return {
     async gitToken() {
       const text = await readPrivate(join(directory, 'git-token'));
@@ -55,8 +59,8 @@ export function createCredentials(directory: string): Credentials {
   };
 }
 
-async function readPrivate(path: string): Promise<string | null> {
-  const file = await readPrivateFile(path, MAX_BYTES);
+async function readPrivateText(path: string, asIs: boolean): Promise<string | null> {
+  const file = await readPrivateFile(path, MAX_BYTES, asIs);
   if (file.kind === 'unusable') throw new CredentialsError(file.message, { cause: file.cause });
   return file.kind === 'read' ? file.text : null;
 }

@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   gc: async () => (await import('./commands/gc.ts')).addGc,
   verify: async () => (await import('./commands/verify.ts')).addVerify,
   validate: async () => (await import('./commands/validate.ts')).addValidate,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   keys: async () => (await import('./commands/keys.ts')).addKeys,
   root: async () => (await import('./commands/root.ts')).addRoot,
   release: async () => (await import('./commands/release.ts')).addRelease,

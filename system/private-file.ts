@@ -7,15 +7,15 @@ export type PrivateFile =
   | { readonly kind: 'unusable'; readonly message: string; readonly cause?: unknown };
 
 /**
- * Reads a small text that only its owner may read; a file that others may read too is closed to them first (0600). Modes are not looked
- * at on Windows. Other errors of the system are thrown.
+ * Reads a small text that only its owner may read; a file that others may read too is closed to them first (0600), unless `asIs`.
+ * Modes are not looked at on Windows. Other errors of the system are thrown.
  */
-export async function readPrivateFile(path: string, maxBytes: number): Promise<PrivateFile> {
+export async function readPrivateFile(path: string, maxBytes: number, asIs = false): Promise<PrivateFile> {
   try {
     const { size, mode } = await stat(path);
     if (size > maxBytes)
       return { kind: 'unusable', message: `${path}: expected at most ${maxBytes} bytes, found ${size}` };
-    const open = process.platform !== 'win32' && (mode & 0o077) !== 0;
+    const open = !asIs && process.platform !== 'win32' && (mode & 0o077) !== 0;
     const fault = open ? await closeToOthers(path, mode) : null;
     return fault ?? { kind: 'read', text: await readFile(path, 'utf8') };
   } catch (error) {

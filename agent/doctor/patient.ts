@@ -1,0 +1,19 @@
+import type { Status } from '../../schemas/status.ts';
+import type { ControlPeer } from '../control-client.ts';
+import type { EffectiveSettings } from '../effective-settings.ts';
+import type { LoadedConfig } from '../load-config.ts';
+import type { Obstacles } from '../obstacles.ts';
+import type { AgentPaths } from '../paths.ts';
+
+/** The agent that is looked at, as far as its agent.yaml can be read. */
+export interface Patient {
+  readonly loaded: LoadedConfig;
+  readonly paths: AgentPaths;
+  readonly settings: EffectiveSettings;
+  /** Who works on this state now; null when nobody does. */
+  readonly peer: ControlPeer | null;
+  /** Of the daemon, else as it is on disk; null with why when neither says. */
+  readonly status: Status | null;
+  readonly statusFault: string | null;
+  readonly obstacles: Obstacles | null;
+}
