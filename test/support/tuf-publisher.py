@@ -1,4 +1,4 @@
-"""A TUF repository in memory, made and signed by python-tuf: one order a line on standard input, one answer a line on standard output."""
+"""TUF repositories in memory, made and signed by python-tuf: one order a line on standard input, one answer a line on standard output."""
 
 import json
 import sys
@@ -159,16 +159,17 @@ class Publisher:
         return self.files
 
 
-publisher = None
+publishers = {}
 for line in sys.stdin:
     order = json.loads(line)
     name = order.pop("order")
+    of = order.pop("of")
     try:
         if name == "init":
-            publisher = Publisher(**order)
-            result = publisher.all()
+            publishers[of] = Publisher(**order)
+            result = publishers[of].all()
         else:
-            result = getattr(publisher, name)(**order)
+            result = getattr(publishers[of], name)(**order)
         print(json.dumps({"result": result}), flush=True)
     except Exception as error:
         print(json.dumps({"error": repr(error)}), flush=True)

@@ -1,16 +1,12 @@
 import type { Snapshot, TrustMemory, Verdict } from '../../../reconciler/ports.ts';
 import { EMPTY_TRUST_MEMORY } from '../../../trust/memory.ts';
 import { createTufReleaseVerifier } from '../../../trust/tuf/release-verifier.ts';
-import {
-  startTufPublisher,
-  type TufPublisher,
-  type TufPublisherOptions,
-} from '../../support/tuf-publisher.ts';
+import type { PythonTuf, TufPublisher, TufPublisherOptions } from '../../support/tuf-publisher.ts';
 
 export const MANIFEST_TEXT = '{"edge_url":"https://a.example/b.tar.gz","sha256":"00","runtime":"python"}\n';
 
 /** A publisher, and an agent of tenant acme that has nothing but a verifier and what it remembers. */
-export interface TufTenant extends AsyncDisposable {
+export interface TufTenant {
   readonly publisher: TufPublisher;
   memory: TrustMemory;
   /** Signs the manifest as a target, then targets, snapshot and timestamp. */
@@ -21,8 +17,11 @@ export interface TufTenant extends AsyncDisposable {
   look(changes?: Readonly<Record<string, string | null>>, now?: Date): Promise<Verdict>;
 }
 
-export async function makeTufTenant(packages: string, options: TufPublisherOptions = {}): Promise<TufTenant> {
-  const publisher = await startTufPublisher(packages, options);
+export async function makeTufTenant(
+  python: PythonTuf,
+  options: TufPublisherOptions = {},
+): Promise<TufTenant> {
+  const publisher = await python.publisher(options);
   const verifier = createTufReleaseVerifier({ tenant: 'acme', pinnedRoot: publisher.root });
   let manifest = MANIFEST_TEXT;
   const tenant: TufTenant = {
@@ -46,7 +45,6 @@ export async function makeTufTenant(packages: string, options: TufPublisherOptio
       tenant.memory = verdict.memory;
       return verdict;
     },
-    [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose](),
   };
   return tenant;
 }
