@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Stalled } from '../reconciler/ports.ts';
+import { printable } from '../system/printable.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 /** In this order: the first that is there and asks for something counts. */
@@ -75,7 +76,7 @@ function refused(file: string, expected: string, found: string): Stalled {
   return {
     kind: 'stalled',
     code: 'requirements_invalid',
-    message: `${file}: expected ${expected}, found ${found}; ${HOW}`,
+    message: `${file}: expected ${expected}, found ${printable(found)}; ${HOW}`,
   };
 }
 

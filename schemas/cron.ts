@@ -28,7 +28,7 @@ export interface CronFields {
 export function parseCron(expression: string): CronFields | string {
   const parts = expression.trim().split(/\s+/);
   if (parts.length !== 5)
-    return `expected five fields (minute hour day month weekday, such as "0 7 * * 1-5"), found ${parts.length} in "${expression.slice(0, 80)}"`;
+    return `expected five fields (minute hour day month weekday, such as "0 7 * * 1-5"), found ${parts.length} in ${shown(expression)}`;
   const sets: Set<number>[] = [];
   for (const [index, field] of FIELDS.entries()) {
     const values = parseField(parts[index] as string, field);
@@ -54,11 +54,15 @@ export function parseCron(expression: string): CronFields | string {
   };
 }
 
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 80)).replace(/[\u007f-\u009f]/g, '?');
+}
+
 function parseField(text: string, field: (typeof FIELDS)[number]): Set<number> | string {
   const values = new Set<number>();
   for (const item of text.split(',')) {
     const match = /^(\*|[a-z0-9]+(?:-[a-z0-9]+)?)(?:\/(\d{1,2}))?$/i.exec(item);
-    const wrong = `expected a ${field.name} of ${field.min}-${field.max}, found "${item}"`;
+    const wrong = `expected a ${field.name} of ${field.min}-${field.max}, found ${shown(item)}`;
     if (match === null) return wrong;
     const step = match[2] === undefined ? 1 : Number(match[2]);
     if (step < 1) return wrong;

@@ -4,6 +4,7 @@ import type { Clock, PointerChange, StateDocuments } from '../reconciler/ports.t
 import type { Held, SeqMark } from '../schemas/current.ts';
 import { Current, EMPTY_CURRENT } from '../schemas/current.ts';
 import { writeFileAtomically } from '../system/atomic-file.ts';
+import { printable } from '../system/printable.ts';
 import { namingDiskFull } from './io-setback.ts';
 
 const POINTER_MAX_BYTES = 64 * 1024 * 1024;
@@ -174,7 +175,7 @@ function readPointer(path: string): Known {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new PointerError(path, `no JSON (${(error as Error).message})`, { cause: error });
+    throw new PointerError(path, `no JSON (${printable((error as Error).message, 200)})`, { cause: error });
   }
   const parsed = Current.safeParse(value);
   if (parsed.success) return { current: parsed.data, digest: hash('sha256', text) };

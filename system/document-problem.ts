@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod';
 import type { $ZodIssue } from 'zod/v4/core';
 import { nearestName } from './nearest-name.ts';
+import { printable } from './printable.ts';
 import { keysAt } from './schema-keys.ts';
 import {
   type DocumentPath,
@@ -29,11 +30,14 @@ const MAX_PROBLEMS = 50;
 /** Placing an issue takes time in the length of the text; a hostile document has as many as it likes. */
 const MAX_ISSUES = 200;
 const MAX_SHOWN_CHARACTERS = 60;
+const MAX_FOUND_CHARACTERS = 400;
 const SECRET_NAME = /pass|secret|token|credential|auth|private|api_?key|access_?key|^env$/i;
 
 /** `agent.yaml:12:3: source.interval: found "fast", expected a duration such as 30s`. */
 export function formatProblem(file: string, problem: DocumentProblem): string {
-  const { path, found, expected, suggestion } = problem;
+  const { expected, suggestion } = problem;
+  const path = printable(problem.path, MAX_FOUND_CHARACTERS);
+  const found = printable(problem.found, MAX_FOUND_CHARACTERS);
   const at = `${file}:${problem.line}:${problem.column}: `;
   const nearest = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
   switch (problem.kind) {

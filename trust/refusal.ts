@@ -1,10 +1,13 @@
 import type { z } from 'zod';
 import type { Refused } from '../reconciler/ports.ts';
 import type { RefusalCode } from '../schemas/reasons.ts';
+import { printable } from '../system/printable.ts';
 
-/** Not believed: exit 3 (contract, section 5). */
+const MESSAGE_MAX_CHARACTERS = 2_000;
+
+/** Not believed: exit 3 (contract, section 5). What the message quotes may come from anybody. */
 export function refused(code: RefusalCode, message: string): Refused {
-  return { kind: 'refused', code, message };
+  return { kind: 'refused', code, message: printable(message, MESSAGE_MAX_CHARACTERS) };
 }
 
 const FAULT_MAX_CHARACTERS = 300;
@@ -15,5 +18,5 @@ export function firstFault(error: z.ZodError): string {
   if (issue === undefined) return 'expected another form';
   const where = issue.path.map(String).join('.');
   const text = where === '' ? issue.message : `${where}: ${issue.message}`;
-  return text.slice(0, FAULT_MAX_CHARACTERS);
+  return printable(text, FAULT_MAX_CHARACTERS);
 }

@@ -3,6 +3,7 @@ import { compactVerify, errors, importJWK, SignJWT } from 'jose';
 import { z } from 'zod';
 import { isStrictBase64url, type PrivateJwk, type PublicJwk } from '../schemas/jws.ts';
 import { Id } from '../schemas/names.ts';
+import { printable } from '../system/printable.ts';
 import { importPublicKey } from './jws.ts';
 import { firstFault } from './refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
@@ -168,11 +169,11 @@ function claimsFault(claims: RequestClaims, expected: RequestTokenExpectation): 
     return refused('claims_invalid', `expected sub to be iss (${claims.iss}), found ${claims.sub}`);
   }
   if (claims.aud !== origin) {
-    return refused('audience_mismatch', `expected aud ${origin}, found ${claims.aud.slice(0, 200)}`);
+    return refused('audience_mismatch', `expected aud ${origin}, found ${printable(claims.aud, 200)}`);
   }
   const method = expected.method.toUpperCase();
   if (claims.htm !== method || claims.htu !== `${origin}${pathname}`) {
-    const found = `${claims.htm} ${claims.htu}`.slice(0, 200);
+    const found = printable(`${claims.htm} ${claims.htu}`, 200);
     return refused(
       'request_mismatch',
       `expected a token for ${method} ${origin}${pathname}, found one for ${found}`,

@@ -22,7 +22,7 @@ export function artifactLocation(text: string | URL): ArtifactLocation | string 
   }
   const scheme = url.protocol;
   if (scheme !== 'https:' && scheme !== 'http:' && scheme !== 's3:') {
-    return `expected https:// or s3://, found ${scheme}//`;
+    return `expected https:// or s3://, found ${scheme.slice(0, 20)}//`;
   }
   if (url.username !== '' || url.password !== '') return 'expected no user name or password in the URL';
   if (scheme === 's3:' && (url.search !== '' || url.hash !== '')) {
