@@ -3,6 +3,7 @@ import { PrivateJwk, PublicJwk } from '../schemas/jws.ts';
 import { writeFileAtomically } from '../system/atomic-file.ts';
 import { readSmallFile, type SmallFile } from '../system/small-file.ts';
 import { newKey } from '../trust/ceremony/new-key.ts';
+import { isSealedKey, openKey, sealKey } from '../trust/ceremony/sealed-key.ts';
 import { halvesMatch } from '../trust/device-key.ts';
 import { parseStrictJson } from '../trust/strict-json.ts';
 import { publicPart } from '../trust/thumbprint.ts';
@@ -12,18 +13,42 @@ const KEY_MAX_BYTES = 4_096;
 
 export type KnownKey = PublicJwk & { readonly kid: string };
 
-/** A new private Ed25519 key (RFC 8037) in a file of mode 0600, and what may be shown of it. A key that is there stays unless `force`. */
-export async function makeKeyFile(path: string, options: { force: boolean }): Promise<KnownKey> {
-  if (!options.force)
-    await expectNoFile(path, 'a key that is overwritten is lost for ever; --force does it all the same');
-  const key = newKey();
-  await writeGiven(path, `${JSON.stringify(key, null, 2)}\n`, 0o600);
-  return publicPart(key);
+/** Asks whoever is there for the passphrase of a file. */
+export type AskPassphrase = (file: string) => Promise<string>;
+
+export interface MadeKey {
+  readonly key: KnownKey;
+  /** The file with the public half, to hand to others. */
+  readonly publicFile: string;
+}
+
+/**
+ * A new private Ed25519 key (RFC 8037) in a file of mode 0600, sealed when there is a passphrase, and its public half beside it
+ * in `<name>.pub.jwk`. Keys that are there stay unless `force`.
+ */
+export async function makeKeyFile(
+  path: string,
+  options: { force: boolean; passphrase?: string },
+): Promise<MadeKey> {
+  const publicFile = `${path.replace(/\.jwk$/, '')}.pub.jwk`;
+  if (!options.force) {
+    const advice = 'a key that is overwritten is lost for ever; --force does it all the same';
+    for (const file of [path, publicFile]) await expectNoFile(file, advice);
+  }
+  const made = newKey();
+  const text =
+    options.passphrase === undefined
+      ? `${JSON.stringify(made, null, 2)}\n`
+      : await sealKey(made, options.passphrase);
+  await writeGiven(path, text, 0o600);
+  const key = publicPart(made);
+  await writeGiven(publicFile, `${JSON.stringify(key, null, 2)}\n`, 0o644);
+  return { key, publicFile };
 }
 
 /** What may be shown of the key in a file, private or public. */
-export async function readPublicKey(path: string): Promise<KnownKey> {
-  const { value } = await readKey(path);
+export async function readPublicKey(path: string, ask?: AskPassphrase): Promise<KnownKey> {
+  const { value } = await readKey(path, ask);
   const isPrivate = holdsPrivatePart(value);
   const parsed = (isPrivate ? PrivateJwk : PublicJwk).safeParse(value);
   const sound = parsed.success && (!isPrivate || halvesMatch(PrivateJwk.parse(value)));
@@ -45,8 +70,8 @@ export interface SigningKey {
 }
 
 /** The private key in a file. Modes are warned of only: keys of a ceremony often lie on a stick whose file system has none. */
-export async function readSigningKey(path: string): Promise<SigningKey> {
-  const { value, mode } = await readKey(path);
+export async function readSigningKey(path: string, ask?: AskPassphrase): Promise<SigningKey> {
+  const { value, mode } = await readKey(path, ask);
   const parsed = PrivateJwk.safeParse(value);
   if (!parsed.success) {
     const hint =
@@ -113,8 +138,18 @@ export async function expectNoFile(path: string, advice: string): Promise<void> 
     throw new OperationError('usage', `${path}: expected no file yet, found one; ${advice}`, { exitCode: 2 });
 }
 
-async function readKey(path: string): Promise<{ value: unknown; mode: number }> {
+async function readKey(path: string, ask?: AskPassphrase): Promise<{ value: unknown; mode: number }> {
   const { bytes, mode } = await readGiven(path, KEY_MAX_BYTES);
+  const text = Buffer.from(bytes).toString('latin1');
+  if (isSealedKey(text)) {
+    if (ask === undefined)
+      throw unusable(`${path}: expected a key without a passphrase here, found one that is sealed by one`);
+    const opened = await openKey(text, await ask(path));
+    if (opened.kind === 'opened') return { value: opened.value, mode };
+    throw unusable(
+      `${path}: expected the passphrase that the key was made with, found another one (or a damaged file)`,
+    );
+  }
   const json = parseStrictJson(bytes);
   if (json.kind === 'malformed') throw notAKey(path, 'a key as JWK');
   return { value: json.value, mode };

@@ -4,12 +4,19 @@ import { POLICY_FILE, RELEASE_FILE } from '../reconciler/ports.ts';
 import { SIGNED_DOCUMENT_MAX_BYTES } from '../schemas/jws.ts';
 import type { ReleaseStatement } from '../schemas/release.ts';
 import type { Root } from '../schemas/root.ts';
-import { type DraftDocument, readDraft, serialiseDocument, signDocument } from '../trust/ceremony/draft.ts';
+import {
+  combineDocuments,
+  type DraftDocument,
+  readDraft,
+  serialiseDocument,
+  signDocument,
+} from '../trust/ceremony/draft.ts';
 import { makeReleaseStatement, signRelease } from '../trust/ceremony/release.ts';
 import { readSignedDocument } from '../trust/jws.ts';
 import { readStatement } from '../trust/release-statement.ts';
 import { countSignatures, type SignatureCount } from '../trust/root.ts';
-import { readGiven, readSigningKey, type SigningKey, writeGiven } from './key-files.ts';
+import { expectDigits, payloadDigest, writeDocument } from './document-files.ts';
+import { type AskPassphrase, readGiven, readSigningKey, type SigningKey, writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 import { expectBound, readManifest, readPolicy, readTrustedRoot } from './release-inputs.ts';
 import { ceremony } from './root-ceremony.ts';
@@ -20,6 +27,8 @@ const TYP = 'edgeflows-release+jws';
 export interface ReleaseView {
   readonly file: string;
   readonly statement: ReleaseStatement;
+  /** SHA-256 of what is signed: the same on every copy. What signers read to each other before they sign. */
+  readonly payload_sha256: string;
   /** By the release keys of the root that was given; null when none was. */
   readonly signatures: SignatureCount | null;
   readonly warnings: readonly string[];
@@ -43,6 +52,7 @@ export interface ReleaseOrder {
   readonly minAgent: string | null;
   /** Null: `release.jws.json` beside the manifest. */
   readonly out: string | null;
+  readonly ask?: AskPassphrase;
 }
 
 /**
@@ -53,7 +63,7 @@ export async function signReleaseFile(order: ReleaseOrder): Promise<ReleaseView>
   const manifest = await readManifest(order.manifest);
   const policy = order.policy === null ? null : await readPolicy(order.policy);
   const root = await readTrustedRoot(order.root, new Date(order.issued));
-  const keys = await Promise.all(order.keys.map(readSigningKey));
+  const keys = await readSigningKeys(order);
   const [first, ...others] = keys;
   if (first === undefined) throw usage('expected at least one --key <private.jwk>, found none');
   expectReleaseKeys(keys, order.keys, root, order.root);
@@ -122,23 +132,43 @@ export interface AddedSignature {
   readonly policy: string | null;
   /** Null: in place. */
   readonly out: string | null;
+  /** Digits of `payload_sha256` that were read out; null where none were. */
+  readonly expect?: string | null;
+  readonly force?: boolean;
+  readonly ask?: AskPassphrase;
 }
 
 /** Further signatures under a release that somebody else has signed. */
 export async function addReleaseSignature(order: AddedSignature): Promise<ReleaseView> {
   const root = order.root === null ? null : await readTrustedRoot(order.root, null);
   let document = await readReleaseFile(order.file);
+  expectDigits(document, order.expect ?? null, order.file);
   const { manifest, policy } = statementOf(document, order.file);
   if (order.manifest !== null) expectBound(await readManifest(order.manifest), manifest, order.manifest);
   if (order.policy !== null) expectBound(await readPolicy(order.policy), policy ?? null, order.policy);
-  const keys = await Promise.all(order.keys.map(readSigningKey));
+  const keys = await readSigningKeys(order);
   if (keys.length === 0) throw usage('expected at least one --key <private.jwk>, found none');
   if (root !== null) expectReleaseKeys(keys, order.keys, root, order.root as string);
   for (const { key } of keys) document = await ceremony(() => signDocument(document, key, TYP));
   const out = order.out ?? order.file;
-  await writeGiven(out, serialiseDocument(document), 0o644);
+  await writeDocument(out, document, { force: order.force === true });
   const view = await viewRelease(document, out, root);
   return { ...view, warnings: [...keyWarnings(keys, root), ...view.warnings] };
+}
+
+/** Brings together what several people signed apart. */
+export async function combineReleaseFiles(
+  files: readonly string[],
+  out: string,
+  options: { readonly root?: string | null; readonly force?: boolean } = {},
+): Promise<ReleaseView> {
+  const root = options.root == null ? null : await readTrustedRoot(options.root, null);
+  const [first, ...others] = await Promise.all(files.map(readReleaseFile));
+  if (first === undefined || others.length === 0) throw usage('expected two or more copies of one release');
+  let combined = first;
+  for (const other of others) combined = ceremony(() => combineDocuments(combined, other, TYP));
+  await writeDocument(out, combined, { force: options.force === true });
+  return viewRelease(combined, out, root);
 }
 
 export async function showReleaseFile(file: string, root: string | null): Promise<ReleaseView> {
@@ -151,7 +181,8 @@ export async function showReleaseFile(file: string, root: string | null): Promis
 
 async function viewRelease(document: DraftDocument, file: string, root: Root | null): Promise<ReleaseView> {
   const statement = statementOf(document, file);
-  if (root === null) return { file, statement, signatures: null, warnings: [] };
+  const payload_sha256 = payloadDigest(document);
+  if (root === null) return { file, statement, payload_sha256, signatures: null, warnings: [] };
   const signatures = await countBy(document, root, file);
   const { threshold, signed, missing, met } = signatures;
   const warnings: string[] = [];
@@ -165,7 +196,7 @@ async function viewRelease(document: DraftDocument, file: string, root: Root | n
       `it is for root ${statement.root_version}, and this is root ${root.version}: agents that have this root refuse it`,
     );
   }
-  return { file, statement, signatures, warnings };
+  return { file, statement, payload_sha256, signatures, warnings };
 }
 
 async function countBy(document: DraftDocument, root: Root, file: string): Promise<SignatureCount> {
@@ -215,6 +246,13 @@ function keyWarnings(keys: readonly SigningKey[], root: Root | null): string[] {
         ]
       : warnings;
   });
+}
+
+/** One after the other: whoever types the passphrases can do one at a time. */
+async function readSigningKeys({ keys, ask }: Pick<ReleaseOrder, 'keys' | 'ask'>): Promise<SigningKey[]> {
+  const read: SigningKey[] = [];
+  for (const file of keys) read.push(await readSigningKey(file, ask));
+  return read;
 }
 
 async function unboundPolicy({ policy, manifest }: ReleaseOrder): Promise<string[]> {

@@ -8,11 +8,14 @@ import {
   serialiseDocument,
   signDocument,
 } from '../trust/ceremony/draft.ts';
+import { findRootChanges, type RootChangesFound } from '../trust/ceremony/root-changes.ts';
 import { checkRoot, type RootCheck } from '../trust/ceremony/root-check.ts';
 import { newRoot, rotateRoot } from '../trust/ceremony/root-draft.ts';
 import { sha256Hex } from '../trust/jws.ts';
 import { parseRoot } from '../trust/root.ts';
+import { expectDigits, payloadDigest, writeDocument } from './document-files.ts';
 import {
+  type AskPassphrase,
   expectNoFile,
   type KnownKey,
   readGiven,
@@ -28,6 +31,10 @@ const TYP = 'edgeflows-root+jws';
 export interface RootView extends RootCheck {
   readonly file: string;
   readonly sha256: string;
+  /** Of what is signed: the same on every copy. What signers read to each other before they sign. */
+  readonly payload_sha256: string;
+  /** Against the root before; null when that was not given. */
+  readonly changes: RootChangesFound | null;
   readonly roles: Readonly<Partial<Record<RoleName, Role>>>;
   readonly warnings: readonly string[];
 }
@@ -58,10 +65,15 @@ export async function signRootFile(order: {
   readonly key: string;
   readonly out: string | null;
   readonly previous: string | null;
+  /** Digits of `payload_sha256` that were read out; null where none were. */
+  readonly expect?: string | null;
+  readonly force?: boolean;
+  readonly ask?: AskPassphrase;
 }): Promise<RootView> {
   const draft = await readRootFile(order.file);
+  expectDigits(draft, order.expect ?? null, order.file);
   const previous = order.previous === null ? undefined : await readRootFile(order.previous);
-  const { key, kid, warnings } = await readSigningKey(order.key);
+  const { key, kid, warnings } = await readSigningKey(order.key, order.ask);
   const signed = await ceremony(() => signDocument(draft, key, TYP));
   const out = order.out ?? order.file;
   const view = await viewRoot(signed, out, previous);
@@ -72,20 +84,25 @@ export async function signRootFile(order: {
     const roots = version === 1 ? 'root 1' : `root ${version} or ${version - 1}`;
     throw usage(`expected a root key of ${roots}, found ${order.key}, which is ${kid}; sign with a root key`);
   }
-  await writeGiven(out, serialiseDocument(signed), 0o644);
+  await writeDocument(out, signed, { force: order.force === true });
   const outside = `the key ${kid} is no root key of root ${version}; its signature counts only if it is one of root ${version - 1}`;
   return { ...view, warnings: [...warnings, ...view.warnings, ...(counts ? [] : [outside])] };
 }
 
 /** Brings together what several people signed apart. */
-export async function combineRootFiles(files: readonly string[], out: string): Promise<RootView> {
+export async function combineRootFiles(
+  files: readonly string[],
+  out: string,
+  options: { readonly previous?: string | null; readonly force?: boolean } = {},
+): Promise<RootView> {
+  const previous = options.previous == null ? undefined : await readRootFile(options.previous);
   const [first, ...others] = await Promise.all(files.map(readRootFile));
   if (first === undefined || others.length === 0)
     throw usage('expected two or more copies of one root document');
   let combined = first;
   for (const other of others) combined = ceremony(() => combineDocuments(combined, other, TYP));
-  const view = await viewRoot(combined, out);
-  await writeGiven(out, serialiseDocument(combined), 0o644);
+  const view = await viewRoot(combined, out, previous);
+  await writeDocument(out, combined, { force: options.force === true });
   return view;
 }
 
@@ -93,7 +110,7 @@ export async function combineRootFiles(files: readonly string[], out: string): P
 export async function draftNextRoot(plan: {
   readonly previous: string;
   readonly add: FilesByRole;
-  /** Key ids. */
+  /** Key ids, or files with the keys. */
   readonly remove: FilesByRole;
   readonly thresholds: ThresholdsByRole;
   readonly expires: string;
@@ -105,7 +122,7 @@ export async function draftNextRoot(plan: {
   const keys: Partial<Record<RoleName, PublicJwk[]>> = {};
   for (const role of ROLE_NAMES) {
     const before = root.roles[role]?.keyids ?? [];
-    const removed = plan.remove[role] ?? [];
+    const removed = await Promise.all((plan.remove[role] ?? []).map((given) => kidOf(given, before)));
     const foreign = removed.find((kid) => !before.includes(kid));
     if (foreign !== undefined) {
       throw usage(
@@ -173,14 +190,17 @@ async function writeRoot(
 }
 
 async function viewRoot(document: DraftDocument, file: string, previous?: DraftDocument): Promise<RootView> {
-  const { roles } = contentOf(document, file);
+  const content = contentOf(document, file);
+  const { roles } = content;
+  const changes =
+    previous === undefined ? null : findRootChanges(contentOf(previous, 'the previous root'), content);
   const check = await ceremony(() => checkRoot(document, previous));
   const sha256 = sha256Hex(Buffer.from(serialiseDocument(document), 'utf8'));
   const alone =
     roles.root.threshold === 1
       ? ['root threshold 1: whoever gets hold of one root key can replace every key; 2 of 3 is safer']
       : [];
-  return { file, ...check, sha256, roles, warnings: alone };
+  return { file, ...check, sha256, payload_sha256: payloadDigest(document), changes, roles, warnings: alone };
 }
 
 function contentOf(document: DraftDocument, file: string) {
@@ -189,8 +209,14 @@ function contentOf(document: DraftDocument, file: string) {
   throw new OperationError('document_refused', read.message, { exitCode: 2 });
 }
 
+/** A key to take out: by its id, or by the file that somebody still has of it. */
+async function kidOf(given: string, known: readonly string[]): Promise<string> {
+  if (known.includes(given) || /^[\w-]{43}$/.test(given)) return given;
+  return (await readPublicKey(given)).kid;
+}
+
 async function readKeys(files: readonly string[]): Promise<KnownKey[]> {
-  return Promise.all(files.map(readPublicKey));
+  return Promise.all(files.map((file) => readPublicKey(file)));
 }
 
 function usage(message: string): OperationError {

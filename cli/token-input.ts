@@ -43,8 +43,8 @@ async function readPipe(signal: AbortSignal): Promise<string> {
   }
 }
 
-/** What is typed is not echoed: a token on a screen is a token in a photograph. */
-async function askUnseen(prompt: string, signal: AbortSignal): Promise<string> {
+/** A line typed at the terminal and not echoed: a secret on a screen is a secret in a photograph. */
+export async function askUnseen(prompt: string, signal: AbortSignal): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
   process.stderr.write(prompt);

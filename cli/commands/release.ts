@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { AskPassphrase } from '../../agent/key-files.ts';
 import {
   addReleaseSignature,
+  combineReleaseFiles,
   type ReleaseView,
   showReleaseFile,
   signReleaseFile,
@@ -9,6 +11,7 @@ import { EXIT } from '../exit-codes.ts';
 import { expiryOf, inUtc } from '../expiry.ts';
 import { CommandFailure } from '../failure.ts';
 import { globalsOf } from '../globals.ts';
+import { passphraseInput } from '../passphrase-input.ts';
 import { renderRelease } from '../render/release.ts';
 
 interface SignOptions {
@@ -23,7 +26,9 @@ interface SignOptions {
   flowVersion?: string;
   minAgent?: string;
   add?: string;
+  expect?: string;
   out?: string;
+  force?: boolean;
 }
 
 export function addRelease(program: Command): void {
@@ -44,12 +49,31 @@ export function addRelease(program: Command): void {
     .option('--min-agent <version>', 'the oldest agent that may take it, such as 1.4.0')
     .option('--add <file>', 'a signed release to add a signature to')
     .option(
+      '--expect <digits>',
+      'with --add: sign only if the payload has this SHA-256, or its first 16 digits or more',
+    )
+    .option(
       '--out <file>',
       'where to put it (default: release.jws.json beside the manifest, or the file of --add)',
     )
+    .option('--force', 'with --add: overwrite another document at --out')
     .action(async (options: SignOptions, command: Command) => {
-      tell(await (options.add === undefined ? sign(options) : add(options, options.add)), command);
+      const ask = passphraseInput(globalsOf(command).signal);
+      tell(await (options.add === undefined ? sign(options, ask) : add(options, options.add, ask)), command);
     });
+
+  release
+    .command('combine <files...>')
+    .description('bring together copies of one release that several people signed')
+    .requiredOption('--out <file>', 'where to put it; a copy of the same document there is replaced')
+    .option('--root <file>', 'the root in force: <n>.root.jws.json')
+    .option('--force', 'overwrite another document there')
+    .action(
+      async (files: string[], options: { out: string; root?: string; force?: boolean }, command: Command) => {
+        const { out, root = null, force = false } = options;
+        tell(await combineReleaseFiles(files, out, { root, force }), command);
+      },
+    );
 
   release
     .command('show <file>')
@@ -60,8 +84,10 @@ export function addRelease(program: Command): void {
     });
 }
 
-async function sign(options: SignOptions): Promise<ReleaseView> {
+async function sign(options: SignOptions, ask: AskPassphrase): Promise<ReleaseView> {
   const { manifest, root } = options;
+  if (options.expect !== undefined)
+    throw usage('--expect: expected --add <file> beside it, found none: a new statement has no digest yet');
   if (manifest === undefined) throw usage('expected --manifest <file> (or --add <file>), found neither');
   if (root === undefined) throw usage('expected --root <file>, the root in force, found none');
   const now = new Date();
@@ -78,19 +104,28 @@ async function sign(options: SignOptions): Promise<ReleaseView> {
     version: options.flowVersion ?? null,
     minAgent: options.minAgent ?? null,
     out: options.out ?? null,
+    ask,
   });
 }
 
 const FIXED_BY_STATEMENT = ['tenant', 'seq', 'previous', 'flowVersion', 'minAgent'] as const;
 
-async function add(options: SignOptions, file: string): Promise<ReleaseView> {
+async function add(options: SignOptions, file: string, ask: AskPassphrase): Promise<ReleaseView> {
   if (FIXED_BY_STATEMENT.some((name) => options[name] !== undefined)) {
     throw usage(
       '--add signs a statement as it is: expected no --tenant, --seq, --previous, --flow-version or --min-agent beside it',
     );
   }
-  const { key: keys, root = null, manifest = null, policy = null, out = null } = options;
-  return addReleaseSignature({ file, keys, root, manifest, policy, out });
+  const {
+    key: keys,
+    root = null,
+    manifest = null,
+    policy = null,
+    out = null,
+    expect = null,
+    force = false,
+  } = options;
+  return addReleaseSignature({ file, keys, root, manifest, policy, out, expect, force, ask });
 }
 
 function tell({ warnings, ...view }: ReleaseView, command: Command): void {

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readPublicKey } from '../../agent/key-files.ts';
 import {
   combineRootFiles,
   draftFirstRoot,
@@ -12,10 +13,20 @@ import {
 import { ROLE_NAMES, type RoleName } from '../../schemas/root.ts';
 import { expiryOf } from '../expiry.ts';
 import { globalsOf } from '../globals.ts';
+import { passphraseInput } from '../passphrase-input.ts';
 import { renderRoot } from '../render/root.ts';
 
 /** Of options that are made of a role's name, such as `addRootKey`; commander puts them into camel case. */
 type RoleOptions = Readonly<Record<string, readonly string[] | number | undefined>>;
+
+interface SignOptions {
+  key: string;
+  expect?: string;
+  previous?: string;
+  known?: string[];
+  out?: string;
+  force?: boolean;
+}
 
 export function addRoot(program: Command): void {
   const root = program.command('root').description('make, sign and rotate the root of trust');
@@ -42,7 +53,7 @@ function addNew(root: Command): void {
           out: options.out,
           force: options.force === true,
         };
-        tell(await draftFirstRoot(plan), command);
+        await tell(await draftFirstRoot(plan), command);
       },
     );
 }
@@ -52,24 +63,35 @@ function addSign(root: Command): void {
     .command('sign <file>')
     .description('add one signature; signers do this one after another, or each on a copy for "root combine"')
     .requiredOption('--key <file>', 'private key of the signer')
-    .option('--previous <file>', 'the root before, to say whether its threshold is met')
+    .option('--expect <digits>', 'sign only if the payload has this SHA-256, or its first 16 digits or more')
+    .option('--previous <file>', 'the root before, to say what changes and whether its threshold is met')
+    .option('--known <file...>', 'public keys that you know: they are called by their files', collect)
     .option('--out <file>', 'where to put it (default: the same file)')
-    .action(
-      async (file: string, options: { key: string; previous?: string; out?: string }, command: Command) => {
-        const { key, previous = null, out = null } = options;
-        tell(await signRootFile({ file, key, previous, out }), command);
-      },
-    );
+    .option('--force', 'overwrite another document there')
+    .action(async (file: string, options: SignOptions, command: Command) => {
+      const { key, expect = null, previous = null, out = null, force = false, known = [] } = options;
+      const ask = passphraseInput(globalsOf(command).signal);
+      await tell(await signRootFile({ file, key, expect, previous, out, force, ask }), command, known);
+    });
 }
 
 function addCombine(root: Command): void {
   root
     .command('combine <files...>')
     .description('bring together copies of one root that several people signed')
-    .requiredOption('--out <file>', 'where to put it')
-    .action(async (files: string[], options: { out: string }, command: Command) => {
-      tell(await combineRootFiles(files, options.out), command);
-    });
+    .requiredOption('--out <file>', 'where to put it; a copy of the same document there is replaced')
+    .option('--previous <file>', 'the root before, to say whether its threshold is met')
+    .option('--force', 'overwrite another document there')
+    .action(
+      async (
+        files: string[],
+        options: { out: string; previous?: string; force?: boolean },
+        command: Command,
+      ) => {
+        const { out, previous = null, force = false } = options;
+        await tell(await combineRootFiles(files, out, { previous, force }), command);
+      },
+    );
 }
 
 function addRotate(root: Command): void {
@@ -78,7 +100,11 @@ function addRotate(root: Command): void {
     .description('draft the next root; root keys of the previous one and its own sign it next');
   for (const role of ROLE_NAMES) {
     command.option(`--add-${role}-key <file>`, `public key to add to the ${role} role`, collect);
-    command.option(`--remove-${role}-key <kid>`, `id of a key to take out of the ${role} role`, collect);
+    command.option(
+      `--remove-${role}-key <kid>`,
+      `id, or file, of a key to take out of the ${role} role`,
+      collect,
+    );
   }
   thresholds(expires(command))
     .option('--out <file>', 'where to put it (default: <n>.root.jws.json)')
@@ -98,7 +124,7 @@ function addRotate(root: Command): void {
           out: options.out ?? null,
           force: options.force === true,
         };
-        tell(await draftNextRoot(plan), command);
+        await tell(await draftNextRoot(plan), command);
       },
     );
 }
@@ -107,17 +133,24 @@ function addShow(root: Command): void {
   root
     .command('show <file>')
     .description('print what a root says, who has signed it and who is missing')
-    .option('--previous <file>', 'the root before, whose keys must have signed it too')
-    .action(async (file: string, options: { previous?: string }, command: Command) => {
-      tell(await showRootFile(file, options.previous ?? null), command);
+    .option('--previous <file>', 'the root before: says what changes; its keys must have signed, too')
+    .option('--known <file...>', 'public keys that you know: they are called by their files', collect)
+    .action(async (file: string, options: { previous?: string; known?: string[] }, command: Command) => {
+      await tell(await showRootFile(file, options.previous ?? null), command, options.known);
     });
 }
 
-function tell({ warnings, ...view }: RootView, command: Command): void {
+async function tell(
+  { warnings, ...view }: RootView,
+  command: Command,
+  known: readonly string[] = [],
+): Promise<void> {
   const { terminal } = globalsOf(command);
+  const names = new Map<string, string>();
+  for (const file of known) names.set((await readPublicKey(file)).kid, file);
   for (const warning of warnings) terminal.note(`warning: ${warning}`);
-  terminal.document({ ...view, warnings });
-  renderRoot(view, terminal);
+  terminal.document({ ...view, known: Object.fromEntries(names), warnings });
+  renderRoot(view, terminal, names.size === 0 ? null : names);
 }
 
 function expires(command: Command): Command {

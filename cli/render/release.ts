@@ -1,11 +1,13 @@
 import type { ReleaseView } from '../../agent/release-signing.ts';
 import type { Terminal } from '../terminal.ts';
+import { spokenDigest } from './digest.ts';
 import { signatureLines } from './signatures.ts';
 
 /** A release for people: what it states, and who has signed it. */
 export function renderRelease(release: Omit<ReleaseView, 'warnings'>, terminal: Terminal): void {
-  const { file, statement, signatures } = release;
+  const { file, statement, payload_sha256, signatures } = release;
   terminal.line(`${terminal.paint('bold', file)}  release ${statement.seq} of ${statement.tenant}`);
+  for (const line of spokenDigest('read out', payload_sha256)) terminal.line(`  ${line}`);
   const facts: [string, string | undefined][] = [
     ['issued', statement.issued],
     ['expires', statement.expires],

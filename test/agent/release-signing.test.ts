@@ -2,6 +2,7 @@ import { chmod } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   addReleaseSignature,
+  combineReleaseFiles,
   type ReleaseOrder,
   showReleaseFile,
   signReleaseFile,
@@ -100,6 +101,26 @@ describe('signing a release', () => {
     });
     expect(await showReleaseFile(at('release.jws.json'), at('root.json'))).toEqual(second);
     expect(await verdict()).toMatchObject({ kind: 'verified', statement: { seq: 2 } });
+  });
+
+  it('brings together what was signed apart, by the digest that was read out, and loses no signature', async () => {
+    const first = await sign();
+    const apart = await add({ out: at('two.json'), expect: first.payload_sha256.slice(0, 16) });
+    expect(apart.payload_sha256).toBe(first.payload_sha256);
+    expect(await verdict()).toMatchObject({ kind: 'refused', code: 'threshold_not_met' });
+    const files = [at('release.jws.json'), at('two.json')];
+    const whole = await combineReleaseFiles(files, at('release.jws.json'), { root: at('root.json') });
+    expect(whole).toMatchObject({ signatures: { met: true, missing: [] }, warnings: [] });
+    expect(await verdict()).toMatchObject({ kind: 'verified', statement: { seq: 1 } });
+
+    const other = add({ expect: '0'.repeat(64) });
+    expect(await failureOf(other)).toMatch(
+      /^2 .*it is not the document that was read out; nothing was signed/,
+    );
+    await sign({ out: at('next.json') });
+    const lost = combineReleaseFiles([at('next.json'), at('next.json')], at('release.jws.json'));
+    expect(await failureOf(lost)).toMatch(/^2 .*release\.jws\.json: .*found another one/);
+    expect(await failureOf(combineReleaseFiles([at('two.json')], at('x.json')))).toMatch(/^2 .*two or more/);
   });
 
   it('refuses a manifest or a policy that agents would not take, at its line, and writes nothing', async () => {

@@ -135,6 +135,47 @@ describe('the ceremony of a root', () => {
     );
   });
 
+  it('says what a root changes, role by role, and one digest on every copy', async () => {
+    const draft = await first();
+    expect(draft.changes).toBeNull();
+    const a = await sign('1.json', 'ann', { out: 'a.json' });
+    const b = await sign('1.json', 'ben', { out: 'b.json' });
+    expect(a.sha256).not.toBe(b.sha256);
+    expect([a.payload_sha256, b.payload_sha256]).toEqual([draft.payload_sha256, draft.payload_sha256]);
+    await combineRootFiles(at('a.json', 'b.json'), folder.at('1.json'));
+    const changed = await next({
+      add: { root: at('dan.pub'), trigger: at('ben.pub') },
+      remove: { root: [folder.at('cai.pub')] },
+      thresholds: { root: 3 },
+    });
+    expect(changed.changes).toEqual({
+      expires: { from: '2090-01-31T00:00:00Z', to: '2091-01-31T00:00:00Z' },
+      roles: [
+        { role: 'root', added: kids('dan'), removed: kids('cai'), threshold: { from: 2, to: 3 } },
+        { role: 'trigger', added: kids('ben'), removed: [], threshold: { from: null, to: 1 } },
+      ],
+    });
+    expect((await next({ force: true })).changes?.roles).toEqual([]);
+  });
+
+  it('loses no signature and no other document under a name that is there', async () => {
+    await first();
+    await sign('1.json', 'ann', { out: 'a.json' });
+    await sign('1.json', 'ben', { out: 'b.json' });
+    await sign('1.json', 'cai', { out: 'c.json' });
+    const lost = combineRootFiles(at('a.json', 'b.json'), folder.at('c.json'));
+    expect(await failureOf(lost)).toMatch(/^2 .*c\.json: expected no signature that would be lost, found 1/);
+    await next({ previous: folder.at('1.json') });
+    const other = sign('1.json', 'ann', { out: '2.json' });
+    expect(await failureOf(other)).toMatch(/^2 .*2\.json: .*copy of the same document, found another one/);
+    await folder.write('notes.txt', 'buy milk');
+    expect(await failureOf(sign('1.json', 'ann', { out: 'notes.txt' }))).toContain('found another one');
+    expect(await folder.read('notes.txt')).toBe('buy milk');
+    const whole = await combineRootFiles(at('a.json', 'b.json', 'c.json'), folder.at('c.json'));
+    expect(whole.own.signed).toEqual(kids('ann', 'ben', 'cai'));
+    await combineRootFiles(at('a.json', 'b.json'), folder.at('notes.txt'), { force: true });
+  });
+
   it('tells wrong use with exit 2 and leaves files as they were', async () => {
     await first();
     const before = await folder.read('1.json');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PrivateJwk, PublicJwk } from '../../schemas/jws.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
-import { thumbprint } from '../../trust/thumbprint.ts';
+import { publicPart, thumbprint } from '../../trust/thumbprint.ts';
 import { type Ended, edgeAgent } from './edge-agent.ts';
 
 let cwd: string;
@@ -14,6 +14,7 @@ beforeAll(async () => {
 afterAll(async () => rm(cwd, { recursive: true, force: true }));
 
 const run = (...args: string[]): Promise<Ended> => edgeAgent(args, { cwd });
+const typing = (input: string, ...args: string[]): Promise<Ended> => edgeAgent(args, { cwd, input });
 const read = async (name: string) => readFile(join(cwd, name), 'utf8');
 
 describe('edge-agent keys', () => {
@@ -24,9 +25,12 @@ describe('edge-agent keys', () => {
     expect(made.json()).toEqual({
       kid: thumbprint(key),
       file: 'ann.jwk',
+      public_file: 'ann.pub.jwk',
       public_jwk: { kty: 'OKP', crv: 'Ed25519', x: key.x, kid: thumbprint(key) },
     });
     expect((await stat(join(cwd, 'ann.jwk'))).mode & 0o777).toBe(0o600);
+
+    expect(JSON.parse(await read('ann.pub.jwk'))).toEqual(publicPart(key));
 
     const again = await run('keys', 'new', '--out', 'ann.jwk');
     expect(again.code).toBe(2);
@@ -54,5 +58,57 @@ describe('edge-agent keys', () => {
     expect(shown.json()).toMatchObject({ error: { code: 'key_unusable' } });
     expect(shown.stdout + shown.stderr).not.toContain(d);
     expect(await run('keys', 'show', 'nowhere.jwk')).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('seals a key with a passphrase, and opens it for nobody else', async () => {
+    const passphrase = 'fence orbit salad tulip 9 engine';
+    const made = await typing(`${passphrase}\n`, 'keys', 'new', '--passphrase', '--out', 'cai.jwk');
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const text = await read('cai.jwk');
+    expect(JSON.parse(Buffer.from(text.split('.')[0] as string, 'base64url').toString())).toMatchObject({
+      alg: 'PBES2-HS512+A256KW',
+      enc: 'A256GCM',
+      cty: 'jwk+json',
+      p2c: 600_000,
+    });
+    expect((await stat(join(cwd, 'cai.jwk'))).mode & 0o777).toBe(0o600);
+    const known = PublicJwk.parse(JSON.parse(await read('cai.pub.jwk')));
+    expect((await typing(`${passphrase}\r\nnext\n`, 'keys', 'show', 'cai.jwk')).json()).toEqual(known);
+
+    const wrong = await typing(`${passphrase} \n`, 'keys', 'show', 'cai.jwk');
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    expect(wrong.stderr).toContain('cai.jwk: expected the passphrase that the key was made with');
+    const none = await typing('', 'keys', 'show', 'cai.jwk');
+    expect(none).toMatchObject({ code: 2, stdout: '' });
+    expect(none.stderr).toContain('expected the passphrase of cai.jwk on standard input');
+    await writeFile(
+      join(cwd, 'changed.jwk'),
+      text.replace(/.(?=\s*$)/, (last) => (last === 'A' ? 'Q' : 'A')),
+    );
+    expect(await typing(`${passphrase}\n`, 'keys', 'show', 'changed.jwk')).toMatchObject({ code: 2 });
+  });
+
+  it('makes no key under a passphrase that a guess would find', async () => {
+    const made = await typing('summer2026\n', 'keys', 'new', '--passphrase', '--out', 'dan.jwk');
+    expect(made).toMatchObject({ code: 2, stdout: '' });
+    expect(made.stderr).toContain('12 characters or more');
+    await expect(stat(join(cwd, 'dan.jwk'))).rejects.toThrow('ENOENT');
+  });
+
+  it('opens no key that asks for years of work, or for another algorithm', async () => {
+    const header = (change: object) =>
+      Buffer.from(
+        JSON.stringify({ alg: 'PBES2-HS512+A256KW', enc: 'A256GCM', p2s: 'AAAA', ...change }),
+      ).toString('base64url');
+    for (const change of [
+      { p2c: 2 ** 31 },
+      { p2c: 1_000, alg: 'PBES2-HS256+A128KW' },
+      { p2c: 1_000, enc: 'A128CBC-HS256' },
+      { alg: 'dir' },
+    ]) {
+      await writeFile(join(cwd, 'greedy.jwk'), `${header(change)}.AAAA.AAAA.AAAA.AAAA\n`);
+      const shown = await typing('any passphrase at all\n', 'keys', 'show', 'greedy.jwk');
+      expect(shown).toMatchObject({ code: 2, stdout: '' });
+    }
   });
 });
