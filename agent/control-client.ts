@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { CONTROL_KEY_HEADER, readControlKey } from './control-key.ts';
 import { OperationError, type OperationErrorCode } from './operation-error.ts';
 import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
 import { expectOwnFolder } from './own-folder.ts';
@@ -64,15 +65,17 @@ export function createControlClient(socket: string): AgentOperations {
   return Object.fromEntries(entries) as AgentOperations;
 }
 
-function call(
+async function call(
   socket: string,
   method: string,
   path: string,
   body: string | undefined,
   signal: AbortSignal,
 ): Promise<string> {
+  const key = await readControlKey(socket);
+  const headers = key === null ? {} : { [CONTROL_KEY_HEADER]: key };
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath: socket, method, path, signal }, (response) => {
+    const outgoing = request({ socketPath: socket, method, path, headers, signal }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {

@@ -2,6 +2,7 @@ import { chmod, mkdir, rm, rmdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CONTROL_KEY_HEADER, knowsKey, removeControlKey, writeControlKey } from './control-key.ts';
 import { toOperationError } from './explain-error.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentOperations, OPERATIONS, type OperationName } from './operations.ts';
@@ -18,7 +19,8 @@ export interface ControlServer {
 
 /**
  * Serves the operations as `POST /v1/<operation>` on a Unix socket (a named pipe on Windows). Whoever holds the state lock
- * serves it, so there is at most one. Only the owner may open it: the socket is 0600 in a 0700 folder.
+ * serves it, so there is at most one. Only the owner may open it: the socket is 0600 in a 0700 folder,
+ * and who calls an operation must know its key (`control-key.ts`).
  */
 export async function serveControl(
   socket: string,
@@ -31,9 +33,10 @@ export async function serveControl(
     await expectOwnFolder(dirname(socket));
     await rm(socket, { force: true });
   }
+  const key = await writeControlKey(socket);
   const atWork = new Set<Promise<void>>();
   const server = createServer((request, response) => {
-    const work = answer(request, response, operations, about).catch(() => void response.destroy());
+    const work = answer(request, response, { operations, about, key }).catch(() => void response.destroy());
     atWork.add(work);
     void work.finally(() => atWork.delete(work));
   });
@@ -58,6 +61,7 @@ export async function serveControl(
       server.closeAllConnections();
       await closed;
       if (process.platform === 'win32') return;
+      await removeControlKey(socket);
       await rm(socket, { force: true });
       // only a folder made for sockets is ever empty
       await rmdir(dirname(socket)).catch(() => undefined);
@@ -65,17 +69,26 @@ export async function serveControl(
   };
 }
 
+interface Served {
+  readonly operations: AgentOperations;
+  readonly about: { verb: string; tenant: string };
+  readonly key: string | null;
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  operations: AgentOperations,
-  about: { verb: string; tenant: string },
+  { operations, about, key }: Served,
 ): Promise<void> {
   const name = /^\/v1\/([a-z]+)$/.exec(request.url ?? '')?.[1];
   if (name === 'ping') return send(response, 200, { pid: process.pid, ...about });
   if (request.method !== 'POST' || name === undefined || !Object.hasOwn(OPERATIONS, name)) {
     const message = `expected POST /v1/<operation>, found ${request.method} ${request.url}`;
     return send(response, 404, { error: { code: 'usage', message, exit_code: 2 } });
+  }
+  if (!knowsKey(key, request.headers[CONTROL_KEY_HEADER])) {
+    const message = 'expected the key of the control socket, which is beside it, found another or none';
+    return send(response, 401, { error: { code: 'usage', message, exit_code: 2 } });
   }
   const operation = OPERATIONS[name as OperationName];
   const body = await readBody(request);

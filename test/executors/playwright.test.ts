@@ -22,6 +22,7 @@ import { type LoopbackServer, startHttpServer } from '../support/http-server.ts'
 import { requirePart } from '../support/parts.ts';
 import { installPlaywright, WEB_FORM } from '../support/playwright-bundle.ts';
 import { processesOf } from '../support/run-processes.ts';
+import { SANDBOX_SETTINGS, sandboxIn, sandboxMissing } from '../support/sandboxed-flows.ts';
 
 const wheels = requirePart('playwrightWheels');
 const ffmpeg = requirePart('ffmpeg');
@@ -37,7 +38,7 @@ const events: EventDraft[] = [];
 
 function executorWith(
   machine: NodeJS.ProcessEnv,
-  { cgroup }: { cgroup: () => string | null } = { cgroup: ownCgroup },
+  { cgroup = ownCgroup, ...holds }: Partial<Pick<ProcessDependencies, 'cgroup' | 'sandbox'>> = {},
 ) {
   const deps = {
     folder: envs,
@@ -47,6 +48,7 @@ function executorWith(
   };
   const executor = createPlaywrightExecutor({
     ...deps,
+    ...holds,
     cgroup,
     environments: createPythonEnvironments(deps),
     browsers: createBrowserFolders(deps),
@@ -58,6 +60,8 @@ function executorWith(
     start: (request, settings) => executor.start(request, ours(settings)),
   } satisfies Executor as Executor;
 }
+
+const noSandbox = await sandboxMissing();
 
 /** With ffmpeg on PATH, under its name. */
 const withFfmpeg = {
@@ -266,6 +270,33 @@ with sync_playwright() as p:
       const handle = await bench.begin(STAY, { spec: PLAYWRIGHT_SPEC, timeoutMs: 5_000 });
       expect(await handle.done).toMatchObject({ status: 'timed_out' });
       expect(await processesOf(runIdOf(bench))).toEqual([]);
+    });
+  });
+
+  describe.skipIf(noSandbox !== null)('in a sandbox', () => {
+    it.each([
+      ['as Playwright starts it', ''],
+      ['with the sandbox of the browser inside', 'chromium_sandbox=True'],
+    ])('drives a browser %s', async (_, options) => {
+      bench = await createBench({
+        ...subject,
+        create: () => executorWith(withFfmpeg, { sandbox: sandboxIn(shared) }),
+      });
+      const result = await bench.run(
+        `import os
+from playwright.sync_api import sync_playwright
+with sync_playwright() as p:
+    page = p.chromium.launch(${options}).new_page()
+    page.goto("data:text/html,<h1>at work</h1>")
+    print(page.inner_text("h1"), os.path.exists(${JSON.stringify(join(shared, 'credentials'))} + "/device.jwk"))`,
+        { spec: PLAYWRIGHT_SPEC, timeoutMs: 60_000 },
+        SANDBOX_SETTINGS,
+      );
+      expect(text(result.stderr)).toBe('');
+      expect(result).toMatchObject({ status: 'succeeded', reason: null });
+      expect(text(result.stdout)).toBe('at work False\n');
+      expect(await processesOf(runIdOf(bench))).toEqual([]);
+      await bench.dispose();
     });
   });
 
