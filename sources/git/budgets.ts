@@ -20,6 +20,8 @@ export interface GitBudgets {
   readonly baseCacheBytes: number;
   readonly deltaDepth: number;
   readonly shallowCommits: number;
+  /** Of the commit that is read, its message included. */
+  readonly commitBytes: number;
   /** Of `release.jws.json` and of one root document. */
   readonly documentBytes: number;
   readonly manifestBytes: number;
@@ -48,6 +50,7 @@ export const GIT_BUDGETS: GitBudgets = {
   // The highest that git itself writes.
   deltaDepth: 4_095,
   shallowCommits: 65_536,
+  commitBytes: MIB,
   documentBytes: 512 * KIB,
   manifestBytes: 8 * MIB,
   policyBytes: 256 * KIB,

@@ -14,6 +14,7 @@ const Budgets = z.object({
   baseCacheBytes: z.int(),
   deltaDepth: z.int(),
   shallowCommits: z.int(),
+  commitBytes: z.int(),
   documentBytes: z.int(),
   manifestBytes: z.int(),
   policyBytes: z.int(),
