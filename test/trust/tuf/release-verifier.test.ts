@@ -244,7 +244,7 @@ describe.skipIf(packages === null)('a repository that python-tuf signed', { time
     const first = await tenant.publisher.files();
     await tenant.release('{"n":2}');
     const second = await tenant.publisher.files();
-    const mixed = [
+    const mixed: Record<string, string>[] = [
       { 'metadata/3.snapshot.json': first['metadata/2.snapshot.json'] as string },
       { 'metadata/2.targets.json': first['metadata/1.targets.json'] as string },
     ];
