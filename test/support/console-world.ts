@@ -47,12 +47,16 @@ export interface ConsoleWorld {
   readonly url: string;
   readonly folder: string;
   readonly tenant: AddedTenant;
+  readonly rootKey: PrivateJwk;
+  readonly releaseKey: PrivateJwk;
   readonly triggerKey: PrivateJwk;
   readonly rootText: string;
   /** Uploads a bundle; its URL. */
   upload(name: string, bundle: Bundle): Promise<string>;
   /** Signs, commits and pushes a manifest of flows; the commit, and when the push began (performance.now). */
   release(flows: readonly object[]): Promise<{ commit: string; pushedAt: number }>;
+  /** Commits and pushes files beside what lies on the branch, signed or not. */
+  publish(files: Readonly<Record<string, string>>): Promise<void>;
   enrol(name: string): Promise<EnrolledMachine>;
   /** A signed command for one agent. */
   sign(agentId: string, draft: CommandDraft, change?: Partial<CommandPayload>): Promise<string>;
@@ -90,6 +94,8 @@ export async function createConsoleWorld(
     url: running.url,
     folder,
     tenant,
+    rootKey,
+    releaseKey,
     triggerKey,
     rootText,
     async upload(name, bundle) {
@@ -122,6 +128,12 @@ export async function createConsoleWorld(
       const pushedAt = performance.now();
       await git(work, 'push', '-q', 'origin', 'HEAD');
       return { commit: (await git(work, 'rev-parse', 'HEAD')).trim(), pushedAt };
+    },
+    async publish(files) {
+      for (const [path, text] of Object.entries(files)) await writeFile(join(work, path), text);
+      await git(work, 'add', '.');
+      await git(work, 'commit', '-q', '-m', `Put ${Object.keys(files).join(', ')} there`);
+      await git(work, 'push', '-q', 'origin', 'HEAD');
     },
     enrol: (name) => enrolMachine({ running, folder, slug, main }, name),
     sign(agentId, draft, change = {}) {
