@@ -29,7 +29,12 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   const { log } = options;
   const clock = createSystemClock();
   const restart = new AbortController();
-  const signal = AbortSignal.any([options.signal, restart.signal]);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, restart.signal, stop.signal]);
+  agent.attachStop((why) => {
+    log.info(`ending: ${why}`);
+    stop.abort(new Error(why));
+  });
   const deps = agent.deps();
   let busy = false;
   const loop = createReconcileLoop({
@@ -107,7 +112,7 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   ]);
   const { running } = agent.dispatcher.counts();
   if (running > 0) log.info(`waiting for ${running} runs; a second signal ends them`, about);
-  if (options.hurry.aborted) agent.dispatcher.cancelRunning();
+  if (options.hurry.aborted || stop.signal.aborted) agent.dispatcher.cancelRunning();
   options.hurry.addEventListener('abort', () => agent.dispatcher.cancelRunning(), { once: true });
   await agent.inbox.close();
   await Promise.all([agent.dispatcher.drain(), agent.services.close()]);
@@ -115,5 +120,5 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   await agent.outbox.flushOnce({ deadlineMs: 2_000 }).catch((error: unknown) => {
     log.warn('the last reports wait for the next start', { error });
   });
-  return options.signal.aborted ? 'ended' : 'restart';
+  return options.signal.aborted || stop.signal.aborted ? 'ended' : 'restart';
 }

@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, relative, sep } from 'node:path';
-import { parseDocument, stringify } from 'yaml';
+import { isMap, isScalar, parseDocument, stringify } from 'yaml';
 import { AgentConfig } from '../schemas/agent-config.ts';
 import { formatProblem } from '../system/document-problem.ts';
 import { parseYaml } from '../system/yaml-document.ts';
@@ -83,6 +83,12 @@ export function updatedConfigText(
     if (written !== undefined && configPath(written, configFile) === configPath(wanted, configFile)) return;
     set(path, written, writtenPath(wanted, configFile));
   };
+  if (config.agent_id === undefined && isMap(document.contents)) {
+    // where a new agent.yaml has it
+    const place = document.contents.items.findIndex(({ key }) => isScalar(key) && key.value === 'tenant');
+    document.contents.items.splice(place + 1, 0, document.createPair('agent_id', facts.agentId));
+    changed = true;
+  } else set(['agent_id'], config.agent_id, facts.agentId);
   set(['saas_url'], config.saas_url, facts.saasUrl);
   // the address of files over http is another one than that of the repository, and only a person can have written it
   if (config.source.kind === 'git') set(['source', 'url'], config.source.url, facts.sourceUrl);

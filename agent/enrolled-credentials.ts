@@ -1,8 +1,9 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EnrolAnswer } from '../schemas/enrolment.ts';
+import { newKey } from '../trust/ceremony/new-key.ts';
 import { type DeviceKey, DeviceKeyError } from '../trust/device-key.ts';
-import { loadOrCreateDeviceKey } from '../trust/device-keys.ts';
+import { deviceKeyStoreOf, loadOrCreateDeviceKey } from '../trust/device-keys.ts';
 import { writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 
@@ -19,6 +20,23 @@ export async function deviceKey(credentialsDir: string): Promise<DeviceKey> {
     }
     throw cannotWrite(credentialsDir, error);
   }
+}
+
+/** Another key for a machine whose own may not come back; the same one when the enrolment is repeated. `fresh`: one that nobody has seen. */
+export async function otherDeviceKey(credentialsDir: string, fresh: boolean): Promise<DeviceKey | null> {
+  const store = await deviceKeyStoreOf(credentialsDir);
+  if (!fresh) return store.read('next');
+  const key = newKey();
+  await store.write('next', key);
+  return key;
+}
+
+/** The key that was enrolled becomes the one in force. */
+export async function keepDeviceKey(key: DeviceKey, credentialsDir: string): Promise<void> {
+  const store = await deviceKeyStoreOf(credentialsDir);
+  if ((await store.read('current'))?.kid === key.kid) return;
+  await store.write('current', key);
+  await store.remove('next');
 }
 
 /** Each file whole or not at all, readable by this account alone. */

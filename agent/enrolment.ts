@@ -6,14 +6,21 @@ import { loadConfigFile } from '../sources/config-file.ts';
 import { createHttpClient } from '../system/http-client.ts';
 import { signRequestToken } from '../trust/request-token.ts';
 import { type EnrolledFacts, newConfigText, readConfigText, updatedConfigText } from './enrolled-config.ts';
-import { deviceKey, keepCredentials, makeFolder, ROOT_FILE_NAME } from './enrolled-credentials.ts';
-import { callEnrol } from './enrolment-call.ts';
+import {
+  deviceKey,
+  keepCredentials,
+  keepDeviceKey,
+  makeFolder,
+  ROOT_FILE_NAME,
+} from './enrolled-credentials.ts';
 import { believeAnswer, expectBranch } from './enrolment-checks.ts';
+import { callWithUsableKey } from './enrolment-key.ts';
 import { readEnrolmentToken } from './enrolment-token.ts';
 import { readGiven, writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths, configPath } from './paths.ts';
 import { memoryFault, restartTrust } from './trust-restart.ts';
+import { forgetUnenrolment, unenrolmentMark } from './unenrolment-mark.ts';
 import { AGENT_VERSION } from './version.ts';
 
 const CA_FILE_MAX_BYTES = 4 * 1024 * 1024;
@@ -52,7 +59,9 @@ export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise
   const credentialsDir =
     order.credentialsDir ?? existing?.credentialsDir ?? join(dirname(order.configFile), 'credentials');
   if (order.caFile !== null) await expectCertificates(order.caFile);
-  const key = await deviceKey(credentialsDir);
+  let key = await deviceKey(credentialsDir);
+  /** This machine was an agent before, and is to be one again: agent.yaml stays what it is but for what enrolment decides. */
+  let returns = existing?.config != null && (await unenrolmentMark(credentialsDir, existing.config)) !== null;
 
   let clockOffsetMs: number | null = null;
   const client = createHttpClient({
@@ -66,17 +75,12 @@ export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise
   let answer: EnrolAnswer;
   try {
     const { saas_url: saasUrl } = claims;
-    answer = await callEnrol({
-      client,
-      saasUrl,
-      token,
-      key,
-      now: order.now,
-      clockOffsetMs: () => clockOffsetMs,
-      signal,
-    });
+    const call = { client, saasUrl, token, now: order.now, clockOffsetMs: () => clockOffsetMs, signal };
+    const enrolled = await callWithUsableKey(call, key, credentialsDir);
+    ({ answer, key } = enrolled);
+    returns ||= enrolled.replaced;
     await believeAnswer(answer, claims);
-    expectSameAgent(existing, answer, order);
+    if (!returns) expectSameAgent(existing, answer, order);
     const authorize = async (method: string, url: URL | string) => {
       const now = new Date(order.now().getTime() + (clockOffsetMs ?? 0));
       const proof = await signRequestToken({
@@ -99,18 +103,20 @@ export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise
   }
 
   const facts = factsOf(answer, claims, order, credentialsDir);
-  const { text, config } = configText(existing, facts, order);
+  const { text, config } = configText(existing, facts, order, returns);
   signal.throwIfAborted();
   await expectMemory(answer.root, agentPaths(config, order.configFile), order.force, signal);
+  await keepDeviceKey(key, credentialsDir);
   await keepCredentials(answer, credentialsDir);
   if (text !== existing?.text) {
     await makeFolder(dirname(order.configFile), 0o755);
     // --force replaces what a person may have written by hand
-    if (existing !== null && existing.config?.agent_id !== answer.agent_id) {
+    if (existing !== null && !returns && existing.config?.agent_id !== answer.agent_id) {
       await writeGiven(`${order.configFile}.bak`, existing.text, 0o600);
     }
     await writeGiven(order.configFile, text, 0o644);
   }
+  await forgetUnenrolment(credentialsDir);
   return {
     agent_id: answer.agent_id,
     tenant: answer.tenant,
@@ -188,8 +194,9 @@ function configText(
   existing: ExistingConfig | null,
   facts: EnrolledFacts,
   order: EnrolmentOrder,
+  returns: boolean,
 ): { text: string; config: ValidConfig } {
-  const same = existing?.config != null && existing.config.agent_id === facts.agentId;
+  const same = existing?.config != null && (returns || existing.config.agent_id === facts.agentId);
   const text = same
     ? updatedConfigText(existing.text, existing.config, facts, order.configFile)
     : newConfigText(facts, order.configFile);

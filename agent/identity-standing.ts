@@ -1,5 +1,5 @@
 import type { Clock, EventSink } from '../reconciler/ports.ts';
-import { IdentityConflict, StatusAnswer } from '../schemas/identity.ts';
+import { type IdentityConflict, StatusAnswer } from '../schemas/identity.ts';
 import type { IdentityStatus } from '../schemas/status.ts';
 import type { Post, PostAnswer } from '../sinks/delivery.ts';
 import { errorIn, printable } from './console-answer.ts';

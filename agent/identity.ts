@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Clock, EventSink, StateDocuments } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { PostAnswer } from '../sinks/delivery.ts';
 import { createSaasClient } from '../sinks/saas-client.ts';
 import type { HttpClient } from '../system/http-client.ts';
 import type { Log } from '../system/log.ts';
@@ -14,6 +15,7 @@ import { osName } from './version.ts';
 
 /** A change of key that was cut short is settled before the first call, or the call is made without. */
 const SETTLE_DEADLINE_MS = 10_000;
+const LEAVE_DEADLINE_MS = 10_000;
 
 export interface IdentityInputs {
   readonly credentialsDir: string;
@@ -33,6 +35,8 @@ export interface Identity {
   readonly device: DeviceIdentity;
   readonly standing: IdentityStanding;
   readonly keys: KeySchedule;
+  /** `POST /edge/unenroll`: this agent is one no more. Null when there is nobody to tell, or nothing to tell it with. */
+  leave(signal: AbortSignal): Promise<PostAnswer | null>;
   /** Says once that the credentials were used on another machine before. */
   noteMachine(): Promise<void>;
 }
@@ -59,7 +63,6 @@ export function createIdentity(inputs: IdentityInputs): Identity {
     saasUrl,
     now: () => device.now(),
     onChanged: () => device.reload(),
-    clock,
     postAs(signer) {
       const url = saasUrl();
       if (url === null) return null;
@@ -77,7 +80,24 @@ export function createIdentity(inputs: IdentityInputs): Identity {
     rotationAsked: () => keys.asked(),
   });
 
+  const post = () => {
+    const url = saasUrl();
+    if (url === null) return null;
+    const authorize = async (method: string, called: URL) => (await device.authorize(method, called)) ?? '';
+    return createSaasClient({
+      client: inputs.saas(),
+      saasUrl: url,
+      authorize,
+      clock,
+      deadlineMs: LEAVE_DEADLINE_MS,
+    }).post;
+  };
+
   return {
+    async leave(signal) {
+      const has = (await (await store()).read('current').catch(() => null)) !== null;
+      return has ? ((await post()?.('/edge/unenroll', {}, {}, signal)) ?? null) : null;
+    },
     device,
     standing,
     keys,

@@ -1,4 +1,3 @@
-import type { Clock } from '../reconciler/ports.ts';
 import { KeyRotationAnswer } from '../schemas/identity.ts';
 import type { Post, PostAnswer } from '../sinks/delivery.ts';
 import { newKey } from '../trust/ceremony/new-key.ts';
@@ -28,7 +27,6 @@ export interface RotationParts {
   readonly now: () => Date;
   /** Another key is in force on this machine. */
   readonly onChanged: () => void;
-  readonly clock: Clock;
 }
 
 export interface KeyRotation {

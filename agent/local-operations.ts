@@ -49,7 +49,7 @@ export interface LocalParts {
 }
 
 /** The operations in the process that holds the lock. */
-export function createLocalOperations(parts: LocalParts): AgentOperations {
+export function createLocalOperations(parts: LocalParts): Omit<AgentOperations, 'rotatekey' | 'stop'> {
   const { records, store, runs, dispatcher, events } = parts;
 
   async function answer(result: ReconcileResult): Promise<ReconcileAnswer> {

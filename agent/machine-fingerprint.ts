@@ -85,7 +85,7 @@ async function output(program: string, words: readonly string[]): Promise<string
   return new Promise((resolve, reject) => {
     const options = { timeout: PROGRAM_DEADLINE_MS, maxBuffer: 1024 * 1024, windowsHide: true };
     execFile(program, [...words], options, (error, stdout) =>
-      error === null ? resolve(stdout) : reject(error),
+      error === null ? resolve(stdout) : reject(new Error(`${program}: ${error.message}`)),
     );
   });
 }

@@ -9,6 +9,7 @@ import { toOperationError } from './explain-error.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
+import { expectEnrolled } from './unenrolment-mark.ts';
 import { type WiredAgent, wireAgent } from './wire.ts';
 
 const COMMAND_GRACE_MS = 10 * 60_000;
@@ -39,6 +40,7 @@ export interface OpenAgent extends WiredAgent {
 export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   const loaded = await loadConfig(options.configFile);
   const paths = agentPaths(loaded.config, options.configFile);
+  if (options.verb !== 'unenroll') await expectEnrolled(paths.credentials, loaded.config);
   // agent.yaml may have come through one of them
   closeInheritedDescriptors();
   await mkdir(paths.state, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
@@ -85,7 +87,7 @@ export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   }
 }
 
-function lockedError(
+export function lockedError(
   by: { pid: number; verb: string; since: string } | null,
   paths: AgentPaths,
 ): OperationError {

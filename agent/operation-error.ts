@@ -12,6 +12,7 @@ export type OperationErrorCode =
   | 'trust_state_damaged'
   | 'enrolment_refused'
   | 'enrolment_failed'
+  | 'not_enrolled'
   | 'branch_missing'
   | 'key_unusable'
   | 'document_refused'

@@ -119,6 +119,10 @@ export const OPERATIONS = {
   uploads: { input: UploadStates, output: UploadStates },
   gc: { input: z.object({ dry_run: z.boolean() }), output: GcAnswer },
   verify: { input: NoArguments, output: VerifyAnswer },
+  /** Changes the device key. */
+  rotatekey: { input: NoArguments, output: z.object({ before: z.string(), thumbprint: z.string() }) },
+  /** Ends the daemon, and the runs under way. */
+  stop: { input: z.object({ why: Why }), output: z.object({ pid: z.int() }) },
 } as const;
 export type OperationName = keyof typeof OPERATIONS;
 export type OperationInput<N extends OperationName> = z.output<(typeof OPERATIONS)[N]['input']>;

@@ -30,9 +30,11 @@ import { createFlowIsolation } from './flow-isolation.ts';
 import { followPointer } from './follow-pointer.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createIdentity, type Identity } from './identity.ts';
+import { rotateKey } from './key-operation.ts';
 import { createLiveStatus } from './live-status.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { createLocalOperations } from './local-operations.ts';
+import { OperationError } from './operation-error.ts';
 import type { AgentOperations } from './operations.ts';
 import type { AgentPaths } from './paths.ts';
 import { createReleaseCheck, pinnedRootVersion } from './release-check.ts';
@@ -79,12 +81,16 @@ export interface WiredAgent {
     reconcileNow: (options: { explicit: boolean; force: boolean }) => Promise<ReconcileResult>;
     nudge: () => void;
   }) => void;
+  /** How the operations end the daemon. */
+  readonly attachStop: (stop: (why: string) => void) => void;
   /** Puts a new agent.yaml in force; false when it needs the agent to start anew (other tenant, other folders). */
   readonly reconfigure: (loaded: LoadedConfig, paths: AgentPaths) => boolean;
   readonly configFailed: (text: string) => void;
   /** Hash the active versions in the next reconcile. */
   readonly requestDeepCheck: () => void;
   readonly status: () => Promise<Status>;
+  /** Reports that the console has not taken. */
+  readonly waitingReports: () => number;
   close(): Promise<void>;
 }
 
@@ -171,7 +177,6 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       keepDays: () => settings().retention.keep_days,
       rootVersion: () => records.trustSeen().root_version ?? pinnedRootVersion(paths),
       believed: () => records.conditions().some(({ type, status }) => type === 'Ready' && status === 'True'),
-      believed: () => records.conditions().some(({ type, status }) => type === 'Ready' && status === 'True'),
       onWarning: (message) => log.warn(message),
       clockWatch,
     });
@@ -213,6 +218,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   );
   const secrets = () => credentials.secrets();
   const exclusive = createExclusive();
+  let stop: ((why: string) => void) | null = null;
   let loop: Parameters<WiredAgent['attachLoop']>[0] | null = null;
   const executors = createExecutors(clock, events, paths.state, isolation.sandbox);
   const { dispatcher, services, schedules, applyServices, recover } = createExecution({
@@ -340,6 +346,15 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       await services.retry(input.flow);
       return local.retry(input, signal);
     },
+    rotatekey: async (_input, signal) => rotateKey(identity.keys, signal),
+    async stop({ why }) {
+      if (stop === null) {
+        const message = `expected a daemon, found process ${process.pid}, which ends by itself; wait for it`;
+        throw new OperationError('locked', message, { exitCode: 5 });
+      }
+      stop(why);
+      return { pid: process.pid };
+    },
   };
 
   const inbox = createCommandInbox({
@@ -421,6 +436,9 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     attachLoop: (attached) => {
       loop = attached;
     },
+    attachStop: (attached) => {
+      stop = attached;
+    },
     reconfigure(next, nextPaths) {
       const stays =
         next.config.tenant === config().tenant &&
@@ -455,6 +473,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       deepDue = true;
     },
     status,
+    waitingReports: () => queue.totals().pending + queue.totals().parked,
     async close() {
       await outbox.stopUploads();
       await inbox.close();

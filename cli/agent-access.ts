@@ -7,6 +7,7 @@ import type { Observer } from '../agent/observer.ts';
 import { OperationError } from '../agent/operation-error.ts';
 import type { AgentOperations } from '../agent/operations.ts';
 import { agentPaths, socketPath } from '../agent/paths.ts';
+import type { ClosableLog } from '../system/log.ts';
 import type { Globals } from './globals.ts';
 import { createTerminalProgress } from './progress.ts';
 
@@ -15,7 +16,7 @@ import { createTerminalProgress } from './progress.ts';
 /** How long a command waits for another one that works on the same state. */
 const LOCK_WAIT_MS = 3_000;
 
-const executable = {
+export const executable = {
   node: process.execPath,
   main: fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url)),
 };
@@ -34,18 +35,11 @@ export async function withOperations(
   const peer = await controlPeer(socket, signal);
   if (peer !== null) return work(createControlClient(socket), peer);
   await loadConfig(globals.config);
-  const [{ openAgent }, { toOperationError }, { createLog }] = await Promise.all([
+  const [{ openAgent }, { toOperationError }] = await Promise.all([
     import('../agent/open.ts'),
     import('../agent/explain-error.ts'),
-    import('../system/log.ts'),
   ]);
-  const log = createLog({
-    level: globals.verbose ? 'debug' : 'error',
-    dir: null,
-    maxFiles: 1,
-    maxBytes: 1,
-    tty: true,
-  });
+  const log = await quietLog(globals);
   const agent = await openAgent({
     configFile: globals.config,
     executable,
@@ -67,6 +61,12 @@ export async function withOperations(
     await agent.close();
     log.close();
   }
+}
+
+/** Of a command: what it does it shows itself. */
+export async function quietLog({ verbose }: Globals): Promise<ClosableLog> {
+  const { createLog } = await import('../system/log.ts');
+  return createLog({ level: verbose ? 'debug' : 'error', dir: null, maxFiles: 1, maxBytes: 1, tty: true });
 }
 
 /** A wrong agent.yaml stops no daemon: it works on with the last good one and can be talked to. */

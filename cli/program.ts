@@ -11,6 +11,7 @@ type Add = (program: Command) => void;
 /** In the order of the help. Only the command that was asked for is loaded: the others would cost more than most commands do. */
 const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   enroll: async () => (await import('./commands/enroll.ts')).addEnroll,
+  unenroll: async () => (await import('./commands/unenroll.ts')).addUnenroll,
   run: async () => (await import('./commands/run.ts')).addRun,
   reconcile: async () => (await import('./commands/reconcile.ts')).addReconcile,
   status: async () => (await import('./commands/status.ts')).addStatus,

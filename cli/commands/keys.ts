@@ -27,6 +27,20 @@ export function addKeys(program: Command): void {
     });
 
   keys
+    .command('rotate-device')
+    .description('change the device key of this agent; the console takes the new one in the place of the old')
+    .action(async (_options, command: Command) => {
+      const globals = globalsOf(command);
+      const { terminal, signal } = globals;
+      const { withOperations } = await import('../agent-access.ts');
+      await withOperations(globals, 'keys', async (operations) => {
+        const changed = await operations.rotatekey({}, signal);
+        terminal.document(changed);
+        terminal.line(`The device key is ${changed.thumbprint} now, in the place of ${changed.before}.`);
+      });
+    });
+
+  keys
     .command('show <file>')
     .description('print the public part of a key and its id, as JSON to hand to others')
     .action(async (file: string, _options, command: Command) => {

@@ -55,6 +55,8 @@ describe('agent-yaml.md', () => {
       'secrets.yaml',
       'root.jws.json',
       'trust-state.json',
+      'machine.json',
+      'unenrolled.json',
     ];
     expect([...rows.keys()].filter((key) => !credentials.includes(key)).sort()).toEqual(
       fields.map(({ path }) => path).sort(),

@@ -1,0 +1,273 @@
+import { existsSync } from 'node:fs';
+import { readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseDocument } from 'yaml';
+import { removeTree } from '../executors/folder-removal.ts';
+import { acquireLock } from '../store/state-lock.ts';
+import type { Log } from '../system/log.ts';
+import { deviceKeyStoreOf } from '../trust/device-keys.ts';
+import { DEVICE_KEY_SLOTS } from '../trust/key-stores/port.ts';
+import { TRUST_STATE_FILE } from '../trust/trust-state-file.ts';
+import type { Executable } from './child-process.ts';
+import { errorIn } from './console-answer.ts';
+import { controlPeer, createControlClient } from './control-client.ts';
+import { ROOT_FILE_NAME } from './enrolled-credentials.ts';
+import { writeGiven } from './key-files.ts';
+import { type LoadedConfig, loadConfig } from './load-config.ts';
+import { MACHINE_FILE } from './machine-fingerprint.ts';
+import { lockedError, openAgent } from './open.ts';
+import { OperationError } from './operation-error.ts';
+import { type AgentPaths, agentPaths } from './paths.ts';
+import { markUnenrolled, unenrolmentMark } from './unenrolment-mark.ts';
+
+/** A daemon ends its runs, each within `runs.grace`, and says goodbye. */
+const STOP_WAIT_MS = 60_000;
+/** A service manager may have started it again in between. */
+const STOPS_MAX = 3;
+const DELIVERY_MS = 5_000;
+const CREDENTIALS = ['git-token', 'artifacts.json', MACHINE_FILE, 'device-key.json'];
+
+/** What is of use to the next enrolment, and goes with `--purge` alone. */
+const MEMORY = [ROOT_FILE_NAME, TRUST_STATE_FILE, 'command-time.json', 'secrets.yaml'];
+
+export interface UnenrolmentOrder {
+  readonly configFile: string;
+  readonly executable: Executable;
+  readonly log: Log;
+  /** Goes on where the console cannot be told. */
+  readonly force: boolean;
+  /** Tells the console nothing: this machine is a copy of another one, which keeps the identity. */
+  readonly local: boolean;
+  /** Removes versions, state, trust and secrets too. */
+  readonly purge: boolean;
+  /** Says what would be done. */
+  readonly dryRun: boolean;
+  readonly now: () => Date;
+  readonly onProgress: (text: string) => void;
+}
+
+export interface Unenrolment {
+  readonly dry_run: boolean;
+  /** False: there was nothing to do. */
+  readonly was_enrolled: boolean;
+  readonly agent_id: string | null;
+  readonly tenant: string;
+  /** `told`; `knew`: it had revoked the agent, or does not know it; `not_told`: see `console_message`; `none`: there is none. */
+  readonly console: 'told' | 'knew' | 'not_told' | 'none';
+  readonly console_message: string | null;
+  /** Reports that were not delivered. They wait, and go out when this machine is enrolled in this tenant again. */
+  readonly reports_waiting: number;
+  readonly removed: readonly string[];
+  readonly kept: readonly string[];
+}
+
+interface Farewell {
+  readonly console: Unenrolment['console'];
+  readonly message: string | null;
+  readonly waiting: number;
+}
+
+/**
+ * This machine is an agent no more: ends what runs, delivers what is due, tells the console, removes the credentials and takes
+ * agent_id out of agent.yaml. Every step can be repeated, and an unenrolment that was cut short is finished by the next one.
+ * Throws OperationError: exit 5 when the console cannot be told (nothing is lost then) or the state is not to be had.
+ */
+export async function unenrol(order: UnenrolmentOrder, signal: AbortSignal): Promise<Unenrolment> {
+  const loaded = await loadConfig(order.configFile);
+  const paths = agentPaths(loaded.config, order.configFile);
+  const mark = await unenrolmentMark(paths.credentials, loaded.config);
+  const agentId = loaded.config.agent_id ?? mark?.agent_id ?? null;
+  const facts = { dry_run: order.dryRun, agent_id: agentId, tenant: loaded.config.tenant };
+  const there = await whatIsThere(paths, loaded, order.purge);
+  const done =
+    mark?.stage !== 'leaving' && there.removed.length === 0 && loaded.config.agent_id === undefined;
+  const known = { console: 'none', console_message: null, reports_waiting: 0 } as const;
+  if (done) return { ...facts, ...known, was_enrolled: false, ...there };
+  if (order.dryRun) return { ...facts, ...known, was_enrolled: true, ...there };
+
+  let farewell: Farewell = { console: 'none', message: null, waiting: 0 };
+  if (mark === null) {
+    farewell = await sayFarewell(order, loaded, paths, signal);
+    const at = order.now().toISOString();
+    if (agentId !== null) {
+      await markUnenrolled(paths.credentials, {
+        agent_id: agentId,
+        tenant: facts.tenant,
+        at,
+        stage: 'leaving',
+      });
+    }
+  }
+  order.onProgress('removing the credentials …');
+  await underLock(paths, signal, async () => {
+    await removeCredentials(paths);
+    await takeOutAgentId(order.configFile);
+  });
+  if (order.purge) await purge(paths, loaded.config.tenant);
+  if (agentId !== null) {
+    const at = mark?.at ?? order.now().toISOString();
+    await markUnenrolled(paths.credentials, { agent_id: agentId, tenant: facts.tenant, at, stage: 'left' });
+  }
+  return {
+    ...facts,
+    was_enrolled: true,
+    console: farewell.console,
+    console_message: farewell.message,
+    reports_waiting: farewell.waiting,
+    ...there,
+  };
+}
+
+/** Ends the daemon, delivers what is due, and tells the console. Nothing of the credentials is touched. */
+async function sayFarewell(
+  order: UnenrolmentOrder,
+  { config }: LoadedConfig,
+  paths: AgentPaths,
+  signal: AbortSignal,
+): Promise<Farewell> {
+  await stopDaemon(order, paths, signal);
+  let agent: Awaited<ReturnType<typeof openAgent>>;
+  try {
+    agent = await openAgent({
+      configFile: order.configFile,
+      executable: order.executable,
+      verb: 'unenroll',
+      log: order.log,
+      daemon: false,
+      lockWaitMs: STOP_WAIT_MS,
+      signal,
+    });
+  } catch (error) {
+    // a state that cannot be opened has nothing more to deliver, and no key to sign a farewell with may be left
+    if (!(error instanceof OperationError) || error.code === 'locked') throw error;
+    return notTold(order, error.message, 0);
+  }
+  try {
+    const because = order.local
+      ? 'this machine is a copy of another one, which stays an agent'
+      : 'edge-agent unenroll';
+    agent.deps().events.emit({
+      severity: 'info',
+      reason: 'AgentUnenrolled',
+      message: 'this machine is an agent no more',
+      because,
+    });
+    const tells = !order.local && config.saas_url !== undefined && config.agent_id !== undefined;
+    const waiting = () => agent.waitingReports();
+    if (!tells) {
+      const why = order.local && config.saas_url !== undefined ? 'it was not to be told (--local)' : null;
+      return { console: why === null ? 'none' : 'not_told', message: why, waiting: waiting() };
+    }
+    order.onProgress('delivering what is due …');
+    await agent.outbox.flushOnce({ deadlineMs: DELIVERY_MS, signal });
+    order.onProgress('telling the console …');
+    const answer = await agent.identity.leave(signal);
+    if (answer === null) return notTold(order, `no device key in ${paths.credentials}`, waiting());
+    if (answer.kind === 'no_answer') return notTold(order, answer.message, waiting());
+    const { status, body } = answer;
+    const said = errorIn(body);
+    if (status === 200) return { console: 'told', message: null, waiting: waiting() };
+    if (status === 401 || said?.code === 'agent_revoked') {
+      return { console: 'knew', message: said?.message ?? null, waiting: waiting() };
+    }
+    const found = `POST /edge/unenroll: expected 200, found ${status}${said?.message == null ? '' : `: ${said.message}`}`;
+    if (status === 404 || status === 405 || status === 501) {
+      const message = `it does not know how an agent takes its leave (${found}); have it revoke ${config.agent_id}`;
+      return { console: 'not_told', message, waiting: waiting() };
+    }
+    return notTold(order, found, waiting());
+  } finally {
+    await agent.close();
+  }
+}
+
+/** Ends the command (exit 5) with nothing lost, unless it was told to go on. */
+function notTold(order: UnenrolmentOrder, message: string, waiting: number): Farewell {
+  if (order.force || order.local) return { console: 'not_told', message, waiting };
+  throw new OperationError(
+    'unreachable',
+    `expected the console to hear that this machine leaves, found: ${message}; nothing was removed: repeat the command later, or leave without telling it: --force`,
+    { exitCode: 5 },
+  );
+}
+
+async function stopDaemon(order: UnenrolmentOrder, paths: AgentPaths, signal: AbortSignal): Promise<void> {
+  for (let stops = 0; stops < STOPS_MAX; stops += 1) {
+    const peer = await controlPeer(paths.socket, signal);
+    if (peer === null) return;
+    if (peer.verb === 'run') {
+      order.onProgress(`ending the agent (process ${peer.pid}) …`);
+      await createControlClient(paths.socket).stop({ why: 'this machine is unenrolled' }, signal);
+    }
+    await underLock(paths, signal, async () => {});
+  }
+}
+
+async function underLock(paths: AgentPaths, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  const lock = await acquireLock(paths.lock, {
+    holder: { pid: process.pid, verb: 'unenroll' },
+    waitMs: STOP_WAIT_MS,
+    signal,
+  });
+  if (lock.kind === 'held') throw lockedError(lock.by, paths);
+  try {
+    await work();
+  } finally {
+    lock.release();
+  }
+}
+
+async function whatIsThere(
+  paths: AgentPaths,
+  { config }: LoadedConfig,
+  purging: boolean,
+): Promise<{ removed: string[]; kept: string[] }> {
+  const store = await deviceKeyStoreOf(paths.credentials).catch(() => null);
+  const keys: string[] = [];
+  for (const slot of DEVICE_KEY_SLOTS) {
+    // one that cannot be read is there all the same
+    const key = store === null ? null : await store.read(slot).catch(() => 'unreadable' as const);
+    if (store !== null && key !== null) keys.push(store.place(slot));
+  }
+  const inCredentials = (names: readonly string[]) =>
+    names.map((name) => join(paths.credentials, name)).filter((path) => existsSync(path));
+  const more = [
+    ...inCredentials(MEMORY),
+    ...[join(paths.cache, config.tenant), paths.state].filter((path) => existsSync(path)),
+  ];
+  const removed = [...new Set([...keys, ...inCredentials(CREDENTIALS)])];
+  return {
+    removed: purging ? [...removed, ...more] : removed,
+    kept: [...(purging ? [] : more), paths.config],
+  };
+}
+
+async function removeCredentials(paths: AgentPaths): Promise<void> {
+  const store = await deviceKeyStoreOf(paths.credentials);
+  for (const slot of DEVICE_KEY_SLOTS) await store.remove(slot);
+  // last of all the file that says where the keys are
+  for (const name of CREDENTIALS) await rm(join(paths.credentials, name), { force: true });
+}
+
+/** The rest of agent.yaml is a person's, comments and all. */
+async function takeOutAgentId(file: string): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  const document = parseDocument(text);
+  if (!document.has('agent_id')) return;
+  document.delete('agent_id');
+  const { mode } = await stat(file);
+  await writeGiven(file, document.toString({ lineWidth: 0 }), mode & 0o777);
+}
+
+async function purge(paths: AgentPaths, tenant: string): Promise<void> {
+  for (const name of MEMORY) {
+    await rm(join(paths.credentials, name), { force: true });
+  }
+  for (const folder of [join(paths.cache, tenant), paths.state]) {
+    if (await removeTree(folder)) continue;
+    const message = `${folder}: expected a folder that can be removed, found files of another account in it; remove it as that account, or as root`;
+    throw new OperationError('state_unusable', message, { exitCode: 4 });
+  }
+  // other tenants may have their versions beside
+  await rmdir(paths.cache).catch(() => undefined);
+}
