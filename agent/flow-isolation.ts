@@ -4,6 +4,7 @@ import { ownCgroup } from '../executors/cgroup.ts';
 import { makeRoom } from '../executors/cgroup-room.ts';
 import { createFlowSandbox, type FlowSandbox } from '../executors/flow-sandbox.ts';
 import { isolationLevel, isSandboxed } from '../executors/isolation.ts';
+import { enterScope } from '../executors/systemd-scope.ts';
 import type { RunSettings } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
 import { type AgentPaths, configPath } from './paths.ts';
@@ -25,8 +26,7 @@ export async function createFlowIsolation(inputs: {
 }): Promise<FlowIsolation> {
   const { config, paths, runs } = inputs;
   // A command that ends soon leaves the group of a person's shell as it is.
-  const own = inputs.daemon ? ownCgroup() : null;
-  if (own !== null) await makeRoom(own);
+  if (inputs.daemon) await takeGroup();
   const sandbox = createFlowSandbox(process.env, () => {
     const { cache, state, credentials, config: file, socket } = paths();
     const { tunnel, tenant } = config();
@@ -40,6 +40,14 @@ export async function createFlowIsolation(inputs: {
   };
   await look();
   return { sandbox, look, level: () => isolationLevel(runs(), sandboxed) };
+}
+
+/** A group of this process in which each run gets one with limits: its own, else one that systemd gives it. */
+async function takeGroup(): Promise<void> {
+  const own = ownCgroup();
+  if (own !== null && (await makeRoom(own))) return;
+  const given = (await enterScope(process.env)) ? ownCgroup() : null;
+  if (given !== null) await makeRoom(given);
 }
 
 /** The account of flows reads versions of this tenant; those of tenants that were served before are not its business. */
