@@ -13,6 +13,8 @@ export interface BodyGuard {
   readonly stallFloor: StallFloor | null;
   /** Turns what the socket threw into what the caller is told: abort reason, deadline, or an HttpError. */
   explain(error: unknown): unknown;
+  /** Throws when we ended the exchange: a body that lasts until the connection closes (RFC 9112, 6.3) then looks whole. */
+  throwIfGivenUp(): void;
   /** Called once when the body has ended, failed or been given up. */
   release(): void;
 }
@@ -54,6 +56,7 @@ export async function* guardedBody(message: IncomingMessage, guard: BodyGuard): 
     for (;;) {
       const step = await next();
       if (step.done === true) {
+        guard.throwIfGivenUp();
         whole = true;
         return;
       }

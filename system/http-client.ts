@@ -73,9 +73,9 @@ export interface HttpClientOptions {
   readonly clock?: { now(): Date };
   /**
    * Server time minus ours in milliseconds, and how far off that may be, from every `Date` header (whole seconds). Whoever wrote it
-   * is known: by its certificate, or because it is this machine.
+   * is known: `origin` by its certificate, or because it is this machine.
    */
-  readonly onClockOffset?: (offsetMs: number, errorMs: number) => void;
+  readonly onClockOffset?: (offsetMs: number, errorMs: number, origin: string) => void;
 }
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
@@ -175,19 +175,23 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       throw explain(error);
     }
     // what a cache kept says when it was kept (RFC 9111, 5.1)
-    if (Number(message.headers.age ?? 0) === 0) reportOffset(message.headers.date, sentAt);
+    if (Number(message.headers.age ?? 0) === 0) reportOffset(message.headers.date, sentAt, url);
     const { stallFloor = STALL_FLOOR, maxBytes } = request;
-    const guarded = guardedBody(message, { exchange, maxBytes, stallFloor, explain, release });
+    const throwIfGivenUp = () => {
+      if (reason !== null) throw reason.thrown;
+    };
+    const guard = { exchange, maxBytes, stallFloor, explain, throwIfGivenUp, release };
+    const guarded = guardedBody(message, guard);
     return toResponse(message, url, exchange, guarded, release, maxBytes);
   };
 
-  const reportOffset = (date: string | undefined, sentAt: number): number | null => {
+  const reportOffset = (date: string | undefined, sentAt: number, url: URL): number | null => {
     const serverTime = Date.parse(date ?? '');
     if (Number.isNaN(serverTime)) return null;
     const answeredAt = now();
     // The header is cut to whole seconds: half a second later is the best guess.
     const offsetMs = Math.round(serverTime + 500 - (sentAt + answeredAt) / 2);
-    options.onClockOffset?.(offsetMs, 500 + Math.ceil(Math.abs(answeredAt - sentAt) / 2));
+    options.onClockOffset?.(offsetMs, 500 + Math.ceil(Math.abs(answeredAt - sentAt) / 2), url.origin);
     return offsetMs;
   };
 
@@ -210,7 +214,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       return {
         agent,
         explain: (error) => toHttpError(error, exchange, connections.proxied(url), new Date(now())),
-        answered: (date) => reportOffset(date, sentAt),
+        answered: (date) => reportOffset(date, sentAt, url),
       };
     },
     close: () => connections.close(),

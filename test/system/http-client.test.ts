@@ -67,6 +67,18 @@ describe('an answer that is none', () => {
     expect(error).toMatchObject({ code: 'malformed', message: expect.stringContaining('HTTP') });
   });
 
+  test.each([
+    ['a deadline', { deadlineMs: 300 }],
+    ['a signal', { signal: AbortSignal.timeout(300) }],
+  ])('%s that ends a body without a length is not taken for its end', async (_what, more) => {
+    server.on('/a', (request) => {
+      // HTTP/1.0: the body is over when the connection is, whoever closes it.
+      request.socket.write('HTTP/1.0 200 OK\r\n\r\nhalf of it');
+    });
+    const answer = client.request(get(`${server.origin}/a`, more)).then((response) => response.text());
+    await expect(answer).rejects.toThrow(/no end of it|timeout/);
+  });
+
   test('words of the server reach no terminal as they are', async () => {
     server.on('/a', answering(200, 'x', { 'content-encoding': '\u009b2J\u009b31m' }));
     const error = await failure(client.request(get(`${server.origin}/a`)).then((answer) => answer.bytes()));
