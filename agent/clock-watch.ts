@@ -4,13 +4,16 @@ import { type ClockOffset, createClockEstimate } from '../system/clock-estimate.
 /** Told of beyond this, and of its end within half of it, so that a clock at the edge is not told of for ever. */
 const NOTICE_MS = 60_000;
 
+/** After this long without a word another server's clock counts. */
+const SILENT_MS = 15 * 60_000;
+
 /** Whose `Date` it was. The console comes first: it is the one that judges our tokens. */
 export type ClockSource = 'console' | 'other';
 
 export interface ClockWatch {
   /** The `Date` of an answer that TLS vouches for (or that came over loopback). */
-  measured(source: ClockSource, offset: ClockOffset): void;
-  /** By the console where it has answered, else by git or the artifact store; null while nobody has. */
+  measured(source: ClockSource, offset: ClockOffset, origin: string): void;
+  /** By the console where it has answered, else by the first of the others; null while nobody has. */
   offset(): ClockOffset | null;
   /** What request tokens go by: the console's alone. */
   consoleOffsetMs(): number;
@@ -21,10 +24,9 @@ export interface ClockWatch {
  * own clock, so that no server moves them (decision 0085).
  */
 export function createClockWatch(clock: Clock, events: () => EventSink): ClockWatch {
-  const estimates = {
-    console: createClockEstimate(() => clock.monotonicMs()),
-    other: createClockEstimate(() => clock.monotonicMs()),
-  };
+  const anew = () => createClockEstimate(() => clock.monotonicMs());
+  const estimates = { console: anew(), other: anew() };
+  let other: { origin: string; atMs: number } | null = null;
   let told = false;
   const offset = () => estimates.console.value() ?? estimates.other.value();
 
@@ -45,7 +47,15 @@ export function createClockWatch(clock: Clock, events: () => EventSink): ClockWa
   };
 
   return {
-    measured(source, measured) {
+    measured(source, measured, origin) {
+      if (source === 'other') {
+        // servers that contradict each other would make it wrong and right by turns: the first one counts, which is the source
+        const atMs = clock.monotonicMs();
+        const silent = other === null || atMs - other.atMs > SILENT_MS;
+        if (origin !== other?.origin && !silent) return;
+        if (origin !== other?.origin) estimates.other = anew();
+        other = { origin, atMs };
+      }
       estimates[source].add(measured);
       notice(estimates.console.value() === null ? 'other' : 'console');
     },

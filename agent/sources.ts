@@ -49,7 +49,8 @@ export function createSources(inputs: SourceInputs): ConfiguredSources {
     createHttpClient({
       userAgent: USER_AGENT,
       clock,
-      onClockOffset: (offsetMs, errorMs) => inputs.clockWatch.measured(source, { offsetMs, errorMs }),
+      onClockOffset: (offsetMs, errorMs, origin) =>
+        inputs.clockWatch.measured(source, { offsetMs, errorMs }, origin),
       ...(paths.caFile === null ? {} : { caFile: paths.caFile }),
       ...(proxy === undefined ? {} : { proxy }),
     });
