@@ -24,11 +24,11 @@ export interface MadeKey {
 
 /**
  * A new private Ed25519 key (RFC 8037) in a file of mode 0600, sealed when there is a passphrase, and its public half beside it
- * in `<name>.pub.jwk`. Keys that are there stay unless `force`.
+ * in `<name>.pub.jwk`. Keys that are there stay unless `force`, which is said before a passphrase is asked for.
  */
 export async function makeKeyFile(
   path: string,
-  options: { force: boolean; passphrase?: string },
+  options: { force: boolean; passphrase?: () => Promise<string> },
 ): Promise<MadeKey> {
   const publicFile = `${path.replace(/\.jwk$/, '')}.pub.jwk`;
   if (!options.force) {
@@ -39,7 +39,7 @@ export async function makeKeyFile(
   const text =
     options.passphrase === undefined
       ? `${JSON.stringify(made, null, 2)}\n`
-      : await sealKey(made, options.passphrase);
+      : await sealKey(made, await options.passphrase());
   await writeGiven(path, text, 0o600);
   const key = publicPart(made);
   await writeGiven(publicFile, `${JSON.stringify(key, null, 2)}\n`, 0o644);

@@ -196,11 +196,25 @@ async function viewRoot(document: DraftDocument, file: string, previous?: DraftD
     previous === undefined ? null : findRootChanges(contentOf(previous, 'the previous root'), content);
   const check = await ceremony(() => checkRoot(document, previous));
   const sha256 = sha256Hex(Buffer.from(serialiseDocument(document), 'utf8'));
-  const alone =
-    roles.root.threshold === 1
-      ? ['root threshold 1: whoever gets hold of one root key can replace every key; 2 of 3 is safer']
-      : [];
-  return { file, ...check, sha256, payload_sha256: payloadDigest(document), changes, roles, warnings: alone };
+  return {
+    file,
+    ...check,
+    sha256,
+    payload_sha256: payloadDigest(document),
+    changes,
+    roles,
+    warnings: thresholdWarnings(roles.root),
+  };
+}
+
+/** Both ends of a threshold that a person may regret: one key is enough, or none may be lost. */
+function thresholdWarnings({ threshold, keyids }: Role): string[] {
+  if (threshold === 1)
+    return ['root threshold 1: whoever gets hold of one root key can replace every key; 2 of 3 is safer'];
+  if (threshold < keyids.length) return [];
+  return [
+    `root threshold ${threshold} of ${keyids.length}: if one root key is lost, no root can ever be made again; one key more is safer`,
+  ];
 }
 
 function contentOf(document: DraftDocument, file: string) {

@@ -18,7 +18,7 @@ export function addKeys(program: Command): void {
     .action(async (options: { out: string; passphrase?: boolean; force?: boolean }, command: Command) => {
       const { terminal, signal } = globalsOf(command);
       const { out, force = false } = options;
-      const sealed = options.passphrase === true ? { passphrase: await newPassphrase(out, signal) } : {};
+      const sealed = options.passphrase === true ? { passphrase: () => newPassphrase(out, signal) } : {};
       const { key, publicFile } = await makeKeyFile(out, { force, ...sealed });
       terminal.document({ kid: key.kid, file: out, public_file: publicFile, public_jwk: key });
       terminal.line(`kid ${key.kid}`);

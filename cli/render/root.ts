@@ -30,9 +30,10 @@ export function renderRoot(
     for (const line of changeLines(changes, version, named, terminal)) terminal.line(line);
     terminal.line();
   }
-  for (const line of signatureLines(`root keys of root ${version}`, own, terminal)) terminal.line(line);
+  for (const line of signatureLines(`root keys of root ${version}`, own, terminal, named))
+    terminal.line(line);
   if (previous !== null) {
-    for (const line of signatureLines(`root keys of root ${version - 1}`, previous, terminal))
+    for (const line of signatureLines(`root keys of root ${version - 1}`, previous, terminal, named))
       terminal.line(line);
   }
   terminal.line();

@@ -8,11 +8,16 @@ interface Count {
 }
 
 /** How far a threshold is met, and by whom, a key a line. */
-export function signatureLines(who: string, count: Count, terminal: Terminal): string[] {
+export function signatureLines(
+  who: string,
+  count: Count,
+  terminal: Terminal,
+  named: (kid: string) => string = (kid) => kid,
+): string[] {
   const mark = count.met ? terminal.paint('green', '✔') : terminal.paint('yellow', '…');
   return [
     `${mark} signed by ${count.signed.length} of the ${count.threshold} ${who} it takes`,
-    ...count.signed.map((kid) => `  ${terminal.paint('green', '✔')} ${kid}`),
-    ...count.missing.map((kid) => `  ${terminal.paint('dim', '·')} ${kid} has not signed`),
+    ...count.signed.map((kid) => `  ${terminal.paint('green', '✔')} ${named(kid)}`),
+    ...count.missing.map((kid) => `  ${terminal.paint('dim', '·')} ${named(kid)} has not signed`),
   ];
 }

@@ -135,6 +135,11 @@ describe('the ceremony of a root', () => {
     );
   });
 
+  it('warns of a root that one lost key would end', async () => {
+    const both = { keys: { root: at('ann.pub', 'ben.pub'), release: at('rel.pub') } };
+    expect((await first(both)).warnings.join()).toContain('root threshold 2 of 2: if one root key is lost');
+  });
+
   it('says what a root changes, role by role, and one digest on every copy', async () => {
     const draft = await first();
     expect(draft.changes).toBeNull();

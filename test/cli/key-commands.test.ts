@@ -75,6 +75,10 @@ describe('edge-agent keys', () => {
     const known = PublicJwk.parse(JSON.parse(await read('cai.pub.jwk')));
     expect((await typing(`${passphrase}\r\nnext\n`, 'keys', 'show', 'cai.jwk')).json()).toEqual(known);
 
+    const again = await typing('', 'keys', 'new', '--passphrase', '--out', 'cai.jwk');
+    expect(again).toMatchObject({ code: 2 });
+    expect(again.stderr).toContain('cai.jwk: expected no file yet');
+
     const wrong = await typing(`${passphrase} \n`, 'keys', 'show', 'cai.jwk');
     expect(wrong).toMatchObject({ code: 2, stdout: '' });
     expect(wrong.stderr).toContain('cai.jwk: expected the passphrase that the key was made with');
