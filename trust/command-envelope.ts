@@ -3,6 +3,7 @@ import type { CommandRefused } from '../reconciler/ports.ts';
 import { isStrictBase64url, type PublicJwk, SignatureHeader } from '../schemas/jws.ts';
 import { Id } from '../schemas/names.ts';
 import type { CommandRefusalCode } from '../schemas/reasons.ts';
+import { printable } from '../system/printable.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /** A compact JWS of a command at most, in bytes of its text. */
@@ -10,6 +11,7 @@ export const COMMAND_MAX_BYTES = 64 * 1024;
 const COMMAND_TYP = 'edgeflows-command+jws';
 const SIGNATURE_BYTES = 64;
 const SHOWN_CHARACTERS = 120;
+const MESSAGE_MAX_CHARACTERS = 2_000;
 
 /** A well-formed envelope. Nothing in `payload` is believed, or has been looked at, yet. */
 export interface CommandEnvelope {
@@ -25,7 +27,7 @@ export function refuseCommand(
   message: string,
   commandId: string | null = null,
 ): CommandRefused {
-  return { kind: 'refused', code, message, commandId };
+  return { kind: 'refused', code, message: printable(message, MESSAGE_MAX_CHARACTERS), commandId };
 }
 
 /**

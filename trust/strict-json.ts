@@ -1,3 +1,5 @@
+import { printable } from '../system/printable.ts';
+
 const MAX_DEPTH = 32;
 const QUOTE = 0x22;
 const COLON = 0x3a;
@@ -58,7 +60,7 @@ function structureFault(text: string): string | null {
         // Compared as read, not as written: "a" and "\u0061" are one name.
         const name = String(JSON.parse(lastString));
         if (names.has(name))
-          return `expected each name once in an object, found ${lastString.slice(0, 80)} twice`;
+          return `expected each name once in an object, found ${printable(lastString, 80)} twice`;
         names.add(name);
         break;
       }
