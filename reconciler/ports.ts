@@ -254,6 +254,8 @@ export interface VersionRecord {
   readonly bytes: number;
   readonly files: number;
   readonly unpacked_at: string;
+  /** This agent unpacked it and knows what came out; false of a folder that only says so, as after a loss of state. */
+  readonly made: boolean;
 }
 
 export interface UnpackCaps {

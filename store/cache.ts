@@ -9,6 +9,7 @@ import { createDownloads } from './downloads.ts';
 import { checkVersion } from './drift.ts';
 import { createInstall } from './installation.ts';
 import { createKnownIntact } from './known-intact.ts';
+import { createKnownTrees } from './known-trees.ts';
 import { parseVersionPath, storeLayout } from './layout.ts';
 import { applyChanges, applyHeld, createPointer, laterSeq } from './pointer.ts';
 import { namedPaths, recover } from './recovery.ts';
@@ -38,7 +39,8 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
   const downloads = createDownloads(layout.staging, clock);
   const trash = createTrash(layout.trash);
   const unpacker = createUnpacker({ spawnChild, read: [layout.staging], write: [layout.unpacking] });
-  const install = createInstall({ layout, downloads, unpacker, trash, clock });
+  const knownTrees = createKnownTrees(documents);
+  const install = createInstall({ layout, downloads, unpacker, trash, knownTrees, clock });
   const knownIntact = createKnownIntact(clock);
   const absolute = (path: string) => join(layout.tenant, placeOf(path).path);
 
@@ -48,14 +50,16 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
     current: () => pointer.current(),
     async versions() {
       const folders = await listVersionFolders(layout);
-      return folders.flatMap(({ path, place, mark }) => (mark === null ? [] : [toRecord(path, place, mark)]));
+      return folders.flatMap(({ path, place, mark }) =>
+        mark === null ? [] : [toRecord(path, place, mark, knownTrees.compare(mark) === 'same')],
+      );
     },
     async record(path) {
       const { place } = placeOf(path);
       const found = await lstat(absolute(path)).catch(() => null);
       if (found?.isDirectory() !== true) return null;
       const mark = readCompleteMark(absolute(path));
-      return mark === null ? null : toRecord(path, place, mark);
+      return mark === null ? null : toRecord(path, place, mark, knownTrees.compare(mark) === 'same');
     },
     hasBundle: async (sha256) => (await downloads.kept(sha256)) !== null,
     openDownload(sha256, size) {
@@ -78,13 +82,25 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
       return found?.isFile() === true;
     },
     point: (changes, seq, alongside) =>
-      pointer.change((current) => applyChanges(current, changes, seq, clock), alongside),
+      pointer.change(
+        (current) => applyChanges(current, changes, seq, clock),
+        () => {
+          knownTrees.write();
+          alongside?.();
+        },
+      ),
     markApplied: (revision, seq) =>
       pointer.change((current) => ({ ...current, revision, seq: laterSeq(current.seq, seq) })),
     setHeld: (flow, held) => pointer.change((current) => applyHeld(current, flow, held)),
-    check(path, depth, signal) {
+    async check(path, depth, signal) {
       const folder = absolute(path);
-      return depth === 'quick' ? checkVersion(folder, depth, signal) : knownIntact[depth](folder, signal);
+      const checked = await (depth === 'quick'
+        ? checkVersion(folder, depth, signal)
+        : knownIntact[depth](folder, signal));
+      const mark = checked.kind === 'intact' ? readCompleteMark(folder) : null;
+      if (mark === null || knownTrees.compare(mark) !== 'other') return checked;
+      const message = `expected the version in ${folder} as it was unpacked, found a .complete of another tree`;
+      return { kind: 'drifted', message };
     },
     async remove(path) {
       const { place } = placeOf(path);
@@ -100,7 +116,11 @@ export function createVersionStore(options: VersionStoreOptions): VersionStore {
     },
     async sweep(now, keepBundles, dryRun) {
       const swept = await downloads.sweep(now, keepBundles, dryRun);
-      if (!dryRun) await trash.empty();
+      if (!dryRun) {
+        await trash.empty();
+        const folders = await listVersionFolders(layout);
+        knownTrees.keepOnly(new Set(folders.flatMap(({ mark }) => mark?.sha256 ?? [])));
+      }
       return swept;
     },
     disk: createDiskUsage(layout, clock),

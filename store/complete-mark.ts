@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -7,6 +7,8 @@ import { Sha256, Timestamp } from '../schemas/names.ts';
 /** The file whose presence says that a version is whole: written last, inside the version. */
 export const COMPLETE_FILE = '.complete';
 const MARK_MAX_BYTES = 4_096;
+/** A pipe in its place would wait for a writer, and the agent with it. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 export const CompleteMark = z.object({
   format: z.literal(1),
@@ -38,17 +40,16 @@ export function readCompleteMark(folder: string): CompleteMark | null {
 function readMarkText(path: string): string | null {
   let file: number;
   try {
-    file = openSync(path, 'r');
+    file = openSync(path, OPEN_FLAGS);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return null;
     throw error;
   }
   try {
+    if (!fstatSync(file).isFile()) return null;
     const buffer = Buffer.allocUnsafe(MARK_MAX_BYTES);
     return buffer.toString('utf8', 0, readSync(file, buffer, 0, MARK_MAX_BYTES, 0));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EISDIR') return null;
-    throw error;
   } finally {
     closeSync(file);
   }

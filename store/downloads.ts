@@ -1,14 +1,17 @@
-import { open, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, PartialDownload } from '../reconciler/ports.ts';
 import { Sha256 } from '../schemas/names.ts';
 import { DiskFullError } from '../system/disk-full-error.ts';
-import { entriesOf } from './directories.ts';
+import { checkDirectory, entriesOf, removeTree } from './directories.ts';
 import { namingDiskFull } from './io-setback.ts';
 import { createPartialDownload, type Part, Sidecar } from './partial-download.ts';
 
 /** How long what was begun may be resumed, and what is not needed is kept (contract, section 4). */
 const KEPT_MS = 24 * 60 * 60 * 1000;
+/** Windows has no such flag, and asks for a privilege to make a link. */
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 
 interface Swept {
   readonly removed: number;
@@ -64,7 +67,8 @@ export function createDownloads(staging: string, clock: Clock): Downloads {
   return {
     async kept(sha256) {
       const path = bundlePath(sha256);
-      const found = await stat(path).catch(() => null);
+      // Not through a link: where it leads is nobody's download.
+      const found = await lstat(path).catch(() => null);
       return found?.isFile() === true ? path : null;
     },
     async open(sha256, size = null) {
@@ -103,16 +107,25 @@ export function createDownloads(staging: string, clock: Clock): Downloads {
 
 async function openPart(staging: string, sha256: string, clock: Clock): Promise<Part> {
   const path = join(staging, `${sha256}.part`);
-  const found = await stat(path).catch(() => null);
-  if (found !== null && found.size > 0 && clock.now().getTime() - found.mtimeMs < KEPT_MS) {
-    const validator = await readValidator(`${path}.json`);
-    if (validator !== null) return { handle: await open(path, 'r+'), offset: found.size, validator };
+  await checkDirectory(staging);
+  // What is no file of ours would be written through, wait for a reader, or stay in the way.
+  for (const place of [path, join(staging, `${sha256}.bundle`)]) {
+    const there = await lstat(place).catch(() => null);
+    if (there !== null && !there.isFile()) await removeTree(place);
   }
-  return { handle: await open(path, 'w+', 0o600), offset: 0, validator: null };
+  const found = await lstat(path).catch(() => null);
+  if (found?.isFile() === true && found.size > 0 && clock.now().getTime() - found.mtimeMs < KEPT_MS) {
+    const validator = await readValidator(`${path}.json`);
+    if (validator !== null)
+      return { handle: await open(path, constants.O_RDWR | NO_FOLLOW), offset: found.size, validator };
+  }
+  const fresh = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | NO_FOLLOW;
+  return { handle: await open(path, fresh, 0o600), offset: 0, validator: null };
 }
 
 async function readValidator(path: string): Promise<string | null> {
   try {
+    if (!(await lstat(path)).isFile()) return null;
     return Sidecar.parse(JSON.parse(await readFile(path, 'utf8'))).validator;
   } catch {
     return null;

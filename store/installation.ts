@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path';
 import type { Clock, Setback, UnpackCaps, VersionRecord } from '../reconciler/ports.ts';
 import type { Unpacker } from './archive/unpacker.ts';
 import { COMPLETE_FILE, type CompleteMark, writeCompleteMark } from './complete-mark.ts';
-import { entriesOf, makeDirectory, moveDirectory, removeTree } from './directories.ts';
+import { checkDirectory, entriesOf, makeDirectory, moveDirectory, removeTree } from './directories.ts';
 import { createDirectorySync } from './directory-sync.ts';
 import type { Downloads } from './downloads.ts';
 import { isSystemError, toRetry } from './io-setback.ts';
+import type { KnownTrees } from './known-trees.ts';
 import { parseVersionPath, type StoreLayout, type VersionPlace } from './layout.ts';
 import type { Trash } from './trash.ts';
 import { hashFolder } from './tree-hash.ts';
@@ -44,9 +45,10 @@ export function createInstall(deps: {
   downloads: Downloads;
   unpacker: Unpacker;
   trash: Trash;
+  knownTrees: KnownTrees;
   clock: Clock;
 }): Install {
-  const { layout, downloads, unpacker, trash, clock } = deps;
+  const { layout, downloads, unpacker, trash, knownTrees, clock } = deps;
   const syncFolder = createDirectorySync();
 
   const fill = async (
@@ -57,7 +59,7 @@ export function createInstall(deps: {
     signal: AbortSignal,
   ): Promise<Filled> => {
     const bundle = await downloads.kept(sha256);
-    if (bundle === null) return copyVersion(layout, sha256, into, sync, signal);
+    if (bundle === null) return copyVersion({ layout, knownTrees, sync }, sha256, into, signal);
     const deadlineMs = DEADLINE_BASE_MS + (caps.maxBytes / MIB) * DEADLINE_MS_A_MIB;
     const answer = await unpacker.unpack({ bundle, sha256, into, ...caps }, (made) => sync.add(made), {
       signal,
@@ -105,6 +107,9 @@ export function createInstall(deps: {
     if (place === null || place.flow !== bundle.flow || place.version !== bundle.version) {
       throw new Error(`expected the place of ${bundle.version}, found the path ${bundle.path}`);
     }
+    // A link that was put there since the start would lead the child out.
+    for (const folder of [layout.staging, layout.unpacking, layout.tenant, layout.flows, layout.trash])
+      await checkDirectory(folder);
     const into = join(layout.unpacking, randomUUID());
     const sync = createTreeSync(into);
     let placed = false;
@@ -125,9 +130,10 @@ export function createInstall(deps: {
       await sync.add({ files: [COMPLETE_FILE], directories: ['.'] });
       await sync.drain();
       signal.throwIfAborted();
+      knownTrees.remember(bundle.sha256, tree_sha256);
       await putInPlace(into, place, bundle.path);
       placed = true;
-      return { kind: 'unpacked', record: toRecord(bundle.path, place, mark) };
+      return { kind: 'unpacked', record: toRecord(bundle.path, place, mark, true) };
     } catch (error) {
       signal.throwIfAborted();
       if (isSystemError(error)) return toRetry(error, `making the version ${bundle.path}`);
@@ -169,13 +175,15 @@ async function moveOver(from: string, target: string, trash: Trash): Promise<str
 
 /** A version of the same digest, under another name, copied and compared with what it was when it was unpacked. */
 async function copyVersion(
-  layout: StoreLayout,
+  deps: { layout: StoreLayout; knownTrees: KnownTrees; sync: TreeSync },
   sha256: string,
   into: string,
-  sync: TreeSync,
   signal: AbortSignal,
 ): Promise<Filled> {
-  const same = (await listVersionFolders(layout)).filter(({ mark }) => mark?.sha256 === sha256);
+  const { layout, knownTrees, sync } = deps;
+  const same = (await listVersionFolders(layout)).filter(
+    ({ mark }) => mark?.sha256 === sha256 && knownTrees.compare(mark) === 'same',
+  );
   for (const { path, mark } of same) {
     if (mark === null) continue;
     await removeTree(into);

@@ -37,7 +37,12 @@ export async function listVersionFolders(layout: StoreLayout): Promise<VersionFo
   return folders.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-export function toRecord(path: string, place: VersionPlace, mark: CompleteMark): VersionRecord {
+export function toRecord(
+  path: string,
+  place: VersionPlace,
+  mark: CompleteMark,
+  made: boolean,
+): VersionRecord {
   return {
     version: place.version,
     flow: place.flow,
@@ -46,5 +51,6 @@ export function toRecord(path: string, place: VersionPlace, mark: CompleteMark):
     bytes: mark.bytes,
     files: mark.files,
     unpacked_at: mark.unpacked_at,
+    made,
   };
 }

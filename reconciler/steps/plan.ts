@@ -21,7 +21,7 @@ export const plan: Step = {
     // what is on disk only matters for naming something new
     const records = changes ? await context.store.versions() : [];
     const taken = new Map([...context.records.names(), ...takenNames(records, current)]);
-    state.unpackedDigests = new Set(records.map((record) => record.sha256));
+    state.unpackedDigests = new Set(records.filter(({ made }) => made).map(({ sha256 }) => sha256));
     const { labels, arch } = context.settings();
     const decided = planRelease(
       release,

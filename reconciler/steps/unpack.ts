@@ -1,4 +1,4 @@
-import { DONE, type FlowStep, type StepResult } from '../context.ts';
+import { DONE, type FlowStep, type ReconcileContext, type StepResult } from '../context.ts';
 
 /** Opens the verified bundle into its version folder: list first, refuse the bad, then unpack (threats.md). */
 export const unpack: FlowStep = {
@@ -6,8 +6,8 @@ export const unpack: FlowStep = {
   phase: 'unpacking',
   async run(context, work): Promise<StepResult> {
     const { spec, path, version, revision } = work;
-    const there = work.repair ? null : await context.store.record(path);
-    if (there?.sha256 === spec.sha256) return { kind: 'skip', because: 'it is unpacked already' };
+    if (!work.repair && (await isThere(context, path, spec.sha256)))
+      return { kind: 'skip', because: 'it is unpacked already' };
     const flow = spec.layout === 'root' ? null : spec.id;
     const bundle = { sha256: spec.sha256, path, flow, version, replace: work.repair };
     const unpacked = await context.store.unpack(bundle, context.settings().caps, context.signal);
@@ -39,3 +39,10 @@ export const unpack: FlowStep = {
     return DONE;
   },
 };
+
+/** A folder that was left, or planted, becomes active only with the bytes that came out of the bundle. */
+async function isThere(context: ReconcileContext, path: string, sha256: string): Promise<boolean> {
+  const there = await context.store.record(path);
+  if (there?.sha256 !== sha256 || !there.made) return false;
+  return (await context.store.check(path, 'touched', context.signal)).kind === 'intact';
+}

@@ -80,6 +80,7 @@ export function versionRecord(change: Partial<VersionRecord> = {}): VersionRecor
     bytes: 1_000,
     files: 1,
     unpacked_at: NOW.toISOString(),
+    made: true,
     ...change,
   };
 }

@@ -57,6 +57,7 @@ describe('retention', () => {
       version: `v${days}`,
       path: `flows/invoice-bot/v${days}`,
       unpacked_at: day(days),
+      made: true,
       bytes: 10,
     }),
   );
