@@ -9,7 +9,7 @@ const ZEROS = 32 * MIB;
 const compressed = { gzip: gzipSync, zstd: zstdCompressSync };
 
 /** One member of zeros, compressed in parts that are all alike, so that ten gigabytes of it are made at once. */
-export function zerosBundle(compression: Compression, size: number): Bundle {
+function zerosBundle(compression: Compression, size: number): Bundle {
   const pack = compressed[compression];
   const header = tarOf([{ name: 'zeros.bin', ...sized(size) }], new Uint8Array());
   const part = pack(Buffer.alloc(ZEROS));

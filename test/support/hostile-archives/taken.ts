@@ -4,7 +4,7 @@ import { bundleOfBytes } from './caps.ts';
 import { largeTar } from './compressed.ts';
 
 /** An archive that is odd and right: what it makes on disk, by path; a folder ends in a slash. */
-export interface OddCase {
+interface OddCase {
   readonly name: string;
   readonly bundle: () => Bundle;
   readonly makes: readonly string[];
