@@ -57,9 +57,12 @@ export function openingOf(directory: string, document: unknown, identity: string
 
   const remembered = Remembered.safeParse(document).data;
   const rememberedPrev = remembered?.prev ?? null;
-  // Before the first event there is nothing to miss.
-  if (remembered === undefined || remembered.seq === 1) return { head, rememberedPrev, findings };
+  if (remembered === undefined) return { head, rememberedPrev, findings };
   const { log_id, seq, prev } = remembered;
+  // A log that had begun, and no event in it: what lies there is of the log before, whose agent may have been another.
+  if (seq === 1 && head !== null && head.logId !== log_id) return { head: null, rememberedPrev, findings };
+  // Before the first event there is nothing to miss.
+  if (seq === 1) return { head, rememberedPrev, findings };
   if (remembered.identity !== undefined && remembered.identity !== identity) {
     return { head: null, rememberedPrev: null, findings };
   }

@@ -87,6 +87,24 @@ describe('the event log', () => {
     expect(open({ documents }).logId).not.toBe(other.logId);
   });
 
+  test('begins a new log for another agent also after a life in which that one had nothing to tell', () => {
+    const kept = new Map<string, unknown>();
+    const documents = {
+      read: (key: string) => kept.get(key),
+      write: (key: string, value: unknown) => void kept.set(key, value),
+    };
+    const first = open({ documents });
+    first.emit(seen(1));
+    first.close();
+    open({ documents, agentId: () => 'agent-2' }).close();
+    const other = open({ documents, agentId: () => 'agent-2' });
+    expect(other.logId).not.toBe(first.logId);
+    other.emit(seen(2));
+    expect(other.nextSeq()).toBe(2);
+    other.close();
+    expect(open({ documents, agentId: () => 'agent-2' }).logId).toBe(other.logId);
+  });
+
   test('writes the members of the contract in its order, and leaves out what is not there', () => {
     const log = open();
     log.emit({ severity: 'info', reason: 'AgentStarted', message: 'é' });
