@@ -3,6 +3,7 @@ import type { TrustMemory, TufMemory } from '../reconciler/ports.ts';
 import type { SeqMark } from '../schemas/current.ts';
 import { Sha256, Timestamp } from '../schemas/names.ts';
 import { PositiveSafeInteger } from '../schemas/release.ts';
+import { printable } from '../system/printable.ts';
 
 /** What is remembered cannot be used as it is. It is never reset by itself: a person must look at why. */
 export class TrustStateError extends Error {
@@ -55,7 +56,7 @@ export function parseTrustMemory(value: unknown, where: string): TrustMemory {
   const issue = parsed.error.issues[0];
   const fault = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'expected another form'}`;
   throw new TrustStateError(
-    `${where}: expected what this agent remembers of releases, found it damaged (${fault}); restore it from a backup, or enrol this agent again`,
+    `${where}: expected what this agent remembers of releases, found it damaged (${printable(fault)}); restore it from a backup, or enrol this agent again`,
     { cause: parsed.error },
   );
 }
