@@ -1,34 +1,20 @@
-import { existsSync } from 'node:fs';
-import { readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseDocument } from 'yaml';
-import { removeTree } from '../executors/folder-removal.ts';
 import { acquireLock } from '../store/state-lock.ts';
 import type { Log } from '../system/log.ts';
-import { deviceKeyStoreOf } from '../trust/device-keys.ts';
-import { DEVICE_KEY_SLOTS } from '../trust/key-stores/port.ts';
-import { TRUST_STATE_FILE } from '../trust/trust-state-file.ts';
 import type { Executable } from './child-process.ts';
 import { errorIn } from './console-answer.ts';
 import { controlPeer, createControlClient } from './control-client.ts';
-import { ROOT_FILE_NAME } from './enrolled-credentials.ts';
-import { writeGiven } from './key-files.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
-import { MACHINE_FILE } from './machine-fingerprint.ts';
 import { lockedError, openAgent } from './open.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { markUnenrolled, unenrolmentMark } from './unenrolment-mark.ts';
+import { purgeAgent, remainsOf, removeCredentials, takeOutAgentId } from './unenrolment-remains.ts';
 
 /** A daemon ends its runs, each within `runs.grace`, and says goodbye. */
 const STOP_WAIT_MS = 60_000;
 /** A service manager may have started it again in between. */
 const STOPS_MAX = 3;
 const DELIVERY_MS = 5_000;
-const CREDENTIALS = ['git-token', 'artifacts.json', MACHINE_FILE, 'device-key.json'];
-
-/** What is of use to the next enrolment, and goes with `--purge` alone. */
-const MEMORY = [ROOT_FILE_NAME, TRUST_STATE_FILE, 'command-time.json', 'secrets.yaml'];
 
 export interface UnenrolmentOrder {
   readonly configFile: string;
@@ -78,7 +64,7 @@ export async function unenrol(order: UnenrolmentOrder, signal: AbortSignal): Pro
   const mark = await unenrolmentMark(paths.credentials, loaded.config);
   const agentId = loaded.config.agent_id ?? mark?.agent_id ?? null;
   const facts = { dry_run: order.dryRun, agent_id: agentId, tenant: loaded.config.tenant };
-  const there = await whatIsThere(paths, loaded, order.purge);
+  const there = await remainsOf(paths, loaded.config.tenant, order.purge);
   const done =
     mark?.stage !== 'leaving' && there.removed.length === 0 && loaded.config.agent_id === undefined;
   const known = { console: 'none', console_message: null, reports_waiting: 0 } as const;
@@ -103,7 +89,7 @@ export async function unenrol(order: UnenrolmentOrder, signal: AbortSignal): Pro
     await removeCredentials(paths);
     await takeOutAgentId(order.configFile);
   });
-  if (order.purge) await purge(paths, loaded.config.tenant);
+  if (order.purge) await purgeAgent(paths, loaded.config.tenant);
   if (agentId !== null) {
     const at = mark?.at ?? order.now().toISOString();
     await markUnenrolled(paths.credentials, { agent_id: agentId, tenant: facts.tenant, at, stage: 'left' });
@@ -215,59 +201,4 @@ async function underLock(paths: AgentPaths, signal: AbortSignal, work: () => Pro
   } finally {
     lock.release();
   }
-}
-
-async function whatIsThere(
-  paths: AgentPaths,
-  { config }: LoadedConfig,
-  purging: boolean,
-): Promise<{ removed: string[]; kept: string[] }> {
-  const store = await deviceKeyStoreOf(paths.credentials).catch(() => null);
-  const keys: string[] = [];
-  for (const slot of DEVICE_KEY_SLOTS) {
-    // one that cannot be read is there all the same
-    const key = store === null ? null : await store.read(slot).catch(() => 'unreadable' as const);
-    if (store !== null && key !== null) keys.push(store.place(slot));
-  }
-  const inCredentials = (names: readonly string[]) =>
-    names.map((name) => join(paths.credentials, name)).filter((path) => existsSync(path));
-  const more = [
-    ...inCredentials(MEMORY),
-    ...[join(paths.cache, config.tenant), paths.state].filter((path) => existsSync(path)),
-  ];
-  const removed = [...new Set([...keys, ...inCredentials(CREDENTIALS)])];
-  return {
-    removed: purging ? [...removed, ...more] : removed,
-    kept: [...(purging ? [] : more), paths.config],
-  };
-}
-
-async function removeCredentials(paths: AgentPaths): Promise<void> {
-  const store = await deviceKeyStoreOf(paths.credentials);
-  for (const slot of DEVICE_KEY_SLOTS) await store.remove(slot);
-  // last of all the file that says where the keys are
-  for (const name of CREDENTIALS) await rm(join(paths.credentials, name), { force: true });
-}
-
-/** The rest of agent.yaml is a person's, comments and all. */
-async function takeOutAgentId(file: string): Promise<void> {
-  const text = await readFile(file, 'utf8');
-  const document = parseDocument(text);
-  if (!document.has('agent_id')) return;
-  document.delete('agent_id');
-  const { mode } = await stat(file);
-  await writeGiven(file, document.toString({ lineWidth: 0 }), mode & 0o777);
-}
-
-async function purge(paths: AgentPaths, tenant: string): Promise<void> {
-  for (const name of MEMORY) {
-    await rm(join(paths.credentials, name), { force: true });
-  }
-  for (const folder of [join(paths.cache, tenant), paths.state]) {
-    if (await removeTree(folder)) continue;
-    const message = `${folder}: expected a folder that can be removed, found files of another account in it; remove it as that account, or as root`;
-    throw new OperationError('state_unusable', message, { exitCode: 4 });
-  }
-  // other tenants may have their versions beside
-  await rmdir(paths.cache).catch(() => undefined);
 }
