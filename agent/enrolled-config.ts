@@ -13,6 +13,8 @@ export interface EnrolledFacts {
   readonly sourceUrl: string;
   readonly credentialsDir: string;
   readonly root: string;
+  /** The root is that of a TUF repository. */
+  readonly tuf: boolean;
   /** Null: as it is, or the default. */
   readonly cacheDir: string | null;
   readonly artifactsAllow: readonly string[] | null;
@@ -44,7 +46,7 @@ edge_cache_dir: ${path(facts.cacheDir)}`,
 source:
   url: ${value(facts.sourceUrl)}`,
     `# Only releases signed under this root are taken.
-trust:
+trust:${facts.tuf ? '\n  mode: tuf' : ''}
   root: ${path(facts.root)}`,
     artifacts(facts),
     facts.caFile === null && facts.proxy === null
@@ -94,6 +96,9 @@ export function updatedConfigText(
   if (config.source.kind === 'git') set(['source', 'url'], config.source.url, facts.sourceUrl);
   setPath(['credentials_dir'], config.credentials_dir, facts.credentialsDir);
   setPath(['edge_cache_dir'], config.edge_cache_dir, facts.cacheDir);
+  if (facts.tuf !== (config.trust.mode === 'tuf')) {
+    set(['trust', 'mode'], config.trust.mode, facts.tuf ? 'tuf' : 'required');
+  }
   setPath(['trust', 'root'], config.trust.root, facts.root);
   setPath(['network', 'ca_file'], config.network.ca_file, facts.caFile);
   set(['network', 'proxy'], config.network.proxy, facts.proxy);

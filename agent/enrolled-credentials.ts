@@ -6,8 +6,12 @@ import { type DeviceKey, DeviceKeyError } from '../trust/device-key.ts';
 import { deviceKeyStoreOf, loadOrCreateDeviceKey } from '../trust/device-keys.ts';
 import { writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
+import { looksLikeTufRoot } from './tuf-root.ts';
 
-export const ROOT_FILE_NAME = 'root.jws.json';
+/** Under which name the root of an answer is kept. */
+export function rootFileOf(root: string): string {
+  return looksLikeTufRoot(root) ? 'root.json' : 'root.jws.json';
+}
 
 /** Made before the first call: whoever repeats an enrolment must present the same key. */
 export async function deviceKey(credentialsDir: string): Promise<DeviceKey> {
@@ -44,7 +48,7 @@ export async function keepCredentials(
   { root, git, artifacts }: EnrolAnswer,
   directory: string,
 ): Promise<void> {
-  await writeGiven(join(directory, ROOT_FILE_NAME), root, 0o600);
+  await writeGiven(join(directory, rootFileOf(root)), root, 0o600);
   if (git.token != null) await writeGiven(join(directory, 'git-token'), `${git.token}\n`, 0o600);
   const { access_key, secret_key } = artifacts ?? {};
   if (access_key == null || secret_key == null) return;

@@ -5,6 +5,7 @@ import { checkRoot } from '../trust/ceremony/root-check.ts';
 import { sha256Hex } from '../trust/jws.ts';
 import { OperationError } from './operation-error.ts';
 import { ceremony } from './root-ceremony.ts';
+import { looksLikeTufRoot, tufRootFault } from './tuf-root.ts';
 
 /** The root that came back is the one the token pins, it holds, and it is for the tenant that was asked for. Else exit 3. */
 export async function believeAnswer(answer: EnrolAnswer, claims: EnrolmentToken): Promise<void> {
@@ -26,6 +27,11 @@ export async function believeAnswer(answer: EnrolAnswer, claims: EnrolmentToken)
       'expected a git token of printable characters on one line, found another',
       'git_token_malformed',
     );
+  }
+  if (looksLikeTufRoot(answer.root)) {
+    const fault = await tufRootFault(answer.root);
+    if (fault === null) return;
+    throw notBelieved(`${fault}; sign it and ask for a new token`, 'root_threshold_not_met');
   }
   const { complete, own } = await ceremony(() => checkRoot(readDraft(answer.root, 'root')));
   if (complete) return;

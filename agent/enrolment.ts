@@ -6,13 +6,7 @@ import { loadConfigFile } from '../sources/config-file.ts';
 import { createHttpClient } from '../system/http-client.ts';
 import { signRequestToken } from '../trust/request-token.ts';
 import { type EnrolledFacts, newConfigText, readConfigText, updatedConfigText } from './enrolled-config.ts';
-import {
-  deviceKey,
-  keepCredentials,
-  keepDeviceKey,
-  makeFolder,
-  ROOT_FILE_NAME,
-} from './enrolled-credentials.ts';
+import { deviceKey, keepCredentials, keepDeviceKey, makeFolder, rootFileOf } from './enrolled-credentials.ts';
 import { believeAnswer, expectBranch } from './enrolment-checks.ts';
 import { callWithUsableKey } from './enrolment-key.ts';
 import { readEnrolmentToken } from './enrolment-token.ts';
@@ -20,6 +14,7 @@ import { readGiven, writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths, configPath } from './paths.ts';
 import { memoryFault, restartTrust } from './trust-restart.ts';
+import { looksLikeTufRoot } from './tuf-root.ts';
 import { forgetUnenrolment, unenrolmentMark } from './unenrolment-mark.ts';
 import { AGENT_VERSION } from './version.ts';
 
@@ -179,7 +174,8 @@ function factsOf(
     saasUrl: claims.saas_url,
     sourceUrl: answer.git.url,
     credentialsDir,
-    root: join(credentialsDir, ROOT_FILE_NAME),
+    root: join(credentialsDir, rootFileOf(answer.root)),
+    tuf: looksLikeTufRoot(answer.root),
     cacheDir: order.cacheDir,
     artifactsAllow: answer.artifacts?.allow ?? null,
     artifactsEndpoint: answer.artifacts?.endpoint ?? null,

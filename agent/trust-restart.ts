@@ -11,6 +11,7 @@ import { createCredentialsTrustFile, TRUST_STATE_FILE } from '../trust/trust-sta
 import { OperationError } from './operation-error.ts';
 import type { AgentPaths } from './paths.ts';
 import { TRUST_DOCUMENT } from './trust-memory.ts';
+import { looksLikeTufRoot, tufMemoryFault } from './tuf-root.ts';
 
 const LOCK_WAIT_MS = 3_000;
 
@@ -24,7 +25,8 @@ export async function memoryFault(root: string, places: Places): Promise<string 
   const { copies, damaged } = await readCopies(places);
   if (damaged !== null) return damaged;
   try {
-    const { roots } = copies.reduce(mergeMemory, EMPTY_TRUST_MEMORY);
+    const { roots, tuf } = copies.reduce(mergeMemory, EMPTY_TRUST_MEMORY);
+    if (looksLikeTufRoot(root)) return await tufMemoryFault(root, tuf?.roots ?? []);
     const walk = await walkRoots(root, roots, new Map());
     return walk.kind === 'refused' ? walk.message : null;
   } catch (error) {

@@ -20,6 +20,7 @@ import { makeCertificate } from '../support/certificate.ts';
 import { answering, type LoopbackServer, startHttpServer } from '../support/http-server.ts';
 import { type SaasCall, type SaasServer, startSaasServer } from '../support/saas-server.ts';
 import { EMPTY, FAR, firstRoot, makeKeys, nextRoot } from '../trust/signed-files.ts';
+import { tufKey, tufRoot } from '../trust/tuf/signed-metadata.ts';
 import { type CeremonyFolder, ceremonyFolder, failureOf } from './ceremony-folder.ts';
 
 const keys = makeKeys(1, 1);
@@ -265,6 +266,58 @@ describe('enrolment', () => {
     await new Promise((resolve) => taken.close(resolve));
     const nobody = await token({ saas_url: `http://127.0.0.1:${port}` });
     expect(await failureOf(start({ token: nobody }))).toMatch(/^5 .*ECONNREFUSED/);
+  });
+});
+
+describe('enrolment with the root of a TUF repository', () => {
+  const key = tufKey('first');
+  const root = tufRoot([key]);
+  const tufToken = (text = root) => token({ root_sha256: sha256Hex(Buffer.from(text)) });
+
+  it('pins it as it came, and says so in agent.yaml', async () => {
+    saas.answer(ENROL, { status: 201, body: answer({ root }) });
+    await start({ token: await tufToken() });
+    expect(await folder.read('credentials/root.json')).toBe(root);
+    expect(await folder.read('agent.yaml')).toContain(
+      'trust:\n  mode: tuf\n  root: ./credentials/root.json\n',
+    );
+    await start({ token: await tufToken() });
+  });
+
+  it('brings an agent of our own format over, and back, when its console does', async () => {
+    await start();
+    saas.answer(ENROL, { status: 201, body: answer({ root }) });
+    await start({ token: await tufToken() });
+    expect(await folder.read('agent.yaml')).toMatch(/root\.json\n {2}mode: tuf\n/);
+    saas.answer(ENROL, { status: 201, body: answer() });
+    await start();
+    expect(await folder.read('agent.yaml')).toMatch(/root\.jws\.json\n {2}mode: required\n/);
+  });
+
+  it('believes none that its own keys did not sign, and none that is not one', async () => {
+    for (const text of [tufRoot([key], {}, []), '{"signed":{"_type":"root"},"signatures":[]}']) {
+      saas.answer(ENROL, { status: 201, body: answer({ root: text }) });
+      expect(await failureOf(start({ token: await tufToken(text) }))).toMatch(/^3 /);
+    }
+    expect(await left()).toEqual(KEY_ALONE);
+  });
+
+  it('starts anew from another one only when told to', async () => {
+    saas.answer(ENROL, { status: 201, body: answer({ root }) });
+    await start({ token: await tufToken() });
+    const keys = 'a'.repeat(64);
+    const seq = [{ keys, value: 41, payload_sha256: 'b'.repeat(64) }];
+    const second = tufRoot([key], { version: 2 });
+    const accepted = { version: 2, payload_sha256: 'c'.repeat(64), document: second };
+    const trust = createCredentialsTrustFile(folder.at('credentials'));
+    await trust.save({ ...EMPTY, seq, tuf: { roots: [accepted], marks: [], trigger_keys: [] } });
+    await start({ token: await tufToken() });
+
+    const other = tufRoot([tufKey('second')]);
+    saas.answer(ENROL, { status: 201, body: answer({ root: other }) });
+    expect(await failureOf(start({ token: await tufToken(other) }))).toMatch(/^3 [^]*--force/);
+    await start({ token: await tufToken(other), force: true });
+    expect(await createCredentialsTrustFile(folder.at('credentials')).load()).toEqual({ ...EMPTY, seq });
   });
 });
 
