@@ -11,6 +11,7 @@ const POSIX = process.platform !== 'win32';
 /** `credentials_dir`: who may read it, and whether what is in it can be used. Nothing of a secret is told, nor its length. */
 export function credentialChecks(patient: Patient): Check[] {
   const folder = patient.paths.credentials;
+  const needed = patient.loaded.config.saas_url !== undefined;
   const group = 'credentials';
   return [
     {
@@ -18,7 +19,7 @@ export function credentialChecks(patient: Patient): Check[] {
       name: 'credentials.folder',
       code: 4,
       expected: 'a folder of this account that nobody else may open (0700)',
-      run: () => folderFinding(folder),
+      run: () => folderFinding(folder, needed),
     },
     {
       group,
@@ -34,7 +35,7 @@ export function credentialChecks(patient: Patient): Check[] {
       expected: 'a private Ed25519 key that can be read',
       // a cold PowerShell takes its time
       deadlineMs: 60_000,
-      run: () => deviceKeyFinding(folder, patient.loaded.config.saas_url !== undefined),
+      run: () => deviceKeyFinding(folder, needed),
     },
     {
       group,
@@ -46,11 +47,14 @@ export function credentialChecks(patient: Patient): Check[] {
   ];
 }
 
-async function folderFinding(folder: string): Promise<Finding> {
+async function folderFinding(folder: string, needed: boolean): Promise<Finding> {
   const name = 'credentials.folder';
   const expected = 'a folder of this account that nobody else may open (0700)';
   const found = await lstat(folder).catch(() => null);
-  if (found === null) return fail(name, `${folder}: none`, expected, 'run edge-agent enroll');
+  if (found === null)
+    return needed
+      ? fail(name, `${folder}: none`, expected, 'run edge-agent enroll')
+      : ok(name, `${folder}: none, and none needed without saas_url`, expected);
   if (!found.isDirectory()) return fail(name, `${folder}: no folder`, expected, 'move it out of the way');
   if (!POSIX)
     return warn(

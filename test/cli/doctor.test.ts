@@ -51,7 +51,7 @@ async function tree(folder: string): Promise<string[]> {
   return lines.filter((line) => !/-(shm|wal)$/.test(line)).toSorted();
 }
 
-describe('doctor', () => {
+describe('doctor', { timeout: 180_000 }, () => {
   it('finds nothing that fails on a machine that is well, changes nothing and tells no secret', async () => {
     const before = await tree(machine.folder);
     const { code, stdout, failing, report, of } = await examined();

@@ -16,7 +16,7 @@ import { WRONG_CLOCK, withClockOff } from '../support/wrong-clock.ts';
 const MINUTES = 60;
 const YEARS = 365 * 86_400;
 
-describe.skipIf(WRONG_CLOCK === null)('a whole agent whose clock is wrong', () => {
+describe.skipIf(WRONG_CLOCK === null)('a whole agent whose clock is wrong', { timeout: 180_000 }, () => {
   let world: ConsoleWorld;
   beforeAll(async () => {
     world = await createConsoleWorld();
@@ -154,7 +154,7 @@ describe.skipIf(WRONG_CLOCK === null)('a whole agent whose clock is wrong', () =
   });
 });
 
-describe('a server that lies of the time', () => {
+describe('a server that lies of the time', { timeout: 120_000 }, () => {
   /** The same answers, of another time. */
   async function lying(target: string, date: string): Promise<{ url: string; close: () => void }> {
     const server = createServer((incoming, answer) => {
