@@ -87,7 +87,7 @@ export async function createHostileWorld(
     kind: options.kind ?? 'git',
     url: options.url ?? server.url('builder'),
     interval: '24h',
-    timeout: options.timeout ?? '30s',
+    timeout: options.timeout ?? '2m',
   };
   world.writeConfig({
     source,

@@ -13,7 +13,7 @@ const MEMORY_CAP_BYTES = GIT_BUDGETS.childMemoryBytes;
 /** What a terminal obeys, and what turns the direction of writing. */
 // oxlint-disable-next-line no-control-regex -- these are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
-const SENTENCE = /expected .*found |\(expected /s;
+const SENTENCE = /expected /;
 const CODES: Readonly<Record<number, readonly string[]>> = {
   3: RefusalCode.options,
   4: StallCode.options,
@@ -48,9 +48,15 @@ export async function tell(
   return answer;
 }
 
-/** The same server, honest again: the commit that the next attempt has applied in full. */
-export async function recover(agent: RunningAgent): Promise<string> {
-  const { answer } = await agent.attempt();
+/**
+ * The same server, honest again: the commit that the next attempt has applied in full. `tries`: where the deadline is so short that a
+ * busy machine passes it without any lie.
+ */
+export async function recover(agent: RunningAgent, tries = 1): Promise<string> {
+  let { answer } = await agent.attempt();
+  for (let left = tries - 1; left > 0 && answer.problems[0]?.code === 'timeout'; left -= 1) {
+    ({ answer } = await agent.attempt());
+  }
   expect({ exit: answer.exit_code, problems: answer.problems }).toEqual({ exit: 0, problems: [] });
   return (answer.report.source.last_applied_revision ?? 'nothing').replace('tenant/acme@sha1:', '');
 }

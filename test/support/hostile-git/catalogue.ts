@@ -3,10 +3,13 @@ import type { Lie } from '../hostile-git-server.ts';
 import { createHostileWorld, type HostileWorld, type RunningAgent } from '../hostile-world.ts';
 import { recover, secretsIn, tell, tellWhileRunning } from './attempts.ts';
 
+/** Of one lie and what follows, on a machine that does many other things. */
+const PATIENCE_MS = 300_000;
+
 /** Tells lie after lie to one running agent (attempts.ts); after each of them the same server is honest, and is taken at once. */
 export function tellingEach(
   catalogue: Readonly<Record<string, readonly Lie[]>>,
-  options: { timeout?: string } = {},
+  options: { timeout?: string; tries?: number } = {},
 ): void {
   let world: HostileWorld;
   let agent: RunningAgent;
@@ -16,8 +19,8 @@ export function tellingEach(
     world = await createHostileWorld(options);
     previous = await world.publish();
     agent = await world.start();
-    await recover(agent);
-  });
+    await recover(agent, options.tries);
+  }, PATIENCE_MS);
   afterAll(async () => {
     await agent?.stop();
     await world?.[Symbol.asyncDispose]();
@@ -25,20 +28,28 @@ export function tellingEach(
 
   for (const [what, lies] of Object.entries(catalogue)) {
     describe(`a server that lies in its ${what}`, () => {
-      test.each(lies)('$what', async (lie) => {
-        // Where the lie is told before anything is fetched, it is the same whatever there is to fetch.
-        const tip =
-          lie.tell?.steps?.every((step) => step === 'branch') === true ? previous : await world.publish();
-        await tell(world, agent, lie, { tip, previous });
-        expect(await recover(agent)).toBe(tip);
-        previous = tip;
-      });
+      test.each(lies)(
+        '$what',
+        async (lie) => {
+          // Where the lie is told before anything is fetched, it is the same whatever there is to fetch.
+          const tip =
+            lie.tell?.steps?.every((step) => step === 'branch') === true ? previous : await world.publish();
+          await tell(world, agent, lie, { tip, previous });
+          expect(await recover(agent, options.tries)).toBe(tip);
+          previous = tip;
+        },
+        PATIENCE_MS,
+      );
 
-      test('leaves the flow as it was', async () => {
-        const lie = lies.find(({ exit }) => exit !== 0) as Lie;
-        const commits = { tip: previous, previous };
-        expect(await tellWhileRunning(world, agent, lie, commits)).toBe('still here v1\n');
-      });
+      test(
+        'leaves the flow as it was',
+        async () => {
+          const lie = lies.find(({ exit }) => exit !== 0) as Lie;
+          const commits = { tip: previous, previous };
+          expect(await tellWhileRunning(world, agent, lie, commits)).toBe('still here v1\n');
+        },
+        PATIENCE_MS,
+      );
     });
   }
 
