@@ -1,7 +1,8 @@
-import { lstat, open, readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from '../executors/folder-removal.ts';
 import type { RunOutputReader } from '../reconciler/ports.ts';
+import { openRunLog } from './run-log-file.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 
@@ -65,10 +66,7 @@ export function createRunOutputReader(files: Pick<RunFiles, 'chunk'>): RunOutput
 }
 
 async function readPart(path: string, offset: number, max: number): Promise<Uint8Array> {
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
+  const file = await openRunLog(path);
   if (file === null) return new Uint8Array();
   try {
     const { size } = await file.stat();

@@ -1,7 +1,8 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutputChunk, OutputStream } from './run-files.ts';
+import { openRunLog } from './run-log-file.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 const FOLLOW_EVERY_MS = 100;
@@ -79,7 +80,7 @@ async function openFiles(folder: string, stream: OutputStream): Promise<OpenFile
   for (let tries = 1; ; tries += 1) {
     const files: OpenFile[] = [];
     for (const path of [full, join(folder, `${stream}.log`)]) {
-      const file = await open(path).catch(() => null);
+      const file = await openRunLog(path).catch(() => null);
       if (file !== null) files.push({ inode: (await file.stat()).ino, file });
     }
     const now = await stat(full).catch(() => null);
