@@ -7,7 +7,7 @@ import type { DeviceKeyStore } from '../trust/key-stores/port.ts';
 import { publicPart } from '../trust/thumbprint.ts';
 import { errorIn, printable } from './console-answer.ts';
 
-export const ROTATE_PATH = '/edge/rotate-key';
+const ROTATE_PATH = '/edge/rotate-key';
 
 export type RotationOutcome =
   | { readonly kind: 'changed'; readonly before: string; readonly thumbprint: string }

@@ -7,7 +7,7 @@ import type { KeyRotation, RotationOutcome } from './key-rotation.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 /** Between two changes that nobody asked for; agents that began together do not all come on one day. */
-export const KEY_LIFE_MS = 90 * DAY_MS;
+const KEY_LIFE_MS = 90 * DAY_MS;
 const KEY_SPREAD_MS = 10 * DAY_MS;
 /** After a change that did not come about. */
 const AGAIN_AFTER_MS = DAY_MS;

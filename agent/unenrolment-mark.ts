@@ -7,7 +7,7 @@ import { readSmallFile } from '../system/small-file.ts';
 import { writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 
-export const UNENROLMENT_MARK = 'unenrolled.json';
+const UNENROLMENT_MARK = 'unenrolled.json';
 const MAX_BYTES = 4_096;
 
 /**
