@@ -100,6 +100,58 @@ describe('an older release put back', () => {
   }, 60_000);
 });
 
+describe('a newer release', () => {
+  it('closes the way back as soon as it is believed, long before it is active', async () => {
+    const machine = tenant.machine(good);
+    const nowhere = tenant.manifest('six', {
+      version: 'v6',
+      edge_url: `${tenant.artifacts.origin}/bundles/none`,
+    });
+    const five = machine.repository.git('rev-parse', BRANCH);
+    machine.publish(await tenant.files(nowhere, { seq: 6 }));
+    expect((await machine.reconcile()).code).toBe(5);
+    expect(machine.current()).toMatchObject({ seq: { value: 5 }, flows: { default: { version: 'v5' } } });
+    machine.repository.git('update-ref', BRANCH, five);
+    expect(await refusal(machine)).toBe('3 seq_rollback');
+    expect(await machine.runs()).toBe('good\n');
+  }, 60_000);
+
+  it('is taken whatever its commits descend from: seq decides, and not the history of git', async () => {
+    const machine = tenant.machine(good);
+    const six = await tenant.files(tenant.manifest('six', { version: 'v6' }), { seq: 6 });
+    machine.publish(six, { parents: [older.commit] });
+    await machine.apply();
+    machine.publish(await tenant.files(tenant.manifest('seven', { version: 'v7' }), { seq: 7 }), {
+      parents: null,
+    });
+    await machine.apply();
+    expect(await machine.runs()).toBe('seven\n');
+  }, 60_000);
+});
+
+describe('a tag', () => {
+  it('that is moved changes nothing, and gives another digest another folder', async () => {
+    const machine = tenant.machine(good);
+    const { repository } = machine;
+    const six = machine.publish(await tenant.files(tenant.manifest('six'), { seq: 6 }));
+    repository.tag('v1.0.6', six);
+    await machine.apply();
+    expect(machine.current().flows['default']).toMatchObject({ version: 'v1.0.6', path: 'v1.0.6' });
+    repository.tag('v1.0.6', older.commit);
+    repository.tag('v1.0.9', older.commit);
+    const { report } = await machine.apply();
+    expect(report.actions).toEqual([]);
+
+    const seven = machine.publish(await tenant.files(tenant.manifest('seven'), { seq: 7 }));
+    repository.tag('v1.0.6', seven);
+    await machine.apply();
+    const { sha256, path } = machine.current().flows['default'] ?? {};
+    expect(path).toBe(`v1.0.6+${sha256?.slice(0, 8)}`);
+    expect(machine.current().flows['default']?.previous?.path).toBe('v1.0.6');
+    expect(await machine.runs()).toBe('seven\n');
+  }, 60_000);
+});
+
 describe('files of two commits', () => {
   it('are never one release: the manifest of one beside the statement of another is refused', async () => {
     const machine = tenant.machine(good);
