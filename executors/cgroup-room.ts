@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** The agent's own leaf in a group that is handed to it. */
-export const LEAF = 'edge-agent';
+const LEAF = 'edge-agent';
 
 /** Of a folder that is the agent's leaf the one above, in which runs get their groups; else the folder itself. */
 export function aboveLeaf(folder: string): string {

@@ -1,4 +1,5 @@
-import { findCgroups } from './cgroup.ts';
+import { findCgroups, runGroupName } from './cgroup.ts';
+import { removeLimitGroup } from './cgroup-limits.ts';
 import { bootId } from './process-table.ts';
 import { endGroup, membersOf, sweep } from './process-tree.ts';
 
@@ -26,6 +27,7 @@ export async function endOrphans(run: OrphanedRun): Promise<{ ended: number; lef
   }
   ended += (await membersOf(target)).length;
   const gone = await sweep(target);
+  await removeLimitGroup(runGroupName(run.runId));
   return { ended, left: gone ? 0 : (await membersOf(target)).length };
 }
 
