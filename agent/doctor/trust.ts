@@ -133,6 +133,7 @@ function releaseFinding({ status, loaded }: Patient, now: Date): Finding[] {
 /** "2027-01-01 (in 41 days)" */
 export function when(time: string, now: Date): string {
   const days = Math.floor((Date.parse(time) - now.getTime()) / DAY_MS);
-  const relative = days >= 0 ? `in ${days} days` : `${-days} days ago`;
+  const count = `${Math.abs(days)} ${Math.abs(days) === 1 ? 'day' : 'days'}`;
+  const relative = days >= 0 ? `in ${count}` : `${count} ago`;
   return `${time.slice(0, 10)} (${relative})`;
 }
