@@ -1,7 +1,7 @@
 import type { Answer, Exchange, Lie, Step } from '../hostile-git-server.ts';
 
 /** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -6,7 +6,7 @@ const harmless = { exit: 0, code: null } as const;
 const ID = 'a'.repeat(40);
 
 /** Names that git forbids, or that would leave a folder if anybody made files of them. */
-export const BAD_NAMES = [
+const BAD_NAMES = [
   '../../../../escape-dots',
   'a/../../../escape-middle',
   '/absolute-name',
