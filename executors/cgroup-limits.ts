@@ -1,6 +1,10 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunLimits } from './run-limits.ts';
+
+const REMOVE_TRIES = 20;
+const REMOVE_WAIT_MS = 25;
 
 /** A group whose processes the kernel counts together. */
 export interface LimitGroup {
@@ -69,9 +73,21 @@ function openLimitGroup(folders: readonly string[]): LimitGroup {
       return (await Promise.allSettled(added)).every(({ status }) => status === 'fulfilled');
     },
     async remove() {
-      for (const folder of folders) await rmdir(folder).catch(() => undefined);
+      for (const folder of folders) await removeGroup(folder);
     },
   };
+}
+
+/** What was killed a moment ago is in it until somebody has waited for it. */
+async function removeGroup(folder: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const busy = await rmdir(folder).then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === 'EBUSY',
+    );
+    if (!busy || tries === REMOVE_TRIES) return;
+    await sleep(REMOVE_WAIT_MS);
+  }
 }
 
 async function ownPlaces(): Promise<string[]> {
