@@ -9,8 +9,6 @@ import {
 export interface FileRequest {
   readonly path: string;
   readonly maxBytes: number;
-  /** The name carries the version: what it holds never changes. */
-  readonly versioned: boolean;
 }
 
 export interface TufHints {
@@ -26,14 +24,13 @@ export interface TufHints {
  * to a file that trust will miss.
  */
 export function* tufFiles(): Generator<FileRequest, TufHints, Uint8Array | null> {
-  yield { path: TRIGGER_KEYS_FILE, maxBytes: TRIGGER_KEYS_MAX_BYTES, versioned: false };
-  const timestamp = yield { path: TUF_TIMESTAMP_FILE, maxBytes: TUF_MAX_BYTES.timestamp, versioned: false };
+  yield { path: TRIGGER_KEYS_FILE, maxBytes: TRIGGER_KEYS_MAX_BYTES };
+  const timestamp = yield { path: TUF_TIMESTAMP_FILE, maxBytes: TUF_MAX_BYTES.timestamp };
   const version = namedFiles(timestamp).get('snapshot.json');
   if (version === undefined) return { complete: false, tooMany: false };
   const ask = (role: string, of: number | null, type: 'snapshot' | 'targets') => ({
     path: `${TUF_FOLDER}/${tufFileName(role, of)}`,
     maxBytes: TUF_MAX_BYTES[type],
-    versioned: of !== null,
   });
   const versioned = yield ask('snapshot', version, 'snapshot');
   // consistent snapshots have the version in every name, the others in none

@@ -23,6 +23,8 @@ const MAX_POLICY_BYTES = 256 * 1_024;
 /** Signed documents (contract, section 5). */
 const MAX_JWS_BYTES = 512 * 1_024;
 const MAX_ROOTS = 1_024;
+/** Nothing that is asked for every minute tells a spoilt copy of TUF metadata from a good one. */
+const TUF_RECHECK_MS = 10 * 60 * 1_000;
 /** The server had another release between two requests: look again soon. */
 const CHANGED_AGAIN_MS = 1_000;
 
@@ -67,6 +69,8 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
   const statementMaxBytes = tuf ? TUF_MAX_BYTES.timestamp : MAX_JWS_BYTES;
   const kept = createKeptSnapshots(join(options.stateDirectory, 'http'));
   const base = new URL(`${options.baseUrl.replace(/\/+$/, '')}/raw/tenant/${slug}/`);
+  /** When the metadata of a TUF repository was last asked for as a whole, or this process began with what is kept. */
+  let completedAtMs = clock.monotonicMs();
   /** What the last look found and nobody has read yet. */
   let seenLast: Seen | null = null;
 
@@ -146,8 +150,8 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
       options.knownRootVersion(),
     );
     for (const [path, file] of metadata.files) files.set(path, file);
-    const { settled } = metadata;
-    return { fingerprint: settled ? seen.base : `${seen.base}+${digestOf(files)}`, settled, files };
+    completedAtMs = clock.monotonicMs();
+    return { fingerprint: `${seen.base}+${digestOf(files)}`, settled: metadata.settled, files };
   };
 
   return {
@@ -166,7 +170,8 @@ export function createHttpSource(options: HttpSourceOptions): DesiredSource {
         seenLast = seen;
         const same = latest !== null && digestOf(pick(latest.files, statementFile)) === seen.base;
         if (!same) return { kind: 'found', revision: seen.revision, fingerprint: seen.base };
-        if (latest.settled)
+        const due = tuf && clock.monotonicMs() - completedAtMs > TUF_RECHECK_MS;
+        if (latest.settled && !due)
           return { kind: 'found', revision: seen.revision, fingerprint: latest.fingerprint };
         const { fingerprint } = await complete(raw, seen, latest);
         return { kind: 'found', revision: seen.revision, fingerprint };

@@ -15,8 +15,8 @@ export interface TufMetadata {
 }
 
 /**
- * The metadata of a TUF repository beside the manifest: roots above the one in force, then what timestamp and snapshot name. A file
- * whose name carries its version never changes, so one that is kept is not asked for again.
+ * The metadata of a TUF repository beside the manifest: roots above the one in force, then what timestamp and snapshot name. All
+ * of it is asked for with its ETag, also what carries its version in its name: a copy that somebody spoilt must not be kept for ever.
  */
 export async function readTufMetadata(
   raw: RawFiles,
@@ -26,12 +26,9 @@ export async function readTufMetadata(
 ): Promise<TufMetadata> {
   const files = new Map<string, KeptFile>();
   let total = 0;
-  const get = async ({ path, maxBytes, versioned }: FileRequest): Promise<KeptFile | null> => {
+  const get = async ({ path, maxBytes }: FileRequest): Promise<KeptFile | null> => {
     const before = known.get(path) ?? null;
-    const found =
-      before !== null && versioned && before.bytes.byteLength <= maxBytes
-        ? ({ kind: 'present', file: before } as const)
-        : await raw.get(path, Math.min(maxBytes, MAX_TOTAL_BYTES - total), before);
+    const found = await raw.get(path, Math.min(maxBytes, MAX_TOTAL_BYTES - total), before);
     if (found.kind === 'missing') return null;
     total += found.file.bytes.byteLength;
     files.set(path, found.file);
@@ -42,7 +39,6 @@ export async function readTufMetadata(
     const root = await get({
       path: `${TUF_FOLDER}/${tufFileName('root', version)}`,
       maxBytes: TUF_MAX_BYTES.root,
-      versioned: true,
     });
     if (root === null) break;
   }

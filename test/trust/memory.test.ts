@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TrustMemory } from '../../reconciler/ports.ts';
+import type { TrustMemory, TufMemory } from '../../reconciler/ports.ts';
 import {
   EMPTY_TRUST_MEMORY,
   mergeMemory,
@@ -12,24 +12,64 @@ import {
 const KEYS = ['a', 'b', 'c'].map((digit) => digit.repeat(64));
 const sha = (value: number) => value.toString(16).padStart(64, '0');
 
-/** Copies of one honest history: each knows a part of it, and what it knows agrees with the others. */
-const copy: fc.Arbitrary<TrustMemory> = fc.record({
+const tufCopy: fc.Arbitrary<TufMemory> = fc.record({
   roots: fc
-    .uniqueArray(fc.integer({ min: 2, max: 6 }))
+    .uniqueArray(fc.integer({ min: 2, max: 4 }))
     .map((versions) =>
-      versions.map((version) => ({ version, payload_sha256: sha(version), document: `root ${version}` })),
+      versions
+        .toSorted()
+        .map((version) => ({ version, payload_sha256: sha(version), document: `root ${version}` })),
     ),
-  seq: fc.uniqueArray(
-    fc
-      .record({ keys: fc.constantFrom(...KEYS), value: fc.integer({ min: 1, max: 5 }), known: fc.boolean() })
-      .map(({ keys, value, known }) => ({ keys, value, payload_sha256: known ? sha(value) : null })),
-    { selector: (mark) => mark.keys },
-  ),
-  latest_issued: fc.option(
-    fc.constantFrom('2026-01-01T00:00:00Z', '2026-01-01T01:00:00+01:00', '2026-06-01T00:00:00.500Z'),
-  ),
-  signed_seen: fc.boolean(),
+  marks: fc
+    .uniqueArray(
+      fc.record({
+        role: fc.constantFrom('snapshot', 'timestamp'),
+        keys: fc.constantFrom(...KEYS),
+        version: fc.integer({ min: 1, max: 5 }),
+      }),
+      { selector: ({ role, keys }) => `${role} ${keys}` },
+    )
+    .map((marks) =>
+      marks
+        .toSorted((a, b) => (`${a.role} ${a.keys}` < `${b.role} ${b.keys}` ? -1 : 1))
+        .map((mark) => ({ ...mark, payload_sha256: sha(mark.version), document: `${mark.version}` })),
+    ),
+  trigger_keys: fc
+    .uniqueArray(fc.record({ keys: fc.constantFrom(...KEYS), version: fc.integer({ min: 1, max: 5 }) }), {
+      selector: ({ keys }) => keys,
+    })
+    .map((all) =>
+      all
+        .toSorted((a, b) => (a.keys < b.keys ? -1 : 1))
+        .map((each) => ({ ...each, document: each.version % 2 === 0 ? null : `keys ${each.version}` })),
+    ),
 });
+
+/** Copies of one honest history: each knows a part of it, and what it knows agrees with the others. */
+const copy: fc.Arbitrary<TrustMemory> = fc
+  .record({
+    roots: fc
+      .uniqueArray(fc.integer({ min: 2, max: 6 }))
+      .map((versions) =>
+        versions.map((version) => ({ version, payload_sha256: sha(version), document: `root ${version}` })),
+      ),
+    seq: fc.uniqueArray(
+      fc
+        .record({
+          keys: fc.constantFrom(...KEYS),
+          value: fc.integer({ min: 1, max: 5 }),
+          known: fc.boolean(),
+        })
+        .map(({ keys, value, known }) => ({ keys, value, payload_sha256: known ? sha(value) : null })),
+      { selector: (mark) => mark.keys },
+    ),
+    latest_issued: fc.option(
+      fc.constantFrom('2026-01-01T00:00:00Z', '2026-01-01T01:00:00+01:00', '2026-06-01T00:00:00.500Z'),
+    ),
+    signed_seen: fc.boolean(),
+    tuf: fc.option(tufCopy, { nil: undefined }),
+  })
+  .map(({ tuf, ...memory }) => (tuf === undefined ? memory : { ...memory, tuf }));
 
 function instant(memory: TrustMemory): number {
   return memory.latest_issued === null ? Number.NEGATIVE_INFINITY : Date.parse(memory.latest_issued);
@@ -58,6 +98,10 @@ describe('mergeMemory', () => {
             expect(kept?.value).toBeGreaterThanOrEqual(mark.value);
           }
           expect(whole.roots).toEqual(expect.arrayContaining([...part.roots]));
+          for (const mark of part.tuf?.marks ?? []) {
+            const kept = whole.tuf?.marks.find(({ role, keys }) => role === mark.role && keys === mark.keys);
+            expect(kept?.version).toBeGreaterThanOrEqual(mark.version);
+          }
           expect(instant(whole)).toBeGreaterThanOrEqual(instant(part));
           expect(whole.signed_seen || !part.signed_seen).toBe(true);
         }
