@@ -17,7 +17,7 @@ const tufCopy: fc.Arbitrary<TufMemory> = fc.record({
     .uniqueArray(fc.integer({ min: 2, max: 4 }))
     .map((versions) =>
       versions
-        .toSorted()
+        .toSorted((a, b) => a - b)
         .map((version) => ({ version, payload_sha256: sha(version), document: `root ${version}` })),
     ),
   marks: fc

@@ -31,7 +31,7 @@ export interface TufReleaseVerifierOptions {
 }
 
 /** The path that binds a file of the branch to its tenant: one repository may serve many, and none may be given to another. */
-export function targetPath(tenant: string, file: string): string {
+function targetPath(tenant: string, file: string): string {
   return `tenant/${tenant}/${file}`;
 }
 
