@@ -12,13 +12,14 @@ export interface Forgery {
 export function forging(make: (previous: string) => Forgery): Tell {
   // A lie is told about one commit at a time, and some packs take a while to make.
   let last: { previous: string; forgery: Forgery } | null = null;
-  return async (exchange) => {
+  const tell: Tell = async (exchange) => {
     const { previous } = exchange.commits;
     if (last?.previous !== previous) last = { previous, forgery: make(previous) };
     const { tip, pack, shallow } = last.forgery;
     const packed = at('pack', ({ question, answer }) => answer({ body: fetched(question, pack, shallow) }));
     return together(advertised(tip), packed)(exchange);
   };
+  return Object.assign(tell, { steps: ['branch', 'tags', 'pack'] as const });
 }
 
 /** A commit of these files, and whatever entries stand beside it in the pack. */
