@@ -47,7 +47,7 @@ interface Looked {
   readonly uid: number;
 }
 
-describe.skipIf(!linux)('an agent keeps flows apart', () => {
+describe.skipIf(!linux)('an agent keeps flows apart', { timeout: 240_000 }, () => {
   let world: World;
   let account: FlowAccount | null = null;
   let noSandbox: string | null = null;
