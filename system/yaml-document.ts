@@ -24,6 +24,8 @@ import { type DocumentPath, type PositionedNode, positionAt } from './text-posit
 const MAX_YAML_BYTES = 256 * 1_024;
 const MAX_NESTING = 32;
 const MAX_ALIASES = 32;
+/** Placing a problem takes time in the length of the text; a hostile document has one a line. More than are ever shown. */
+const MAX_PLACED = 200;
 /** What the lexer puts between tokens and stands for no text: document, end of flow, scalar ahead. */
 const SCALAR_MARK = '\u001F';
 const LEXER_MARKS = new Set(['\u0002', '\u0018', SCALAR_MARK]);
@@ -71,7 +73,9 @@ export function parseYaml<Schema extends ZodType>(
     uniqueKeys: false,
     logLevel: 'error',
   });
-  const faults = [...document.errors, ...document.warnings].map((error) => syntaxProblem(text, error));
+  const faults = [...document.errors, ...document.warnings]
+    .slice(0, MAX_PLACED)
+    .map((error) => syntaxProblem(text, error));
   if (faults.length > 0) return { kind: 'invalid', problems: sortProblems(faults) };
   const wrongKeys = keyProblems(text, document.contents);
   if (wrongKeys.length > 0) return { kind: 'invalid', problems: sortProblems(wrongKeys) };
@@ -145,6 +149,7 @@ function keyProblems(text: string, root: Node | null): DocumentProblem[] {
     if (!isMap(node)) return;
     const seen = new Map<string, number>();
     for (const { key, value } of node.items) {
+      if (problems.length >= MAX_PLACED) return;
       const name = keyName(key);
       const offset = offsetOf(key);
       const first = seen.get(name);

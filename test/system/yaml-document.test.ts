@@ -197,10 +197,14 @@ describe('a hostile document is refused at once', () => {
     ['deep dashes', '- '.repeat(100_000)],
     ['deep explicit keys', '? '.repeat(100_000)],
     ['a map of very many keys', Array.from({ length: 20_000 }, (_, n) => `k${n}: 1`).join('\n')],
+    ['one key over and over', 'a: 1\n'.repeat(52_000)],
+    ['tabs before keys', 'a:\n\tb\n'.repeat(37_000)],
+    ['a syntax error a line', '%a\n"b" c\n'.repeat(26_000)],
   ])('%s', (_what, text) => {
-    const started = performance.now();
+    // Of this process: the machine may be busy with others.
+    const started = process.cpuUsage();
     expect(problems(text).length).toBeGreaterThan(0);
-    expect(performance.now() - started).toBeLessThan(2_500);
+    expect(process.cpuUsage(started).user / 1_000).toBeLessThan(4_000);
   });
 
   test('brackets inside quotes are text', () => {
