@@ -2,21 +2,22 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { normaliseRelease } from '../reconciler/normalise-release.ts';
+import { TRIGGER_KEYS_FILE } from '../reconciler/ports.ts';
 import { loadConfigFile } from '../sources/config-file.ts';
 import { createDocumentParser } from './document-parser.ts';
 
 export interface ValidatedFile {
   readonly file: string;
-  readonly kind: 'agent' | 'manifest' | 'policy';
+  readonly kind: 'agent' | 'manifest' | 'policy' | 'trigger-keys';
   readonly sha256: string | null;
   /** One sentence each, with file, line and column. */
   readonly problems: readonly string[];
 }
 
-/** Checks one file by what its name says it is: `*.json` a manifest, `*policy*.yaml` a policy, other YAML an agent.yaml. */
+/** Checks one file by what its name says it is: `trigger-keys.json` those, other `*.json` a manifest, `*policy*.yaml` a policy, other YAML an agent.yaml. */
 export async function validateFile(file: string): Promise<ValidatedFile> {
   const name = basename(file);
-  const kind = name.endsWith('.json') ? 'manifest' : /policy/.test(name) ? 'policy' : 'agent';
+  const kind = kindOf(name);
   if (kind === 'agent') {
     const loaded = await loadConfigFile(file);
     if (loaded.kind === 'valid') return { file, kind, sha256: loaded.digest, problems: [] };
@@ -34,7 +35,7 @@ export async function validateFile(file: string): Promise<ValidatedFile> {
     };
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { file, kind, sha256, problems: problemsOf(kind, bytes, file) };
+  return { file, kind, sha256, problems: await problemsOf(kind, bytes, file) };
 }
 
 function foundInstead(error: unknown): string {
@@ -42,7 +43,22 @@ function foundInstead(error: unknown): string {
   return code === 'ENOENT' ? 'none' : (code ?? message);
 }
 
-function problemsOf(kind: 'manifest' | 'policy', bytes: Uint8Array, file: string): string[] {
+function kindOf(name: string): ValidatedFile['kind'] {
+  if (name === TRIGGER_KEYS_FILE) return 'trigger-keys';
+  if (name.endsWith('.json')) return 'manifest';
+  return /policy/.test(name) ? 'policy' : 'agent';
+}
+
+async function problemsOf(
+  kind: Exclude<ValidatedFile['kind'], 'agent'>,
+  bytes: Uint8Array,
+  file: string,
+): Promise<string[]> {
+  if (kind === 'trigger-keys') {
+    const { readTriggerKeys } = await import('../trust/tuf/trigger-keys.ts');
+    const read = readTriggerKeys(bytes, file);
+    return read.kind === 'refused' ? [read.message] : [];
+  }
   const parser = createDocumentParser();
   if (kind === 'policy') {
     const parsed = parser.policy(bytes, file);

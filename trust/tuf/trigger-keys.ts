@@ -3,18 +3,27 @@ import { TriggerKeys } from '../../schemas/tuf.ts';
 import type { CommandAuthority } from '../command-verifier.ts';
 import { firstFault, refused } from '../refusal.ts';
 import { parseStrictJson } from '../strict-json.ts';
+import { thumbprint } from '../thumbprint.ts';
 import { tufKeySet } from './key-set.ts';
 import { walkKnownRoots } from './known-roots.ts';
 
 /** `trigger-keys.json`: the trigger role as a root of ours has it (docs/spec/tuf.md). */
-export function readTriggerKeys(bytes: Uint8Array): { kind: 'keys'; keys: TriggerKeys } | Refused {
+export function readTriggerKeys(
+  bytes: Uint8Array,
+  name = TRIGGER_KEYS_FILE,
+): { kind: 'keys'; keys: TriggerKeys } | Refused {
+  const invalid = (fault: string) => refused('tuf_trigger_keys_invalid', `${name}: ${fault}`);
   const json = parseStrictJson(bytes);
-  if (json.kind === 'malformed') {
-    return refused('tuf_trigger_keys_invalid', `${TRIGGER_KEYS_FILE}: ${json.message}`);
-  }
+  if (json.kind === 'malformed') return invalid(json.message);
   const parsed = TriggerKeys.safeParse(json.value);
-  if (parsed.success) return { kind: 'keys', keys: parsed.data };
-  return refused('tuf_trigger_keys_invalid', `${TRIGGER_KEYS_FILE}: ${firstFault(parsed.error)}`);
+  if (!parsed.success) return invalid(firstFault(parsed.error));
+  for (const [kid, key] of Object.entries(parsed.data.keys)) {
+    const expected = thumbprint(key);
+    if (kid !== expected) {
+      return invalid(`expected the key ${expected} under its thumbprint, found it as ${kid.slice(0, 80)}`);
+    }
+  }
+  return { kind: 'keys', keys: parsed.data };
 }
 
 type Authority = (memory: TrustMemory) => Promise<CommandAuthority>;

@@ -1,4 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { validateFile } from '../../../agent/validate-file.ts';
 import type { TrustMemory } from '../../../reconciler/ports.ts';
 import { signCommand } from '../../../trust/ceremony/command.ts';
 import { newKey } from '../../../trust/ceremony/new-key.ts';
@@ -99,5 +103,28 @@ describe.skipIf(packages === null)('commands to an agent with trust.mode: tuf', 
     expect(await verdictOf(tenant.publisher.root, tenant.memory, trigger, late)).toBe('root_expired');
     expect(await verdictOf(null, tenant.memory)).toBe('no_root');
     expect(await verdictOf('{}', EMPTY_TRUST_MEMORY)).toBe('no_root');
+  });
+});
+
+describe('trigger-keys.json', () => {
+  const problems = async (text: string) => {
+    const folder = await mkdtemp(join(tmpdir(), 'trigger-keys-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'trigger-keys.json');
+    await writeFile(file, text);
+    return (await validateFile(file)).problems.map((problem) => problem.replace(folder, '.'));
+  };
+
+  it('is checked by edge-agent validate, and the one of the documentation is right', async () => {
+    const page = await readFile(new URL('../../../docs/spec/tuf.md', import.meta.url), 'utf8');
+    const [, example = ''] = /```json\n([^`]*)```/.exec(page) ?? [];
+    expect(example).toContain('edgeflows-trigger-keys/v1');
+    expect(await problems(example)).toEqual([]);
+    expect(await problems(documentOf())).toEqual([]);
+    const misnamed = documentOf().replaceAll(thumbprint(trigger), thumbprint(newKey()));
+    expect(await problems(misnamed)).toEqual([
+      expect.stringMatching(/^\.\/trigger-keys\.json: expected the key \S+ under its thumbprint/),
+    ]);
+    expect(await problems('{')).toEqual(['./trigger-keys.json: expected JSON']);
   });
 });
