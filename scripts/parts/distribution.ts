@@ -5,6 +5,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   strace: 'strace',
   openssl: 'openssl',
   chromium: 'chromium',
+  bwrap: 'bubblewrap',
+  'systemd-run': 'systemd',
   faketime: 'faketime',
   'dbus-daemon': 'dbus-daemon',
   'dbus-send': 'dbus-bin',
