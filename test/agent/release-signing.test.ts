@@ -104,7 +104,8 @@ describe('signing a release', () => {
   });
 
   it('brings together what was signed apart, by the digest that was read out, and loses no signature', async () => {
-    const first = await sign();
+    await folder.write('agent-policy.yaml', 'version: 1\n');
+    const first = await sign({ policy: at('agent-policy.yaml') });
     const apart = await add({ out: at('two.json'), expect: first.payload_sha256.slice(0, 16) });
     expect(apart.payload_sha256).toBe(first.payload_sha256);
     expect(await verdict()).toMatchObject({ kind: 'refused', code: 'threshold_not_met' });
