@@ -53,9 +53,9 @@ const LOSSES: Readonly<Record<string, (machine: TenantMachine) => void>> = {
   },
 };
 
-/** Each loss is a machine, a commit and two processes: all of them with EDGE_LONG_TESTS, always those that take most away. */
+/** Each loss is a machine, a commit and two processes: all of them with EDGE_AGENT_SLOW_TESTS, always those that take most away. */
 const TRIED =
-  process.env['EDGE_LONG_TESTS'] === undefined
+  process.env['EDGE_AGENT_SLOW_TESTS'] === undefined
     ? Object.keys(LOSSES).filter((lost) => lost.startsWith('all ') || lost.startsWith('the git cache'))
     : Object.keys(LOSSES);
 
