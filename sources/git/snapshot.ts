@@ -17,7 +17,13 @@ import type { KeptRef } from './repository-refs.ts';
 
 type Limits = Pick<
   GitBudgets,
-  'objectBytes' | 'documentBytes' | 'manifestBytes' | 'policyBytes' | 'roots' | 'snapshotBytes' | 'commitBytes'
+  | 'objectBytes'
+  | 'documentBytes'
+  | 'manifestBytes'
+  | 'policyBytes'
+  | 'roots'
+  | 'snapshotBytes'
+  | 'commitBytes'
 >;
 
 const ROOTS_FOLDER = 'roots';
