@@ -3,7 +3,7 @@ import type { PublicJwk } from '../schemas/jws.ts';
 import { type RequestClaims, verifyRequestToken } from '../trust/request-token.ts';
 import { thumbprint } from '../trust/thumbprint.ts';
 import type { Agent } from './agents.ts';
-import type { FormerKey } from './device-keys.ts';
+import { type FormerKey, isRetired, retiredKeyRefusal } from './device-keys.ts';
 import { revokedRefusal } from './enrolment.ts';
 import type { IdentityAlarms } from './identity-alarms.ts';
 import type { ConsoleLimits } from './limits.ts';
@@ -158,11 +158,10 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
     const now = state.clock.now();
     const signer = thumbprint(jwk);
     const key = former.find((each) => each.thumbprint === signer);
-    if (key === undefined) state.deviceKeys.confirmed(agent.agent_id, now, limits.keyOverlapMs);
-    else if (key.grace_until !== null && key.grace_until <= now.toISOString()) {
+    if (key === undefined) state.deviceKeys.confirmed(agent.agent_id, signer, now, limits.keyOverlapMs);
+    else if (isRetired(key, now)) {
       alarms.retiredKey(agent, key, request.ip);
-      const message = `expected the device key of ${agent.agent_id} that is in force, found one that was replaced at ${key.replaced_at}: this is a copy of its machine, or one restored from a backup; run edge-agent unenroll, then enrol it with a new token`;
-      return disbelieve(request, new RequestRefused(401, 'key_retired', message, ASK_BEARER));
+      return disbelieve(request, retiredKeyRefusal(agent.agent_id, key.replaced_at, ASK_BEARER));
     }
     const { boot, machine = null, host = null, os = null, iat } = claims;
     if (boot === undefined) return signer;

@@ -25,9 +25,12 @@ export interface DeviceKeys {
   /** Newest first. */
   former(agentId: string): FormerKey[];
   agentOf(thumbprint: string): string | null;
+  /** Whether the key speaks for the agent: the one in force, or one before it that is in its grace. */
+  speaks(agentId: string, thumbprint: string, at: Date): boolean;
   /**
    * Puts `next` in the place of the key that signed (`from`). The same again changes nothing. Throws 409 when the key is, or
-   * was, somebody's. `changed` is false when it was in force already.
+   * was, somebody's, and 401 when the key that followed `from` has spoken: in its grace it delivers, and decides nothing.
+   * `changed` is false when `next` was in force already.
    */
   rotate(
     agent: Agent,
@@ -35,16 +38,44 @@ export interface DeviceKeys {
     next: { jwk: PublicJwk; thumbprint: string },
     at: Date,
   ): { changed: boolean };
-  /** The key in force has spoken: those before it are retired, once what was on its way has arrived. */
-  confirmed(agentId: string, at: Date, overlapMs: number): void;
+  /**
+   * A key has spoken. If it is the one in force, those before it are retired, once what was on its way has arrived; a call of
+   * the key before that the change overtook says nothing of the new one.
+   */
+  confirmed(agentId: string, thumbprint: string, at: Date, overlapMs: number): void;
   /** A retired key was used; true when this was not written down within the last hour. */
   refused(thumbprint: string, address: string, at: Date): boolean;
+}
+
+/** A former key may speak no more. */
+export function isRetired({ grace_until: until }: Pick<FormerKey, 'grace_until'>, at: Date): boolean {
+  return until !== null && until <= at.toISOString();
+}
+
+/** 401: the agent has another key by now. */
+export function retiredKeyRefusal(
+  agentId: string,
+  replacedAt: string,
+  headers: Readonly<Record<string, string>> = {},
+): RequestRefused {
+  const message = `expected the device key of ${agentId} that is in force, found one that was replaced at ${replacedAt}: this is a copy of its machine, or one restored from a backup; run edge-agent unenroll, then enrol it with a new token`;
+  return new RequestRefused(401, 'key_retired', message, headers);
 }
 
 export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
   const { sql } = database;
   /** Agents known to have no key in its grace: asked at every call. */
   const settled = new Set<string>();
+  const thumbprintOf = (agentId: string) =>
+    (
+      sql.prepare('SELECT thumbprint FROM agents WHERE agent_id = ?').get(agentId) as
+        | { thumbprint: string }
+        | undefined
+    )?.thumbprint;
+  const formerKey = (agentId: string, thumbprint: string) =>
+    sql
+      .prepare('SELECT replaced_at, grace_until FROM former_keys WHERE agent_id = ? AND thumbprint = ?')
+      .get(agentId, thumbprint) as Pick<FormerKey, 'replaced_at' | 'grace_until'> | undefined;
 
   return {
     former: (agentId) =>
@@ -62,12 +93,21 @@ export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
           | { agent_id: string }
           | undefined
       )?.agent_id ?? null,
+    speaks(agentId, thumbprint, at) {
+      if (thumbprintOf(agentId) === thumbprint) return true;
+      const former = formerKey(agentId, thumbprint);
+      return former !== undefined && !isRetired(former, at);
+    },
     rotate: ({ agent_id }, from, next, at) =>
       database.transaction(() => {
         const current = sql
           .prepare('SELECT thumbprint, device_jwk, key_since FROM agents WHERE agent_id = ?')
           .get(agent_id) as { thumbprint: string; device_jwk: string; key_since: string | null };
         if (current.thumbprint === next.thumbprint) return { changed: false };
+        const former = current.thumbprint === from ? null : formerKey(agent_id, from);
+        if (former === undefined || (former !== null && former.grace_until !== null)) {
+          throw retiredKeyRefusal(agent_id, former?.replaced_at ?? 'an earlier time');
+        }
         const since = Date.parse(current.key_since ?? '1970-01-01');
         if (at.getTime() - since < ROTATION_EVERY_MS && at.getTime() >= since) {
           const message = 'expected a device key to be kept for a minute at least; try again in a minute';
@@ -105,8 +145,8 @@ export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
           .run({ agent: agent_id, keep: FORMER_KEYS_MAX });
         return { changed: true };
       }),
-    confirmed(agentId, at, overlapMs) {
-      if (settled.has(agentId)) return;
+    confirmed(agentId, thumbprint, at, overlapMs) {
+      if (settled.has(agentId) || thumbprintOf(agentId) !== thumbprint) return;
       sql
         .prepare('UPDATE former_keys SET grace_until = ? WHERE agent_id = ? AND grace_until IS NULL')
         .run(new Date(at.getTime() + overlapMs).toISOString(), agentId);

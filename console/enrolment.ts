@@ -65,13 +65,7 @@ export function createEnrolment(parts: {
       );
     }
     if (known?.revoked_at != null) throw revokedRefusal(known);
-    if (known === null && parts.deviceKeys.agentOf(thumbprint) !== null) {
-      throw new RequestRefused(
-        403,
-        'key_retired',
-        'expected a device key in force, or a new one, found one that was replaced and retired; make a new device key',
-      );
-    }
+    if (known === null && parts.deviceKeys.agentOf(thumbprint) !== null) throw replacedKey();
     const agentId = known?.agent_id ?? parts.newId();
     const answer = answerOf(token, agentId);
     const gitToken = answer.git.token as string;
@@ -138,6 +132,7 @@ export function createEnrolment(parts: {
         }
         const agent = agents.get(served.agent_id);
         if (agent?.revoked_at != null) throw revokedRefusal(agent);
+        if (!parts.deviceKeys.speaks(served.agent_id, thumbprint, at)) throw replacedKey();
         const answer = JSON.parse(served.answer) as EnrolAnswer;
         const gitToken = secrets.gitToken(served.agent_id, token.jti);
         // It may have been replaced by a later enrolment of the same device.
@@ -149,6 +144,15 @@ export function createEnrolment(parts: {
       return Number(database.sql.prepare('DELETE FROM enrolments WHERE expires_at < ?').run(before).changes);
     },
   };
+}
+
+/** 403: the token is good, and this key may not come back. */
+function replacedKey(): RequestRefused {
+  return new RequestRefused(
+    403,
+    'key_retired',
+    'expected a device key in force, or a new one, found one that was replaced and retired; make a new device key',
+  );
 }
 
 /** 403: what was signed by, or belongs to, an agent that is one no more. */

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { createCallers } from '../../console/callers.ts';
+import { createIdentityAlarms } from '../../console/identity-alarms.ts';
+import { DEFAULT_LIMITS } from '../../console/limits.ts';
+import { openState } from '../../console/state.ts';
+import type { EnrolAnswer } from '../../schemas/enrolment.ts';
 import type { PrivateJwk } from '../../schemas/jws.ts';
 import { createSystemClock } from '../../system/clock.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
@@ -130,6 +137,49 @@ describe('the change of a device key', () => {
     expect((await agentRecord(agent))['thumbprint']).toBe(publicPart(agent.jwk).kid);
   });
 
+  it('is nothing that a key can ask for any more whose successor has spoken', async () => {
+    const agent = await enrolAgent(running, 'acme', clock.now());
+    const next = newKey();
+    expect((await rotate(agent, agent.jwk, next)).status).toBe(200);
+    aheadMs += 70_000;
+    expect((await report(agent, { jwk: next })).status).toBe(200);
+    // what was on its way still arrives; whoever stole the old key must not put his own in the place of the new one
+    const stolen = await rotate(agent, agent.jwk, newKey());
+    expect([stolen.status, await codeOf(stolen)]).toEqual([401, 'key_retired']);
+    expect((await report(agent, { jwk: next })).status).toBe(200);
+    expect((await agentRecord(agent))['thumbprint']).toBe(next.kid);
+  });
+
+  it('retires no key by a call of that very key which the change overtook', async () => {
+    const agent = await enrolAgent(running, 'acme', clock.now());
+    const state = openState(join(running.directory, 'data'), clock);
+    try {
+      const { notices } = running.console;
+      const alarms = createIdentityAlarms({ state, notices, log: pino({ level: 'silent' }) });
+      const callers = createCallers(state, DEFAULT_LIMITS, alarms);
+      const ask = async (between = () => {}) => {
+        const url = '/edge/status';
+        const token = await signRequestToken({ ...agent, method: 'POST', url: at(url), now: clock.now() });
+        const headers = { authorization: `Bearer ${token}` };
+        const asked = callers.device({ method: 'POST', url, ip: '127.0.0.1', headers });
+        between();
+        return asked;
+      };
+      const next = newKey();
+      await ask(() => {
+        const record = state.agents.get(agent.issuer);
+        if (record === null) throw new Error('expected the agent that was enrolled');
+        const successor = { jwk: publicPart(next), thumbprint: next.kid };
+        state.deviceKeys.rotate(record, record.thumbprint, successor, clock.now());
+      });
+      // the answer with the new key was lost: the agent has nothing but the old one for now
+      aheadMs += 10 * 60_000;
+      await expect(ask()).resolves.toMatchObject({ agent_id: agent.issuer });
+    } finally {
+      state.close();
+    }
+  });
+
   it('comes once a minute at most', async () => {
     const agent = await enrolAgent(running, 'acme', clock.now());
     const [second, third] = [newKey(), newKey()];
@@ -159,6 +209,23 @@ describe('the change of a device key', () => {
     const { jwk } = agent;
     const again = await speak({ jwk, issuer: publicPart(jwk).kid }, '/edge/enroll', enrolBody(token, jwk));
     expect(await codeOf(again)).toBe('key_retired');
+  });
+
+  it('ends what the enrolment gave to the key before, also where that is asked for again', async () => {
+    const token = await running.console.admin.makeEnrolmentToken({ slug: 'acme' });
+    const jwk = newKey();
+    const enrol = async () => speak({ jwk, issuer: jwk.kid }, '/edge/enroll', enrolBody(token, jwk));
+    const answer = (await (await enrol()).json()) as EnrolAnswer;
+    expect((await enrol()).status).toBe(201);
+    const next = newKey();
+    const agent: EnrolledAgent = { jwk, issuer: answer.agent_id, answer };
+    await rotate(agent, jwk, next);
+    // its answer may have been lost: until the new key speaks the old one is the agent's
+    expect((await enrol()).status).toBe(201);
+    await report(agent, { jwk: next });
+    aheadMs += 60_000;
+    const again = await enrol();
+    expect([again.status, await codeOf(again)]).toEqual([403, 'key_retired']);
   });
 
   it('is asked for by the operator with the answer to a status, until it is done', async () => {
