@@ -4,10 +4,8 @@ export interface FedOptions {
   /** Given on standard input, which is closed after it: where secrets go, as arguments can be read by everybody (`ps`). */
   readonly input: string | Uint8Array;
   readonly timeoutMs: number;
-  /** Of each output; a program that says more is ended. */
+  /** Of both outputs together; a program that says more is ended. */
   readonly maxBytes: number;
-  /** The whole environment. Default the agent's. */
-  readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface Fed {
@@ -21,7 +19,7 @@ export interface Fed {
 
 /** Runs a short program of the machine to its end with something on its standard input. Never rejects: what went wrong is in the answer. */
 export function runFed(file: string, args: readonly string[], options: FedOptions): Promise<Fed> {
-  const { input, timeoutMs, maxBytes, env = process.env } = options;
+  const { input, timeoutMs, maxBytes } = options;
   return new Promise((resolve) => {
     const out: Buffer[] = [];
     const err: Buffer[] = [];
@@ -35,7 +33,7 @@ export function runFed(file: string, args: readonly string[], options: FedOption
         found,
       });
     let child: ReturnType<typeof start>;
-    const start = () => spawn(file, [...args], { env, windowsHide: true, stdio: 'pipe' });
+    const start = () => spawn(file, [...args], { windowsHide: true, stdio: 'pipe' });
     try {
       child = start();
     } catch (error) {
@@ -46,6 +44,9 @@ export function runFed(file: string, args: readonly string[], options: FedOption
     const end = (why: string) => {
       found ??= why;
       child.kill('SIGKILL');
+      // a program of its own may hold them open for as long as it lives
+      child.stdout.destroy();
+      child.stderr.destroy();
     };
     const late = setTimeout(() => end(`no end within ${timeoutMs} ms`), timeoutMs);
     const keep = (chunks: Buffer[]) => (chunk: Buffer) => {
