@@ -9,7 +9,7 @@ import { type DeviceKey, DeviceKeyError } from './device-key.ts';
 import { createDataProtectionSealer } from './key-stores/data-protection.ts';
 import { createFileKeyStore } from './key-stores/file.ts';
 import { createKeychainStore } from './key-stores/keychain.ts';
-import { DEVICE_KEY_SLOTS, type DeviceKeyStore } from './key-stores/port.ts';
+import { DEVICE_KEY_SLOTS, type DeviceKeySlot, type DeviceKeyStore } from './key-stores/port.ts';
 import { createSealedKeyStore } from './key-stores/sealed-file.ts';
 import { createSecretServiceStore } from './key-stores/secret-service.ts';
 import { createSystemdSealer } from './key-stores/systemd-credentials.ts';
@@ -49,7 +49,10 @@ export async function loadOrCreateDeviceKey(
       if (!(error instanceof DeviceKeyError) || asked === kind) throw error;
     }
   }
-  await createFileKeyStore(credentialsDir).write('current', key);
+  // a place that names a keystore without a key in it would hide the one that is made now
+  if ((await readPlace(credentialsDir)) === null)
+    await createFileKeyStore(credentialsDir).write('current', key);
+  else await keepIn(credentialsDir, 'file', [['current', key]]);
   return key;
 }
 
@@ -113,10 +116,10 @@ function askedStore(environment: Environment): DeviceKeyStoreKind | 'auto' | nul
   throw new DeviceKeyError(`${KEYSTORE_VARIABLE}: expected one of ${known}, found ${JSON.stringify(asked)}`);
 }
 
-type Kept = readonly (readonly [(typeof DEVICE_KEY_SLOTS)[number], DeviceKey])[];
+type Kept = readonly (readonly [DeviceKeySlot, DeviceKey])[];
 
 async function keysOf(store: DeviceKeyStore): Promise<Kept> {
-  const kept: [(typeof DEVICE_KEY_SLOTS)[number], DeviceKey][] = [];
+  const kept: [DeviceKeySlot, DeviceKey][] = [];
   for (const slot of DEVICE_KEY_SLOTS) {
     const key = await store.read(slot);
     if (key !== null) kept.push([slot, key]);

@@ -101,10 +101,10 @@ describe.runIf(systemdSeals)('device keys sealed by systemd-creds', () => {
     const key = await loadOrCreateDeviceKey(folder, { [KEYSTORE_VARIABLE]: 'systemd-creds' });
     await createFileKeyStore(folder).write('current', key);
     const other = newKey();
-    await createFileKeyStore(folder).write('previous', other);
+    await createFileKeyStore(folder).write('next', other);
     await settleDeviceKeys(folder, {});
     expect(await createFileKeyStore(folder).read('current')).toBeNull();
-    expect(await createFileKeyStore(folder).read('previous')).toEqual(other);
+    expect(await createFileKeyStore(folder).read('next')).toEqual(other);
     expect(await loadDeviceKey(folder)).toEqual(key);
   });
 });
@@ -130,6 +130,14 @@ describe('a keystore that does not work', () => {
       'EDGE_AGENT_KEYSTORE: expected one of auto, file, systemd-creds, secret-service, keychain, dpapi, found "vault"',
     );
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('that holds no key any more is given up for the place that a new one goes to', async () => {
+    const place = { format: 1, store: 'dpapi', item: '5'.repeat(32) };
+    await writeFile(join(folder, 'device-key.json'), JSON.stringify(place));
+    const key = await loadOrCreateDeviceKey(folder, { [KEYSTORE_VARIABLE]: 'file' });
+    expect(await loadDeviceKey(folder)).toEqual(key);
+    expect(await loadOrCreateDeviceKey(folder, {})).toEqual(key);
   });
 
   it('is not taken for no key when the place is damaged', async () => {

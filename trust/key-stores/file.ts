@@ -8,7 +8,6 @@ import { type DeviceKeySlot, type DeviceKeyStore, expectKept } from './port.ts';
 const NAMES: Readonly<Record<DeviceKeySlot, string>> = {
   current: 'device.jwk',
   next: 'device.next.jwk',
-  previous: 'device.previous.jwk',
 };
 
 /** The file of a slot; `suffix` where what it holds is sealed. */

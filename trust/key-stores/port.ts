@@ -1,8 +1,8 @@
 import type { DeviceKeyStoreKind } from '../../schemas/device-key-place.ts';
 import { type DeviceKey, DeviceKeyError } from '../device-key.ts';
 
-/** `next` and `previous` live while the key is rotated: both sides know one of them until the other is confirmed. */
-export const DEVICE_KEY_SLOTS = ['current', 'next', 'previous'] as const;
+/** `next` lives while the key is changed, until the console has said that it is in force. */
+export const DEVICE_KEY_SLOTS = ['current', 'next'] as const;
 export type DeviceKeySlot = (typeof DEVICE_KEY_SLOTS)[number];
 
 /** One place that keeps device keys. Everything throws `DeviceKeyError`, whose message holds nothing of a key. */
