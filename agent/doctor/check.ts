@@ -1,4 +1,5 @@
 import type { DoctorGroup } from '../../schemas/doctor.ts';
+import { printable } from '../../system/printable.ts';
 
 /** What follows for the exit code when it fails: 2 the configuration, 4 a person must act, 5 the network. */
 export type FailureCode = 2 | 4 | 5;
@@ -77,5 +78,11 @@ async function runCheck(check: Check, signal: AbortSignal): Promise<CheckedFindi
       : `the look itself failed: ${error instanceof Error ? error.message : String(error)}`;
     findings = [fail(name, why, expected, null)];
   }
-  return findings.map((finding) => ({ ...finding, group, code: finding.code ?? code }));
+  // names in certificates and words of servers are anybody's
+  return findings.map((finding) => ({
+    ...finding,
+    found: printable(finding.found),
+    group,
+    code: finding.code ?? code,
+  }));
 }
