@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,17 +16,20 @@ let folder: string;
 let skewMs: number;
 let reads: number;
 let faults: unknown[];
+/** The stream whose disk gives errors. */
+let broken: string | null;
 let feed: RunLogFeed;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'run-logs-'));
-  [skewMs, reads, faults] = [0, 0, []];
+  [skewMs, reads, faults, broken] = [0, 0, [], null];
   const system = createSystemClock();
   const clock: Clock = { ...system, monotonicMs: () => system.monotonicMs() + skewMs };
   const files = createRunOutputReader(createRunFiles(folder, () => 64 * KIB * KIB));
   const output: RunOutputReader = {
     read(position, limit) {
       reads += 1;
+      if (position.stream === broken) return Promise.reject(new Error('EIO: i/o error, read'));
       return files.read(position, limit);
     },
   };
@@ -287,8 +290,9 @@ describe('many runs', () => {
   });
 
   it('of which one cannot be read lose that one', async () => {
-    mkdirSync(join(folder, 'r-1', '1', 'stdout.log'), { recursive: true });
-    writeFileSync(join(folder, 'r-1', '1', 'stderr.log'), 'still here');
+    print('r-1', 'lost');
+    print('r-1', 'still here', 'stderr');
+    broken = 'stdout';
     const console = listening();
     feed.opened(console);
     feed.started(run('r-1'));
