@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PublicJwk } from './jws.ts';
+import { DeviceJwk } from './jws.ts';
 import { Id, Sha256, Slug } from './names.ts';
 import { ArtifactPrefix, SecureUrl, TunnelUrl } from './urls.ts';
 
@@ -15,7 +15,7 @@ export type EnrolmentToken = z.infer<typeof EnrolmentToken>;
 
 export const EnrolRequest = z.object({
   token: z.string().min(1).max(8_192),
-  device_jwk: PublicJwk,
+  device_jwk: DeviceJwk,
   hostname: z.string().max(255),
   os: z.string().max(64),
   arch: z.string().max(64),

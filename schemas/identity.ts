@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { PublicJwk } from './jws.ts';
+import { DeviceJwk } from './jws.ts';
 import { Id, Timestamp } from './names.ts';
 
 /** `POST /edge/rotate-key`: the call's token is signed by the key in force, `proof` by the one that follows it. */
-export const KeyRotationRequest = z.object({ device_jwk: PublicJwk, proof: z.string().min(1).max(4_096) });
+export const KeyRotationRequest = z.object({ device_jwk: DeviceJwk, proof: z.string().min(1).max(4_096) });
 export type KeyRotationRequest = z.infer<typeof KeyRotationRequest>;
 /** `thumbprint`: of the key that is in force from now on. */
 export const KeyRotationAnswer = z.looseObject({ agent_id: Id, thumbprint: z.string() });

@@ -45,5 +45,12 @@ export const PublicJwk = z.object({
 });
 export type PublicJwk = z.infer<typeof PublicJwk>;
 
+/** A public key as a device sends it of itself: one that came with its private half is nobody's any more. */
+export const DeviceJwk = PublicJwk.extend({
+  d: z
+    .never('expected the public half alone, found a private key; make a new key, this one has been sent')
+    .optional(),
+});
+
 export const PrivateJwk = PublicJwk.extend({ d: Base64url.length(43) });
 export type PrivateJwk = z.infer<typeof PrivateJwk>;

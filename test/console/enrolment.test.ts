@@ -190,6 +190,17 @@ describe('enrolment', () => {
     expect(text).toContain('device_jwk');
   });
 
+  it('takes no device key that was sent with its private half', async () => {
+    const jwk = newKey();
+    const body = enrolBody(await newToken(), jwk);
+    const sent = { ...body, device_jwk: { ...body.device_jwk, d: jwk.d } };
+    const response = await call({ jwk, issuer: jwk.kid }, 'POST', enrolUrl, sent);
+    expect(response.status).toBe(422);
+    const text = await response.text();
+    expect(text).toContain('the public half alone');
+    expect(text).not.toContain(jwk.d);
+  });
+
   it('keeps no token and no key in clear on disk, nor for others to read', async () => {
     const agent = await enrolAgent(running, 'acme');
     const { publisherToken } = await addTenant(running, 'initech');
