@@ -50,7 +50,6 @@ export interface IdentityWatch {
   /** What the agent is told; null while there is no conflict now. `boot`: the process that is told. */
   told(agentId: string, boot: string | null): IdentityConflict | null;
   processes(agentId: string): AgentProcess[];
-  forget(agentId: string): void;
   prune(): number;
 }
 
@@ -212,7 +211,6 @@ export function createIdentityWatch(
       };
     },
     processes,
-    forget: (agentId) => void memory.delete(agentId),
     prune: () =>
       Number(
         sql

@@ -14,7 +14,8 @@ export interface TokenRecord {
 
 export interface TokenRecords {
   made(token: EnrolmentToken, at: Date): void;
-  /** False when there is no such token. One that has served keeps the agent it made. */
+  get(jti: string): TokenRecord | null;
+  /** Null when there is no such token. One that has served keeps the agent it made. */
   revoke(jti: string, at: Date): TokenRecord | null;
   isRevoked(jti: string): boolean;
   /** Newest first. */
@@ -50,7 +51,12 @@ export function createTokenRecords({ sql }: ConsoleDatabase, now: () => Date): T
   };
   const find = (jti: string) =>
     sql.prepare(`${select} WHERE t.jti = ?`).get(jti) as unknown as Row | undefined;
+  const get = (jti: string) => {
+    const row = find(jti);
+    return row === undefined ? null : shown(row);
+  };
   return {
+    get,
     made({ jti, tenant, exp }, at) {
       sql
         .prepare('INSERT INTO enrolment_tokens (jti, slug, made_at, expires_at) VALUES (?, ?, ?, ?)')
@@ -60,8 +66,7 @@ export function createTokenRecords({ sql }: ConsoleDatabase, now: () => Date): T
       sql
         .prepare('UPDATE enrolment_tokens SET revoked_at = coalesce(revoked_at, ?) WHERE jti = ?')
         .run(at.toISOString(), jti);
-      const row = find(jti);
-      return row === undefined ? null : shown(row);
+      return get(jti);
     },
     isRevoked: (jti) => find(jti)?.revoked_at != null,
     list: ({ tenant, limit }) =>

@@ -18,7 +18,12 @@ const AuditQuery = TenantQuery.extend({
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
 const Revocation = z.strictObject({
-  by: z.string().min(1).max(128).default('operator'),
+  by: z
+    .string()
+    .min(1)
+    .max(128)
+    .refine((name) => name !== 'agent', 'expected a name, found "agent", which is what an agent does itself')
+    .default('operator'),
   why: z.string().max(256).nullable().default(null),
 });
 
@@ -90,7 +95,7 @@ export function identityRoutes(parts: {
       callers.operator(request);
       const { tenant } = readQuery(TenantQuery, request);
       const { id } = request.params as { id: string };
-      const mine = tenant === undefined || admin.tokens(tenant).some(({ token_id }) => token_id === id);
+      const mine = tenant === undefined || state.tokens.get(id)?.tenant === tenant;
       const token = mine ? admin.revokeToken(id) : null;
       if (token === null) throw notFound('expected the id of an enrolment token, found no such token');
       return { token };

@@ -380,7 +380,7 @@ describe('two machines with one identity', () => {
       close: () => socket.close(),
       isOpen: () => socket.readyState === socket.OPEN,
       async heard(type: string) {
-        for (let tries = 0; tries < 200; tries += 1) {
+        for (let tries = 0; tries < 1_200; tries += 1) {
           const frame = frames.find((each) => each.type === type);
           if (frame !== undefined) return frame.data;
           await new Promise((wake) => setTimeout(wake, 25));
@@ -411,6 +411,13 @@ describe('an agent that is one no more', () => {
     // the first one counts
     await operator(path, { method: 'POST', body: '{"by":"bob"}' });
     expect((await agentRecord(agent))['revoked_by']).toBe('ann');
+  });
+
+  it('says itself that it left, and nobody says it for it', async () => {
+    const agent = await enrolAgent(running, 'acme', clock.now());
+    const path = `/api/agents/${agent.issuer}/revoke`;
+    const refused = await operator(path, { method: 'POST', body: '{"by":"agent"}' });
+    expect([refused.status, (await report(agent)).status]).toEqual([422, 200]);
   });
 
   it('says goodbye itself, and is then as void as a revoked one', async () => {
@@ -447,7 +454,8 @@ describe('enrolment tokens', () => {
     expect((await operator('/api/tokens/none', { method: 'DELETE' })).status).toBe(404);
     aheadMs += 10_000;
     const codes = [];
-    for (const token of [used, revoked, brief, `${open.slice(0, -2)}AA`])
+    const another = (token: string) => token.slice(0, -2) + (token.endsWith('AA') ? 'QQ' : 'AA');
+    for (const token of [used, revoked, brief, another(open)])
       codes.push(await codeOf(await enrolWith(token)));
     expect(codes).toEqual(['token_used', 'token_revoked', 'token_expired', 'token_not_ours']);
     const states = Object.fromEntries(
