@@ -1,6 +1,12 @@
 import { type ByteMatcher, ROOT } from './byte-matcher.ts';
 import { createBytePlaces } from './byte-places.ts';
-import { createSpelledSearch, type SpellingTree, spellingTree } from './spelled-search.ts';
+import { createEscapeShortcut, type EscapeShortcut } from './escape-shortcut.ts';
+import {
+  createSpelledSearch,
+  type SpelledSearch,
+  type SpellingTree,
+  spellingTree,
+} from './spelled-search.ts';
 import { BACKSLASH, ENTITY, LINE_BREAK, PERCENT, UTF16_NUL } from './spelling.ts';
 
 /** Bytes in, bytes out. Between two calls it holds back what could be a secret's beginning, never more than its longest spelling. */
@@ -19,10 +25,12 @@ const SPELLINGS: readonly SpellingTree[] = [
   spellingTree(LINE_BREAK),
   spellingTree(UTF16_NUL),
 ];
-/** On which bytes some search begins. */
-const LEADS = new Uint8Array(256).map((_, byte) =>
-  SPELLINGS.some((tree) => tree.leads[byte] === 1) ? 1 : 0,
+/** For each byte, which of them begin on it. */
+const BEGUN_BY = Array.from({ length: 256 }, (_, byte) =>
+  SPELLINGS.flatMap(({ leads }, index) => (leads[byte] === 1 ? [index] : [])),
 );
+/** On which bytes some search begins. */
+const LEADS = Uint8Array.from(BEGUN_BY, (begun) => (begun.length > 0 ? 1 : 0));
 
 /** What `createRedactionStream` needs, made once for many streams. */
 export interface Redaction {
@@ -32,6 +40,8 @@ export interface Redaction {
   readonly wideMark: Uint8Array;
   /** Of the bytes 0-255, 1 for those that matter where nothing has begun. */
   readonly stops: Uint8Array;
+  /** Of each of `SPELLINGS`. */
+  readonly shortcuts: readonly EscapeShortcut[];
 }
 
 export function prepareRedaction(matcher: ByteMatcher, mark: string): Redaction {
@@ -40,6 +50,7 @@ export function prepareRedaction(matcher: ByteMatcher, mark: string): Redaction 
     mark: Buffer.from(mark, 'utf8'),
     wideMark: Buffer.from(mark, 'utf16le').subarray(0, -1),
     stops: LEADS.map((lead, byte) => (lead === 1 || matcher.begins(byte) ? 1 : 0)),
+    shortcuts: SPELLINGS.map((tree) => createEscapeShortcut(matcher, tree)),
   };
 }
 
@@ -48,7 +59,8 @@ export function prepareRedaction(matcher: ByteMatcher, mark: string): Redaction 
  * What is given out is final: a mark goes out as soon as no longer match can begin before it, so that a secret repeated
  * without end holds nothing back. In UTF-16 the mark is written as UTF-16, and what follows can still be read.
  */
-export function createRedactionStream({ matcher, mark, wideMark, stops }: Redaction): RedactionStream {
+export function createRedactionStream(redaction: Redaction): RedactionStream {
+  const { matcher, mark, wideMark, stops, shortcuts } = redaction;
   let state = ROOT;
   /** Seen and not yet given out, from the offset `base` of the whole on. */
   let held: Uint8Array = new Uint8Array(0);
@@ -72,6 +84,25 @@ export function createRedactionStream({ matcher, mark, wideMark, stops }: Redact
   };
   const searches = SPELLINGS.map((tree) => createSpelledSearch(matcher, tree, found));
   const places = createBytePlaces();
+  /** Offsets of the whole before which each of them has nothing to look for. */
+  const passed = new Float64Array(searches.length);
+
+  /** Begins what has to be begun on the lead `byte`; true when something was. */
+  const begin = (bytes: Uint8Array, at: number, byte: number): boolean => {
+    let begun = false;
+    for (const index of BEGUN_BY[byte] as readonly number[]) {
+      const search = searches[index] as SpelledSearch;
+      if (search.apart || base + at < (passed[index] as number)) continue;
+      const past = (shortcuts[index] as EscapeShortcut)(bytes, at, state);
+      passed[index] = base + at + past;
+      if (past > 0) continue;
+      const depth = matcher.depth[state] as number;
+      places.reset(base + at - depth, depth);
+      search.begin(state, places);
+      begun = true;
+    }
+    return begun;
+  };
 
   /** Finds what ends in `bytes` from `from` on. */
   const scan = (bytes: Uint8Array, from: number): void => {
@@ -80,14 +111,10 @@ export function createRedactionStream({ matcher, mark, wideMark, stops }: Redact
       if (state === ROOT && !apart) while (at < bytes.length && stops[bytes[at] as number] === 0) at++;
       if (at >= bytes.length) return;
       const byte = bytes[at] as number;
-      if (apart || LEADS[byte] === 1) {
+      if (LEADS[byte] === 1 && begin(bytes, at, byte)) apart = true;
+      if (apart) {
         apart = false;
         for (const search of searches) {
-          if (!search.apart && search.leads[byte] === 1) {
-            const depth = matcher.depth[state] as number;
-            places.reset(base + at - depth, depth);
-            search.begin(state, places);
-          }
           if (search.apart) search.take(byte, base + at, base + at + 1);
           apart ||= search.apart;
         }

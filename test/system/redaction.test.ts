@@ -168,13 +168,13 @@ describe('the redactor', () => {
     const stream = createRedactor([...secrets, 'k'.repeat(3_000)]).stream();
     const chunk = Buffer.alloc(1 << 20, 'INFO request s3cr3t-number took 12 ms path=/api/v1/items?id=42\n');
     const before = process.memoryUsage().arrayBuffers;
-    const started = performance.now();
+    const started = process.cpuUsage();
     let count = 0;
     for (let index = 0; index < 64; index++) count += stream.write(chunk).length;
     count += stream.end().length;
     expect(count).toBe(64 << 20);
     // 64 MB at 10 MB/s: a scan for each form of each secret takes minutes.
-    expect(performance.now() - started).toBeLessThan(6_400);
+    expect(process.cpuUsage(started).user / 1_000).toBeLessThan(6_400);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(200 << 20);
   });
 });
