@@ -22,9 +22,16 @@ const GATE =
 const HEARD =
   /^(?:LD_|DYLD_|BASH|GLIBC_TUNABLES$|GCONV_PATH$|LOCPATH$|NLSPATH$|MALLOC_|GETCONF_DIR$|HOSTALIASES$|LOCALDOMAIN$|RES_OPTIONS$|RESOLV_|NIS_PATH$|TZDIR$|ENV$|SHELLOPTS$|PS4$|IFS$|CDPATH$|FUNCNEST$|POSIXLY_CORRECT$)/;
 
+/** What bash as /bin/sh takes from nobody: given by env(1), on a command line. No secret has such a name. */
+const READ_ONLY = /^(?:SHELLOPTS|BASHOPTS|BASH_VERSINFO)$/;
+const IDENTIFIER = /^[A-Za-z_]\w*$/;
+/** Carries a value to the last step by a name that nobody heeds. */
+const CARRIER = 'EDGE_LATE_';
+
 /**
  * The command line by which a flow begins: the gate, then each of `words` (a sandbox, limits, rights given up), then the flow
- * itself. What a loader or a shell would obey reaches only the flow, by env(1).
+ * itself. What a loader or a shell would obey reaches only the flow: a shell behind all of them gives it the name it is to have.
+ * Its value is no argument before, which everybody on the machine could read as long as the sandbox runs (`LD_SDK_KEY`).
  */
 export function launchChain(
   command: FlowCommand,
@@ -34,15 +41,24 @@ export function launchChain(
   added: readonly string[] = [],
 ): Launch {
   const early: Record<string, string> = {};
-  const late = added.filter((name) => !Object.hasOwn(environment, name)).flatMap((name) => ['-u', name]);
+  const steps = added.filter((name) => !Object.hasOwn(environment, name)).map((name) => `unset ${name}`);
+  const odd: string[] = [];
   for (const [name, value] of Object.entries(environment)) {
-    if (HEARD.test(name) || !/^[A-Za-z_]\w*$/.test(name)) late.push(`${name}=${value}`);
-    else early[name] = value;
+    if (!IDENTIFIER.test(name) || READ_ONLY.test(name)) odd.push(`${name}=${value}`);
+    else if (HEARD.test(name)) {
+      const carrier = `${CARRIER}${steps.length}`;
+      early[carrier] = value;
+      steps.push(`export ${name}="$${carrier}"; unset ${carrier}`);
+    } else early[name] = value;
   }
-  const last = late.length === 0 ? [] : ['/usr/bin/env', ...late];
+  const renamed =
+    steps.length === 0
+      ? []
+      : ['/bin/sh', '-c', ['unset PWD OLDPWD SHLVL', ...steps, 'exec "$@"'].join('; '), 'sh'];
+  const given = odd.length === 0 ? [] : ['/usr/bin/env', ...odd];
   return {
     file: '/bin/sh',
-    args: ['-c', GATE, 'sh', ...words, ...last, command.file, ...command.args],
+    args: ['-c', GATE, 'sh', ...words, ...renamed, ...given, command.file, ...command.args],
     environment: early,
   };
 }
