@@ -15,6 +15,13 @@ const STOP_WAIT_MS = 60_000;
 /** A service manager may have started it again in between. */
 const STOPS_MAX = 3;
 const DELIVERY_MS = 5_000;
+/** By these words the console has no such agent any more. A bare 401 may be of anybody on the way, such as a proxy. */
+const LET_GO: ReadonlySet<unknown> = new Set([
+  'agent_revoked',
+  'key_retired',
+  'key_unknown',
+  'signature_invalid',
+]);
 
 export interface UnenrolmentOrder {
   readonly configFile: string;
@@ -153,7 +160,7 @@ async function sayFarewell(
     const { status, body } = answer;
     const said = errorIn(body);
     if (status === 200) return { console: 'told', message: null, waiting: waiting() };
-    if (status === 401 || said?.code === 'agent_revoked') {
+    if ((status === 401 || status === 403) && LET_GO.has(said?.code)) {
       return { console: 'knew', message: said?.message ?? null, waiting: waiting() };
     }
     const found = `POST /edge/unenroll: expected 200, found ${status}${said?.message == null ? '' : `: ${said.message}`}`;

@@ -19,7 +19,7 @@ export function parseDeviceKey(bytes: Uint8Array, place: string): DeviceKey {
   const parsed = json.kind === 'parsed' ? PrivateJwk.safeParse(json.value) : null;
   if (parsed?.success !== true || !halvesMatch(parsed.data)) {
     throw new DeviceKeyError(
-      `${place}: expected a private Ed25519 key as JWK (kty OKP, crv Ed25519, x, d), found something else; restore it, or enrol this agent again`,
+      `${place}: expected a private Ed25519 key as JWK (kty OKP, crv Ed25519, x, d), found something else; restore it, or remove it and enrol this agent again`,
     );
   }
   const { kty, crv, x, d } = parsed.data;

@@ -156,7 +156,7 @@ async function readPlace(credentialsDir: string): Promise<DeviceKeyPlace | null>
     if (file.kind === 'too_large') throw new Error('too large');
     return DeviceKeyPlace.parse(JSON.parse(Buffer.from(file.bytes).toString('utf8')));
   } catch (cause) {
-    const message = `${path}: expected where the device key is kept, found something else; restore it from a backup, or enrol this agent again`;
+    const message = `${path}: expected where the device key is kept, found something else; restore it from a backup, or remove it and enrol this agent again`;
     throw new DeviceKeyError(message, { cause });
   }
 }

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Status } from '../../schemas/status.ts';
@@ -270,6 +273,14 @@ describe('edge-agent unenroll', () => {
     const machine = await world.enrol('one');
     expect((await machine.agent('reconcile')).code).toBe(0);
     const before = await credentialsOf(machine);
+    // a hotel asks to sign in: that is no word of the console
+    const hotel = createServer((_request, answer) => answer.writeHead(401).end('<h1>Sign in</h1>'));
+    await once(hotel.listen(0, '127.0.0.1'), 'listening');
+    wire.leadTo((hotel.address() as AddressInfo).port);
+    const unsure = await machine.agent('unenroll', '--yes');
+    hotel.close();
+    expect([unsure.code, unsure.stderr]).toEqual([5, expect.stringMatching(/found 401/) as string]);
+    expect(await credentialsOf(machine)).toEqual(before);
     wire.leadTo(await freePort());
     const refused = await machine.agent('unenroll', '--yes');
     expect([refused.code, refused.stderr]).toEqual([

@@ -45,7 +45,7 @@ export function createDataProtectionSealer(program = 'powershell.exe'): Sealer {
     },
     open(sealed, place) {
       const expected = `${place}: expected a device key that this machine can open`;
-      const advice = 'it opens on the machine that sealed it; there, or enrol this agent again';
+      const advice = 'it opens on the machine that sealed it; there, or remove it and enrol this agent again';
       const bytes = Buffer.from(Buffer.from(sealed).toString('utf8').trim(), 'base64');
       return run('Unprotect', bytes, expected, advice);
     },

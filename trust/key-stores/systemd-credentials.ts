@@ -35,7 +35,8 @@ export function createSystemdSealer(program = 'systemd-creds'): Sealer {
     },
     open(sealed, place) {
       const expected = `${place}: expected a device key that this machine can open`;
-      const advice = 'it opens on the machine that sealed it, as root; there, or enrol this agent again';
+      const advice =
+        'it opens on the machine that sealed it, as root; there, or remove it and enrol this agent again';
       return run(['decrypt', '--newline=no'], sealed, expected, advice);
     },
   };
