@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { errors, FlattenedSign, flattenedVerify, importJWK } from 'jose';
+import { compactVerify, errors, FlattenedSign, flattenedVerify, importJWK } from 'jose';
 import type { Refused } from '../reconciler/ports.ts';
 import {
   GeneralJws,
@@ -116,6 +116,17 @@ async function signatureHolds(jws: Signature & { payload: string }, key: PublicJ
     return true;
   } catch (error) {
     // Bytes that are no point of the curve are a DataError of Web Crypto: a key like that has signed nothing.
+    if (error instanceof errors.JOSEError || error instanceof DOMException) return false;
+    throw error;
+  }
+}
+
+/** Whether a compact JWS is signed by this key, with Ed25519 and nothing else. */
+export async function compactSignatureHolds(jws: string, key: PublicJwk): Promise<boolean> {
+  try {
+    await compactVerify(jws, await importPublicKey(key), { algorithms: ['Ed25519'] });
+    return true;
+  } catch (error) {
     if (error instanceof errors.JOSEError || error instanceof DOMException) return false;
     throw error;
   }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { compactVerify, errors, importJWK, SignJWT } from 'jose';
+import { importJWK, SignJWT } from 'jose';
 import { z } from 'zod';
 import { isStrictBase64url, type PrivateJwk, type PublicJwk } from '../schemas/jws.ts';
 import { Id } from '../schemas/names.ts';
 import { printable } from '../system/printable.ts';
-import { importPublicKey } from './jws.ts';
+import { compactSignatureHolds } from './jws.ts';
 import { firstFault } from './refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -117,7 +117,7 @@ export async function verifyRequestToken(expected: RequestTokenExpectation): Pro
   const key = await expected.findKey(claims.iss);
   if (key === null)
     return refused('key_unknown', `expected the token of an enrolled agent, found iss ${claims.iss}`);
-  if (!(await signatureHolds(expected.token, key))) {
+  if (!(await compactSignatureHolds(expected.token, key))) {
     return refused('signature_invalid', `expected a token signed by the device key of ${claims.iss}`);
   }
   const fault = claimsFault(claims, expected);
@@ -149,16 +149,6 @@ function readUnsigned(token: string): { kind: 'read'; claims: RequestClaims } | 
   const claims = Claims.safeParse(json.value);
   if (!claims.success) return refused('claims_invalid', `claims: ${firstFault(claims.error)}`);
   return { kind: 'read', claims: claims.data };
-}
-
-async function signatureHolds(token: string, key: PublicJwk): Promise<boolean> {
-  try {
-    await compactVerify(token, await importPublicKey(key), { algorithms: ['Ed25519'] });
-    return true;
-  } catch (error) {
-    if (error instanceof errors.JOSEError || error instanceof DOMException) return false;
-    throw error;
-  }
 }
 
 function claimsFault(claims: RequestClaims, expected: RequestTokenExpectation): TokenRefusal | null {
