@@ -28,9 +28,13 @@ export interface DeviceKeys {
   /** Whether the key speaks for the agent: the one in force, or one before it that is in its grace. */
   speaks(agentId: string, thumbprint: string, at: Date): boolean;
   /**
+   * Throws 401 when the key that followed this one has spoken: in its grace a key delivers what was on its way, and decides nothing
+   * of the agent any more.
+   */
+  expectToDecide(agentId: string, thumbprint: string): void;
+  /**
    * Puts `next` in the place of the key that signed (`from`). The same again changes nothing. Throws 409 when the key is, or
-   * was, somebody's, and 401 when the key that followed `from` has spoken: in its grace it delivers, and decides nothing.
-   * `changed` is false when `next` was in force already.
+   * was, somebody's, and as `expectToDecide`. `changed` is false when `next` was in force already.
    */
   rotate(
     agent: Agent,
@@ -76,8 +80,15 @@ export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
     sql
       .prepare('SELECT replaced_at, grace_until FROM former_keys WHERE agent_id = ? AND thumbprint = ?')
       .get(agentId, thumbprint) as Pick<FormerKey, 'replaced_at' | 'grace_until'> | undefined;
+  const expectToDecide = (agentId: string, thumbprint: string) => {
+    if (thumbprintOf(agentId) === thumbprint) return;
+    const former = formerKey(agentId, thumbprint);
+    if (former === undefined || former.grace_until !== null)
+      throw retiredKeyRefusal(agentId, former?.replaced_at ?? 'an earlier time');
+  };
 
   return {
+    expectToDecide,
     former: (agentId) =>
       (
         sql
@@ -104,10 +115,7 @@ export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
           .prepare('SELECT thumbprint, device_jwk, key_since FROM agents WHERE agent_id = ?')
           .get(agent_id) as { thumbprint: string; device_jwk: string; key_since: string | null };
         if (current.thumbprint === next.thumbprint) return { changed: false };
-        const former = current.thumbprint === from ? null : formerKey(agent_id, from);
-        if (former === undefined || (former !== null && former.grace_until !== null)) {
-          throw retiredKeyRefusal(agent_id, former?.replaced_at ?? 'an earlier time');
-        }
+        expectToDecide(agent_id, from);
         const since = Date.parse(current.key_since ?? '1970-01-01');
         if (at.getTime() - since < ROTATION_EVERY_MS && at.getTime() >= since) {
           const message = 'expected a device key to be kept for a minute at least; try again in a minute';

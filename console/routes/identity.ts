@@ -61,7 +61,8 @@ export function identityRoutes(parts: {
     });
 
     app.post('/edge/unenroll', { bodyLimit }, async (request) => {
-      const agent = await callers.device(request);
+      const { agent, thumbprint } = await callers.keyHolder(request);
+      state.deviceKeys.expectToDecide(agent.agent_id, thumbprint);
       const { why = null } = parseBody(UnenrolRequest, request.body ?? {});
       admin.revokeAgent(agent.agent_id, { by: 'agent', why });
       return { agent_id: agent.agent_id, unenrolled: true };

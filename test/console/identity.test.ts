@@ -146,6 +146,8 @@ describe('the change of a device key', () => {
     // what was on its way still arrives; whoever stole the old key must not put his own in the place of the new one
     const stolen = await rotate(agent, agent.jwk, newKey());
     expect([stolen.status, await codeOf(stolen)]).toEqual([401, 'key_retired']);
+    const farewell = await speak(agent, '/edge/unenroll', {});
+    expect([farewell.status, await codeOf(farewell)]).toEqual([401, 'key_retired']);
     expect((await report(agent, { jwk: next })).status).toBe(200);
     expect((await agentRecord(agent))['thumbprint']).toBe(next.kid);
   });
