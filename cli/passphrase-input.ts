@@ -13,21 +13,21 @@ const PIPE_DEADLINE_MS = 60_000;
 export function passphraseInput(signal: AbortSignal): AskPassphrase {
   let lines: AsyncIterator<string> | null = null;
   return async (file) => {
-    if (process.stdin.isTTY) return askUnseen(`Passphrase of ${file}: `, signal);
+    if (process.stdin.isTTY) return whole(await askUnseen(`Passphrase of ${file}: `, signal), file);
     lines ??= linesOfInput(signal);
     const line = await lines.next();
     if (line.done === true) {
       const message = `expected the passphrase of ${file} on standard input, a line for each key, found none`;
       throw new CommandFailure('usage', message, EXIT.usage);
     }
-    return line.value.slice(0, MAX_CHARACTERS);
+    return whole(line.value, file);
   };
 }
 
 /** The passphrase of a key to be made: twice at a terminal. Throws a CommandFailure for one that is too short to keep a key. */
 export async function newPassphrase(file: string, signal: AbortSignal): Promise<string> {
   const given = process.stdin.isTTY
-    ? await askUnseen(`New passphrase of ${file}: `, signal)
+    ? whole(await askUnseen(`New passphrase of ${file}: `, signal), file)
     : await passphraseInput(signal)(file);
   if (given.length < MIN_CHARACTERS) {
     const message = `expected a passphrase of ${MIN_CHARACTERS} characters or more (six words drawn by lot are a good one), found ${given.length}`;
@@ -40,6 +40,13 @@ export async function newPassphrase(file: string, signal: AbortSignal): Promise<
       EXIT.usage,
     );
   return given;
+}
+
+/** One that is cut is another one. */
+function whole(passphrase: string, file: string): string {
+  if (passphrase.length <= MAX_CHARACTERS) return passphrase;
+  const message = `passphrase of ${file}: expected at most ${MAX_CHARACTERS} characters, found ${passphrase.length}`;
+  throw new CommandFailure('usage', message, EXIT.usage);
 }
 
 function linesOfInput(signal: AbortSignal): AsyncIterator<string> {

@@ -92,6 +92,14 @@ describe('edge-agent keys', () => {
     expect(await typing(`${passphrase}\n`, 'keys', 'show', 'changed.jwk')).toMatchObject({ code: 2 });
   });
 
+  it('cuts no passphrase short, which another one would open then', async () => {
+    const made = await typing(`${'x'.repeat(1_025)}\n`, 'keys', 'new', '--passphrase', '--out', 'eve.jwk');
+    expect([made.code, made.stderr]).toEqual([
+      2,
+      expect.stringMatching(/expected at most 1024 characters, found 1025/) as string,
+    ]);
+  });
+
   it('makes no key under a passphrase that a guess would find', async () => {
     const made = await typing('summer2026\n', 'keys', 'new', '--passphrase', '--out', 'dan.jwk');
     expect(made).toMatchObject({ code: 2, stdout: '' });
