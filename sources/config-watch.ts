@@ -101,7 +101,8 @@ function stateOf(outcome: ConfigOutcome): string {
 async function stampOf(path: string): Promise<string> {
   try {
     const { ino, size, mtimeMs, ctimeMs } = await stat(path);
-    return [ino, size, mtimeMs, ctimeMs].join();
+    const { mode, uid } = await stat(dirname(path));
+    return [ino, size, mtimeMs, ctimeMs, mode, uid].join();
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? 'unknown';
   }

@@ -1,3 +1,4 @@
+import { groupWritable } from '../../sources/config-access.ts';
 import { checkMachine } from '../machine-checks.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 import type { Patient } from './patient.ts';
@@ -15,7 +16,12 @@ function fileCheck({ loaded, paths }: Patient): Check {
     name,
     code: 2,
     expected,
-    run: async () => ok(name, `${paths.config} (SHA-256 ${loaded.digest.slice(0, 12)})`, expected),
+    async run() {
+      const shared = groupWritable(loaded.places);
+      // whoever can write it, the members of that group, is the agent
+      if (shared !== null) return warn(name, shared.found, 'one that no group may write', shared.expected);
+      return ok(name, `${paths.config} (SHA-256 ${loaded.digest.slice(0, 12)})`, expected);
+    },
   };
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { accessFault, groupWritable } from '../../sources/config-access.ts';
 import { loadConfigFile } from '../../sources/config-file.ts';
 import { watchConfigFile } from '../../sources/config-watch.ts';
 
@@ -62,6 +63,77 @@ describe('loading', () => {
     expect(await loadConfigFile(path)).toMatchObject({ kind: 'invalid' });
   });
 
+  describe.skipIf(process.platform === 'win32')('from where others can write', () => {
+    const refused = (text: RegExp) => ({ kind: 'invalid', text: expect.stringMatching(text) });
+    beforeEach(() => writeFile(path, GOOD));
+
+    test('refuses a file that every account may write, with mode, owner and command', async () => {
+      await chmod(path, 0o666);
+      expect(await loadConfigFile(path)).toMatchObject(
+        refused(
+          /agent\.yaml:1:1: found a file that every account may write: .* \(mode 0666, owner .*chmod o-w \//,
+        ),
+      );
+      await chmod(path, 0o644);
+      expect(await loadConfigFile(path)).toMatchObject({ kind: 'valid' });
+    });
+
+    test('refuses it in a folder that every account may write, but for a sticky one', async () => {
+      await chmod(folder, 0o777);
+      expect(await loadConfigFile(path)).toMatchObject(
+        refused(/found a folder that every account may write: .* \(mode 0777, owner .*chmod o-w \//),
+      );
+      await chmod(folder, 0o1777);
+      expect(await loadConfigFile(path)).toMatchObject({ kind: 'valid' });
+    });
+
+    test('looks at the file and the folder behind a link', async () => {
+      await mkdir(join(folder, 'real'));
+      await writeFile(join(folder, 'real', 'a.yaml'), GOOD);
+      await rm(path);
+      await symlink(join('real', 'a.yaml'), path);
+      await chmod(join(folder, 'real'), 0o777);
+      expect(await loadConfigFile(path)).toMatchObject(refused(/found a folder .*\/real \(mode 0777/));
+    });
+
+    test('takes what a group may write, and leaves that to doctor', async () => {
+      await chmod(path, 0o664);
+      const outcome = await loadConfigFile(path);
+      expect(outcome).toMatchObject({ kind: 'valid' });
+      expect(outcome.kind === 'valid' && groupWritable(outcome.places)).toMatchObject({
+        found: expect.stringContaining('mode 0664'),
+        expected: `chmod g-w ${path}`,
+      });
+    });
+
+    test('lets root take orders from root alone, and others from themselves', () => {
+      const place = { path: '/etc/a b', kind: 'file', mode: 0o100644, uid: 1_000 } as const;
+      expect(accessFault([place], 1_000)).toBeNull();
+      expect(accessFault([{ ...place, uid: 0 }], 1_000)).toBeNull();
+      expect(accessFault([{ ...place, uid: 0 }], 0)).toBeNull();
+      expect(accessFault([place], 0)).toEqual({
+        found: 'a file that an ordinary account may write: /etc/a b (mode 0644, owner uid 1000)',
+        expected: "one of root, as root runs the agent: chown root '/etc/a b'",
+      });
+    });
+
+    test.runIf(process.geteuid?.() === 0)(
+      'refuses root the file or folder of an ordinary account',
+      async () => {
+        await chown(path, 65_432, 65_432);
+        expect(await loadConfigFile(path)).toMatchObject(refused(/owner uid 65432.*chown root/));
+        await chown(path, 0, 0);
+        await chown(folder, 65_432, 65_432);
+        expect(await loadConfigFile(path)).toMatchObject(refused(/found a folder .*owner uid 65432/));
+      },
+    );
+
+    test('leaves a file that is for another machine to that machine', async () => {
+      await chmod(path, 0o666);
+      expect(await loadConfigFile(path, { access: 'unchecked' })).toMatchObject({ kind: 'valid' });
+    });
+  });
+
   test('reads no more than 256 KiB', async () => {
     await writeFile(path, `${GOOD}# ${'x'.repeat(300_000)}`);
     expect(await loadConfigFile(path)).toMatchObject({
@@ -105,6 +177,21 @@ describe('watching', () => {
     await writeFile(path, tenant('globex'));
     await expect.poll(() => seen, soon).toEqual(['globex', 'invalid', 'globex']);
   });
+
+  test.skipIf(process.platform === 'win32')(
+    'tells that others may write it now, and when they no longer may',
+    async () => {
+      await writeFile(path, GOOD);
+      await watching(digest(GOOD), 50);
+      await chmod(path, 0o666);
+      await expect.poll(() => seen, soon).toEqual(['invalid']);
+      await writeFile(path, tenant('globex'));
+      await chmod(path, 0o644);
+      await expect.poll(() => seen, soon).toEqual(['invalid', 'globex']);
+      await chmod(folder, 0o777);
+      await expect.poll(() => seen, soon).toEqual(['invalid', 'globex', 'invalid']);
+    },
+  );
 
   test('tells nothing when the bytes are the same', async () => {
     await writeFile(path, GOOD);
