@@ -2,7 +2,7 @@ import { acquireLock } from '../store/state-lock.ts';
 import type { Log } from '../system/log.ts';
 import type { Executable } from './child-process.ts';
 import { errorIn } from './console-answer.ts';
-import { controlPeer, createControlClient } from './control-client.ts';
+import { type ControlPeer, controlPeer, createControlClient } from './control-client.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { lockedError, openAgent } from './open.ts';
 import { OperationError } from './operation-error.ts';
@@ -45,11 +45,18 @@ export interface Unenrolment {
   readonly was_enrolled: boolean;
   readonly agent_id: string | null;
   readonly tenant: string;
-  /** `told`; `knew`: it had revoked the agent, or does not know it; `not_told`: see `console_message`; `none`: there is none. */
-  readonly console: 'told' | 'knew' | 'not_told' | 'none';
+  /**
+   * `told`; `knew`: it had revoked the agent, or does not know it; `not_told`: see `console_message`; `none`: there is none;
+   * `to_be_told`: of a dry run alone.
+   */
+  readonly console: 'told' | 'knew' | 'not_told' | 'none' | 'to_be_told';
   readonly console_message: string | null;
   /** Reports that were not delivered. They wait, and go out when this machine is enrolled in this tenant again. */
   readonly reports_waiting: number;
+  /** Who works here, and ends: of a dry run alone. */
+  readonly daemon: ControlPeer | null;
+  /** Files that agent_id goes out of. */
+  readonly changed: readonly string[];
   readonly removed: readonly string[];
   readonly kept: readonly string[];
 }
@@ -71,12 +78,25 @@ export async function unenrol(order: UnenrolmentOrder, signal: AbortSignal): Pro
   const mark = await unenrolmentMark(paths.credentials, loaded.config);
   const agentId = loaded.config.agent_id ?? mark?.agent_id ?? null;
   const facts = { dry_run: order.dryRun, agent_id: agentId, tenant: loaded.config.tenant };
-  const there = await remainsOf(paths, loaded.config.tenant, order.purge);
+  const changed = loaded.config.agent_id === undefined ? [] : [order.configFile];
+  const { removed, kept } = await remainsOf(paths, loaded.config.tenant, order.purge);
+  const there = { changed, removed, kept: kept.filter((path) => !changed.includes(path)) };
   const done =
     mark?.stage !== 'leaving' && there.removed.length === 0 && loaded.config.agent_id === undefined;
-  const known = { console: 'none', console_message: null, reports_waiting: 0 } as const;
+  const known = { console: 'none', console_message: null, reports_waiting: 0, daemon: null } as const;
   if (done) return { ...facts, ...known, was_enrolled: false, ...there };
-  if (order.dryRun) return { ...facts, ...known, was_enrolled: true, ...there };
+  if (order.dryRun) {
+    const daemon = await controlPeer(paths.socket, signal);
+    const tells = tellsConsole(order, loaded.config) && mark === null;
+    return {
+      ...facts,
+      ...known,
+      was_enrolled: true,
+      daemon,
+      ...(tells ? { console: 'to_be_told' } : {}),
+      ...there,
+    };
+  }
 
   let farewell: Farewell = { console: 'none', message: null, waiting: 0 };
   if (mark === null) {
@@ -107,8 +127,13 @@ export async function unenrol(order: UnenrolmentOrder, signal: AbortSignal): Pro
     console: farewell.console,
     console_message: farewell.message,
     reports_waiting: farewell.waiting,
+    daemon: null,
     ...there,
   };
+}
+
+function tellsConsole(order: UnenrolmentOrder, config: LoadedConfig['config']): boolean {
+  return !order.local && config.saas_url !== undefined && config.agent_id !== undefined;
 }
 
 /** Ends the daemon, delivers what is due, and tells the console. Nothing of the credentials is touched. */
@@ -145,9 +170,8 @@ async function sayFarewell(
       message: 'this machine is an agent no more',
       because,
     });
-    const tells = !order.local && config.saas_url !== undefined && config.agent_id !== undefined;
     const waiting = () => agent.waitingReports();
-    if (!tells) {
+    if (!tellsConsole(order, config)) {
       const why = order.local && config.saas_url !== undefined ? 'it was not to be told (--local)' : null;
       return { console: why === null ? 'none' : 'not_told', message: why, waiting: waiting() };
     }

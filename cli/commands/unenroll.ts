@@ -4,7 +4,7 @@ import type { Unenrolment } from '../../agent/unenrolment.ts';
 import { EXIT } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { type Globals, globalsOf } from '../globals.ts';
-import type { Terminal } from '../terminal.ts';
+import { planOfLeaving, tellUnenrolment, type Way, whoLeaves } from '../render/unenrolment.ts';
 
 interface Options {
   force?: boolean;
@@ -20,7 +20,7 @@ export function addUnenroll(program: Command): void {
     .description(
       'make this machine an agent no more: its key and its tokens are removed, and the console is told',
     )
-    .option('--dry-run', 'say what would be removed and do nothing')
+    .option('--dry-run', 'say what would end, be told, changed and removed, and do nothing')
     .option('--force', 'leave also when the console cannot be told')
     .option('--local', 'tell the console nothing: this machine is a copy, and the other one stays the agent')
     .option('--purge', 'remove versions, state, trust and flow secrets too')
@@ -46,11 +46,11 @@ export function addUnenroll(program: Command): void {
       try {
         const would = await unenrol({ ...order, dryRun: true }, signal);
         const asks = would.was_enrolled && options.dryRun !== true && options.yes !== true;
-        if (asks) await expectYes(would, globals, order.purge);
+        if (asks) await expectYes(would, globals, order);
         const done = options.dryRun === true ? would : await unenrol({ ...order, dryRun: false }, signal);
         terminal.clearProgress();
         terminal.document(done);
-        tell(done, terminal, order.purge);
+        tellUnenrolment(done, terminal, order);
       } finally {
         terminal.clearProgress();
         log.close();
@@ -59,17 +59,13 @@ export function addUnenroll(program: Command): void {
 }
 
 /** What cannot be undone is asked for at a terminal, and said on the command line where nobody is there to answer. */
-async function expectYes(would: Unenrolment, { terminal, signal }: Globals, purge: boolean): Promise<void> {
+async function expectYes(would: Unenrolment, { terminal, signal }: Globals, way: Way): Promise<void> {
   if (!process.stdin.isTTY || terminal.json) {
     const message = 'expected --yes where nobody can be asked: a new token is needed to undo this';
     throw new CommandFailure('usage', message, EXIT.usage);
   }
-  terminal.note(
-    `This machine is agent ${would.agent_id ?? 'of nobody'} of ${would.tenant}. Removed will be:`,
-  );
-  for (const path of would.removed) terminal.note(`  ${path}`);
-  if (purge)
-    terminal.note('Versions, runs, flow secrets and everything this agent remembers are among them.');
+  terminal.note(`This machine is ${whoLeaves(would)}. Leaving will:`);
+  for (const line of planOfLeaving(would, way)) terminal.note(line);
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
@@ -78,33 +74,5 @@ async function expectYes(would: Unenrolment, { terminal, signal }: Globals, purg
   } finally {
     lines.close();
   }
-  throw new CommandFailure('interrupted', 'nothing was changed', EXIT.interrupted);
-}
-
-function tell(done: Unenrolment, terminal: Terminal, purged: boolean): void {
-  if (!done.was_enrolled) {
-    terminal.line('This machine is not enrolled; there was nothing to do.');
-    return;
-  }
-  const verb = done.dry_run ? 'Would be removed' : 'Removed';
-  if (!done.dry_run) terminal.line(`This machine is no agent of ${done.tenant} any more.`);
-  terminal.line();
-  for (const path of done.removed) terminal.line(`  ${verb.toLowerCase().padEnd(16)} ${path}`);
-  for (const path of done.kept) terminal.line(`  ${'stays'.padEnd(16)} ${path}`);
-  if (done.dry_run) return;
-  terminal.line();
-  if (done.console === 'told')
-    terminal.line(`The console takes nothing from agent ${done.agent_id} any more.`);
-  if (done.console === 'knew') terminal.line(`The console had let agent ${done.agent_id} go before.`);
-  if (done.console === 'not_told') {
-    terminal.note(
-      `warning: the console was not told: ${done.console_message ?? 'no answer'}. Until it revokes agent ${done.agent_id}, it waits for it.`,
-    );
-  }
-  if (done.reports_waiting > 0 && !purged) {
-    terminal.note(
-      `warning: ${done.reports_waiting} reports were not delivered; they go out when this machine is enrolled in ${done.tenant} again`,
-    );
-  }
-  terminal.line('Enrol it again with a new token: edge-agent enroll');
+  throw new CommandFailure('declined', 'nothing was changed', EXIT.usage);
 }
