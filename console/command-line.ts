@@ -4,9 +4,9 @@ import { parseDuration } from '../schemas/duration.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
 import { addCommandVerbs } from './command-verbs.ts';
+import { openExistingState } from './data-folder.ts';
 import { addIdentityVerbs } from './identity-verbs.ts';
 import { type ServeOptions, serve } from './serve.ts';
-import { openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
 import { table } from './text-table.ts';
 
@@ -21,7 +21,7 @@ interface Filter extends Common {
   readonly limit: number;
 }
 
-/** The verbs. All but `serve` work on the data directory itself, whether a console is running on it or not. */
+/** The verbs. All but `serve` work on the data directory itself, whether a console is running on it or not; `serve` alone makes it. */
 export function buildCommand(): Command {
   const program = new Command('console')
     .description('The SaaS side of Edge-Agent: git, artifacts, enrolment and the reports of agents.')
@@ -201,7 +201,7 @@ function filtered(command: Command): Command {
 }
 
 async function withAdmin(options: Common, work: (admin: ConsoleAdmin) => Promise<void>): Promise<void> {
-  const state = openState(options.data, createSystemClock());
+  const state = openExistingState(options.data, createSystemClock());
   try {
     await work(createAdmin(state));
   } finally {

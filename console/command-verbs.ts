@@ -8,8 +8,8 @@ import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import { type CommandPayload, signCommand } from '../trust/ceremony/command.ts';
 import { CeremonyError } from '../trust/ceremony/draft.ts';
 import { type CommandPost, postToConsole, postToDirectory, postToFile } from './command-post.ts';
+import { openExistingState } from './data-folder.ts';
 import { RequestRefused } from './refusal.ts';
-import { openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
 import { readTriggerKey } from './trigger-key.ts';
 
@@ -141,7 +141,7 @@ async function withPost(options: Common, work: (post: CommandPost) => Promise<vo
       await work(postToConsole(options.url, apiKey));
       return;
     }
-    const state = openState(options.data, createSystemClock());
+    const state = openExistingState(options.data, createSystemClock());
     try {
       await work(postToDirectory(state));
     } finally {

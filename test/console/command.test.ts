@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../console/main.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
 import { call, enrolBody, rootDocument } from './running-console.ts';
 
@@ -30,9 +31,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const run = async (...args: string[]) =>
+const run = async (...args: string[]) => runIn(folder, ...args);
+const runIn = async (cwd: string, ...args: string[]) =>
   new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, [MAIN, ...args], { cwd }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
@@ -72,6 +74,28 @@ describe('npm run console', () => {
     expect(results.map((result) => result.code)).toEqual([2, 2, 2, 2]);
     expect(JSON.parse(results[0].stdout)).toMatchObject({ error: { code: 'wrong_use' } });
     expect(results[1].stderr).toContain('missing.json');
+  });
+
+  it('makes no second console in a folder where none runs, and says which folder it looked at', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    await mkdir(elsewhere);
+    const added = await runIn(elsewhere, 'tenant', 'add', 'globex', '--root', '../1.root.jws.json');
+    expect([added.code, added.stdout]).toEqual([2, '']);
+    expect(added.stderr).toContain(join('elsewhere', 'console-data'));
+    expect(added.stderr).toContain('--data');
+    await writeFile(join(folder, 'trigger.jwk'), JSON.stringify(newKey()), { mode: 0o600 });
+    const verbs = [
+      ['tenant', 'list'],
+      ['token', 'list'],
+      ['key', 'new'],
+      ['agents'],
+      ['command', 'run', '--agent', 'a1', '--flow', 'f', '--key', join(folder, 'trigger.jwk')],
+    ];
+    const data = join(elsewhere, 'none', 'of', 'it');
+    for (const words of verbs) expect([words, await main([...words, '--data', data])]).toEqual([words, 2]);
+    expect(await readdir(elsewhere)).toEqual([]);
+    const there = await runIn(elsewhere, 'tenant', 'list', '--data', '../console-data');
+    expect(there).toMatchObject({ code: 0, stdout: expect.stringContaining('acme') as string });
   });
 
   it('ends in peace on SIGTERM', async () => {

@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type ConsoleClock, type ConsoleState, openState } from './state.ts';
+import { TenantFault } from './tenants.ts';
+
+/** In the data folder of every console that was ever started. */
+const DATABASE = 'console.db';
+
+/**
+ * The state of a console that was started before; throws `TenantFault` when none was. Starting makes the data folder, and
+ * nothing else does: a verb in the wrong folder would make a second console there, whose tenants and tokens are worth nothing.
+ */
+export function openExistingState(data: string, clock: ConsoleClock): ConsoleState {
+  const folder = resolve(data);
+  if (!existsSync(join(folder, DATABASE))) {
+    throw new TenantFault(
+      `expected the data of a console in ${folder}, found none; run this in the folder in which edge-console runs, or name its data folder with --data (edge-console without a verb starts a console, and makes the folder)`,
+    );
+  }
+  return openState(folder, clock);
+}
