@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync, realpathSync } from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Account } from './account.ts';
 import { runHelper } from './system-program.ts';
 
@@ -105,6 +105,18 @@ export function bubblewrapWords(program: string, entries: readonly SandboxEntry[
   return [program, ...BASE, ...words, ...status, '--chdir', work, '--'];
 }
 
+/**
+ * The folders above what is hidden or readable that are neither. In the sandbox each must be a mount of its own where the account
+ * could rename it: nothing would be found in the old place, and so nothing hidden, by the next run.
+ */
+export function foldersAbove(entries: readonly SandboxEntry[]): string[] {
+  const kept = entries.filter(({ how }) => how !== 'writable').map(({ path }) => path);
+  const above = new Set<string>();
+  for (const path of kept)
+    for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) above.add(folder);
+  return [...above].filter((folder) => !kept.some((path) => `${folder}/`.startsWith(`${path}/`)));
+}
+
 /** Without what lies in a hidden folder and is hidden too, which is not there any more to be hidden. */
 function spare(entries: readonly SandboxEntry[]): SandboxEntry[] {
   const kept: SandboxEntry[] = [];
@@ -127,7 +139,7 @@ function sessionOf({ desktop, uid }: SandboxView): string[] {
 
 /**
  * What to hide so that nothing of a folder is seen: itself, unless `needed` is around or in it by somebody's wish (credentials kept in
- * the person's home); then the files in it one by one.
+ * the person's home); then the files in it one by one. With the files that links in it lead to.
  */
 export function hiddenPlaces(folder: string, needed: readonly string[]): string[] {
   const real = realOf(folder);
@@ -136,10 +148,16 @@ export function hiddenPlaces(folder: string, needed: readonly string[]): string[
     const other = realOf(path) ?? path;
     return other === real || other.startsWith(`${real}/`);
   });
-  if (!holds) return [real];
-  return readdirSync(real, { withFileTypes: true })
-    .filter((entry) => entry.isFile())
+  const inside = readdirSync(real, { withFileTypes: true });
+  // A link leads out of what is hidden; one to a folder may lead to more than the agent's.
+  const files = inside
+    .filter((entry) => entry.isFile() || (entry.isSymbolicLink() && isFile(join(real, entry.name))))
     .map((entry) => join(real, entry.name));
+  return holds ? files : [real, ...files];
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function realOf(path: string): string | null {

@@ -1,10 +1,11 @@
 import { readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import type { RunRequest, RunSettings } from '../reconciler/ports.ts';
 import type { Account } from './account.ts';
 import {
   bubblewrapWords,
+  foldersAbove,
   hiddenPlaces,
   type SandboxFound,
   sandboxEntries,
@@ -85,7 +86,7 @@ export function createFlowSandbox(
         ],
         readable: [
           // With what is in it hidden, the folder itself is not to be renamed or added to either.
-          ...(homedir().startsWith(at.cache) ? [] : [at.cache]),
+          ...(`${homedir()}${sep}`.startsWith(`${at.cache}${sep}`) ? [] : [at.cache]),
           request.directory,
           join(at.state, 'envs'),
           ...(settings.caFile === null ? [] : [settings.caFile]),
@@ -95,17 +96,18 @@ export function createFlowSandbox(
         uid: account?.uid ?? process.getuid?.() ?? 0,
       };
       const entries = sandboxEntries(view);
-      if (account === null) return bubblewrapWords(found.program, entries, work);
-      // What it cannot even reach need not be hidden, and could not be.
-      const seen = await seenBy(
-        account,
-        entries.map(({ path }) => path),
-      );
-      return bubblewrapWords(
-        found.program,
-        entries.filter(({ path }) => seen.has(path)),
-        work,
-      );
+      const above = foldersAbove(entries);
+      // What it cannot even reach need not be hidden, and could not be; what it cannot rename stays by itself.
+      const can = await askAs(account, [
+        ...entries.map(({ path }) => `e${path}`),
+        ...above.map((folder) => `w${dirname(folder)}`),
+      ]);
+      const held = above
+        .filter((folder) => can.has(`w${dirname(folder)}`))
+        .map((path) => ({ path, how: 'writable' as const }));
+      const seen = entries.filter(({ path }) => can.has(`e${path}`));
+      const all = [...held, ...seen].sort((one, other) => one.path.length - other.path.length);
+      return bubblewrapWords(found.program, all, work);
     },
   };
 }
@@ -137,18 +139,31 @@ function tenantsIn({ cache, slug }: AgentPlaces): string[] {
   return found.map((entry) => join(cache, entry.name));
 }
 
-/** Which of the paths there are for that account, by their real names. */
-async function seenBy(account: Account, paths: readonly string[]): Promise<ReadonlySet<string>> {
-  const found = await runHelper(
-    '/bin/sh',
-    ['-c', 'for path do [ -e "$path" ] && readlink -f -- "$path"; done', 'sh', ...paths],
-    {
-      uid: account.uid,
-      gid: account.gid,
-      cwd: '/',
-      env: { PATH: '/usr/bin:/bin' },
-      timeoutMs: LOOKUP_TIMEOUT_MS,
-    },
-  );
-  return new Set(found.stdout.split('\n'));
+/**
+ * Which of the questions have a yes, as that account or this one: `e<path>`, whether it is there; `w<path>`, whether it can be written to.
+ * Rejects when it cannot be asked: a sandbox that hides nothing is none.
+ */
+async function askAs(account: Account | null, questions: readonly string[]): Promise<ReadonlySet<string>> {
+  // Answered by their numbers: a name may have a line break.
+  const found = await runHelper('/bin/sh', ['-c', ANSWERS, 'sh', ...questions], {
+    ...(account === null ? {} : { uid: account.uid, gid: account.gid }),
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin' },
+    timeoutMs: LOOKUP_TIMEOUT_MS,
+  });
+  const numbers = found.stdout.split('\n');
+  if (found.exitCode !== 0 || numbers.pop() !== 'all')
+    throw new Error(
+      `expected the account of flows to say what it sees of the agent, found ${found.found ?? `exit code ${found.exitCode}`}`,
+    );
+  return new Set(numbers.map((number) => questions[Number(number)] as string));
 }
+
+const ANSWERS = `
+n=0
+for asked do
+  path=\${asked#?}
+  case $asked in e*) [ -e "$path" ];; *) [ -w "$path" ];; esac && echo $n
+  n=$((n+1))
+done
+echo all`;

@@ -75,9 +75,13 @@ export async function startFlow(
   if (wrong !== undefined) return notStarted(`expected no NUL in the value of ${wrong}, found one`);
 
   const limits = deps.limits ?? machineLimits();
-  const sandbox =
-    (await deps.sandbox?.words({ account, request, settings, file: command.file, work: folders.work })) ??
-    null;
+  let sandbox: readonly string[] | null = null;
+  try {
+    const run = { account, request, settings, file: command.file, work: folders.work };
+    sandbox = (await deps.sandbox?.words(run)) ?? null;
+  } catch (error) {
+    return notStarted(`its sandbox could not be made: ${(error as Error).message}`);
+  }
   const tree = await createProcessTree(request.runId, deps.cgroup(), limits);
   const holds = { sandbox, limits, bounded: tree.limited, account };
   const words = await holdingWords(holds, deps.environment);
