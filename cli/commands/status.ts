@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type ControlPeer, controlPeer, createControlClient } from '../../agent/control-client.ts';
-import { stateOfWrongConfig } from '../../agent/load-config.ts';
+import { loadConfig, stateOfWrongConfig } from '../../agent/load-config.ts';
 import type { Obstacles } from '../../agent/obstacles.ts';
 import { OperationError } from '../../agent/operation-error.ts';
 import { socketPath } from '../../agent/paths.ts';
@@ -21,7 +21,9 @@ export function addStatus(program: Command): void {
       const globals = globalsOf(command);
       const { status, peer, obstacles } = await look(globals);
       globals.terminal.document(status);
-      renderStatus(status, globals.terminal, new Date(), { agent: agentLine(peer), obstacles });
+      const unenrolled = status.identity?.state === 'not_enrolled' && (await hasConsole(globals.config));
+      const agent = agentLine(peer, unenrolled);
+      renderStatus(status, globals.terminal, new Date(), { agent, obstacles, unenrolled });
       if (status.outbox.parked > 0)
         renderParked(await parkedReports(globals), status.outbox.parked, globals.terminal);
     });
@@ -33,8 +35,15 @@ async function parkedReports(globals: Globals) {
   ).catch(() => []);
 }
 
+/** An agent that reports to nobody needs no enrolment. */
+async function hasConsole(configFile: string): Promise<boolean> {
+  const loaded = await loadConfig(configFile).catch(() => null);
+  return loaded?.config.saas_url !== undefined;
+}
+
 /** Ready says how it was at the last reconcile; whether somebody keeps it so is another matter. */
-function agentLine(peer: ControlPeer | null): string {
+function agentLine(peer: ControlPeer | null, unenrolled: boolean): string {
+  if (peer === null && unenrolled) return 'not running; "edge-agent enroll" comes before "edge-agent run"';
   if (peer === null) return 'not running; "edge-agent run" keeps this machine so';
   return `edge-agent ${peer.verb}, process ${peer.pid}`;
 }

@@ -2,12 +2,15 @@ import type { Obstacles } from '../../agent/obstacles.ts';
 import type { ServiceStatus } from '../../schemas/service.ts';
 import type { FlowStatus, Status } from '../../schemas/status.ts';
 import { ago, bytes, shortDigests, type Terminal, table } from '../terminal.ts';
+import { doubtedIdentity, NO_AGENT, unenrolledVerdict, withoutIdentity } from './identity.ts';
 
 /** What the document does not say. */
 export interface StatusExtras {
   /** Who keeps this machine so. */
   readonly agent: string;
   readonly obstacles: Obstacles;
+  /** It has a console and is no agent of it. */
+  readonly unenrolled: boolean;
 }
 
 /** The status document for people: a verdict first, then what it rests on. */
@@ -19,7 +22,8 @@ export function renderStatus(
 ): void {
   const { paint } = terminal;
   const obstacles = extras?.obstacles ?? { flows: [], tunnel: null };
-  terminal.line(verdict(status, terminal));
+  const unenrolled = extras?.unenrolled === true;
+  terminal.line(unenrolled ? unenrolledVerdict(status, terminal) : verdict(status, terminal));
   terminal.line();
   const { source } = status;
   const rows: [string, string][] = [
@@ -48,6 +52,7 @@ export function renderStatus(
   }
   const { identity } = status;
   if (identity?.message != null) rows.splice(1, 0, ['Identity', paint('red', identity.message)]);
+  if (unenrolled) rows.splice(1, 0, ['Identity', paint('red', NO_AGENT)]);
   if (extras !== null) rows.push(['Agent', extras.agent]);
   if (status.config.error !== null) rows.push(['Config', paint('red', status.config.error)]);
   for (const [name, value] of rows) terminal.line(`${paint('dim', name.padEnd(10))} ${value}`);
@@ -73,14 +78,20 @@ export function renderStatus(
 export function verdict(status: Status, terminal: Terminal): string {
   const ready = status.conditions.find((condition) => condition.type === 'Ready');
   const stalled = status.conditions.find((condition) => condition.type === 'Stalled');
+  const doubt = doubtedIdentity(status);
   const reconciling = status.conditions.find((condition) => condition.type === 'Reconciling');
   const told = (message: string) => shortDigests(message);
+  if (ready?.status === 'True' && doubt !== null) {
+    const label = terminal.paint('yellow', `! ${doubt.label}`);
+    return `${label}  ${doubt.says}; ${told(withoutIdentity(ready.message, status))}${heldIn(status)}`;
+  }
   if (ready?.status === 'True')
     return `${terminal.paint('green', '● Ready')}  ${told(ready.message)}${heldIn(status)}`;
   if (stalled !== undefined) return `${terminal.paint('red', '● Stalled')}  ${told(stalled.message)}`;
   if (reconciling !== undefined)
     return `${terminal.paint('yellow', '● Reconciling')}  ${told(reconciling.message)}`;
-  return `${terminal.paint('yellow', '● Not ready')}  ${ready?.message ?? 'nothing is known yet'}`;
+  const why = ready === undefined ? 'nothing is known yet' : withoutIdentity(ready.message, status);
+  return `${terminal.paint('yellow', '● Not ready')}  ${why}`;
 }
 
 /** "; hello is held at v1.0.0": what a person keeps from being as the branch says. */
@@ -134,7 +145,7 @@ function phaseColour(phase: FlowStatus['phase']): 'green' | 'red' | 'yellow' {
 }
 
 function tunnelRow(
-  { tunnel }: Status,
+  { tunnel, identity }: Status,
   why: string | null,
   { paint }: Terminal,
   now: Date,
@@ -142,7 +153,9 @@ function tunnelRow(
   if (tunnel.state === 'none') return [];
   const since = tunnel.since === null ? '' : `, ${ago(now.getTime() - Date.parse(tunnel.since))}`;
   const colour = tunnel.state === 'connected' ? 'green' : 'yellow';
-  const because = tunnel.state === 'connected' || why === null ? '' : `: ${why}`;
+  // the console says there what it says of the identity everywhere
+  const refers = identity?.message != null && why?.includes('this agent') === true;
+  const because = tunnel.state === 'connected' || why === null ? '' : `: ${refers ? 'see Identity' : why}`;
   return [['Tunnel', `${paint(colour, tunnel.state)}${since}${because}`]];
 }
 

@@ -92,5 +92,11 @@ describe('edge-agent unenroll', { timeout: 180_000 }, () => {
       world.running.console.admin.agents('acme').find(({ agent_id }) => agent_id === machine.agentId)
         ?.revoked_at,
     ).toBe(null);
+
+    const status = await machine.agent('status');
+    expect(status.stdout).toMatch(/^! Not enrolled {2}this machine is no agent/);
+    expect(status.stdout).toMatch(/^Identity +none: .*edge-agent enroll/m);
+    expect(status.stdout).toMatch(/^Agent +not running; "edge-agent enroll" comes before/m);
+    expect(status.stdout).not.toContain('● Ready');
   });
 });
