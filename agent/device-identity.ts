@@ -10,8 +10,8 @@ const TOLERATED_MS = 10_000;
 export interface DeviceIdentity {
   /** `Bearer <JWT>` for one call; null when the agent is not enrolled (no key, or no agent_id). */
   authorize(method: string, url: URL | string): Promise<string | null>;
-  /** The same with a key that is given. */
-  authorizeAs(jwk: DeviceKey, method: string, url: URL | string): Promise<string | null>;
+  /** The same with a key that is given, which lets the key `next` (a thumbprint) follow it. */
+  authorizeAs(jwk: DeviceKey, method: string, url: URL | string, next?: string): Promise<string | null>;
   /** By the console's clock, where that is known to differ. */
   now(): Date;
   /** Another key was put in place. */
@@ -42,13 +42,21 @@ export function createDeviceIdentity(
     const offset = clockOffsetMs();
     return new Date(clock.now().getTime() + (Math.abs(offset) < TOLERATED_MS ? 0 : offset));
   };
-  const authorizeAs = async (jwk: DeviceKey, method: string, url: URL | string) => {
+  const authorizeAs = async (jwk: DeviceKey, method: string, url: URL | string, next?: string) => {
     const issuer = agentId();
     if (issuer === null) return null;
     speaker ??= options.speaker?.() ?? null;
     const said = (await speaker) ?? undefined;
-    const draft = { jwk, issuer, method, url: String(url), now: now() };
-    return `Bearer ${await signRequestToken(said === undefined ? draft : { ...draft, speaker: said })}`;
+    const token = await signRequestToken({
+      jwk,
+      issuer,
+      method,
+      url: String(url),
+      now: now(),
+      ...(said === undefined ? {} : { speaker: said }),
+      ...(next === undefined ? {} : { next }),
+    });
+    return `Bearer ${token}`;
   };
 
   return {

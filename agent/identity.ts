@@ -63,11 +63,11 @@ export function createIdentity(inputs: IdentityInputs): Identity {
     saasUrl,
     now: () => device.now(),
     onChanged: () => device.reload(),
-    postAs(signer) {
+    postAs(signer, next) {
       const url = saasUrl();
       if (url === null) return null;
       const authorize = async (method: string, called: URL) =>
-        (await device.authorizeAs(signer, method, called)) ?? '';
+        (await device.authorizeAs(signer, method, called, next)) ?? '';
       return createSaasClient({ client: inputs.saas(), saasUrl: url, authorize, clock }).post;
     },
   });

@@ -21,8 +21,8 @@ export interface RotationParts {
   readonly store: () => Promise<DeviceKeyStore>;
   readonly agentId: () => string | null;
   readonly saasUrl: () => string | null;
-  /** A call signed by the key that is given. */
-  readonly postAs: (signer: DeviceKey) => Post | null;
+  /** A call signed by the key that is given, whose token names the key that follows it (its thumbprint). */
+  readonly postAs: (signer: DeviceKey, next: string) => Post | null;
   /** The time as the console has it. */
   readonly now: () => Date;
   /** Another key is in force on this machine. */
@@ -44,7 +44,7 @@ export function createKeyRotation(parts: RotationParts): KeyRotation {
   let underWay: Promise<RotationOutcome> | null = null;
 
   const ask = async (signer: DeviceKey, from: DeviceKey, next: DeviceKey, signal: AbortSignal) => {
-    const [agentId, saasUrl, post] = [parts.agentId(), parts.saasUrl(), parts.postAs(signer)];
+    const [agentId, saasUrl, post] = [parts.agentId(), parts.saasUrl(), parts.postAs(signer, next.kid)];
     if (agentId === null || saasUrl === null || post === null) return null;
     const proof = await signRotationProof({ next, agentId, from: from.kid, url: saasUrl, now: parts.now() });
     return post(ROTATE_PATH, { device_jwk: publicPart(next), proof }, {}, signal);

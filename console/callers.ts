@@ -36,13 +36,19 @@ export interface Callers {
   reader(request: IncomingCall, slug: string): Promise<void>;
   /** The agent whose device key signed this very request. */
   device(request: IncomingCall): Promise<Agent>;
-  /** The same, with the thumbprint of the key that did, which may be the one before the key in force. */
-  keyHolder(request: IncomingCall): Promise<{ readonly agent: Agent; readonly thumbprint: string }>;
+  /** The same, with the thumbprint of the key that did, which may be the one before the key in force, and of the one it lets follow. */
+  keyHolder(request: IncomingCall): Promise<KeyHolder>;
   /** The same for an upgrade to a WebSocket, whose URL the token may spell ws(s) or http(s). */
   tunnel(request: IncomingCall): Promise<Agent>;
   /** This very request was signed by `jwk`, as its own issuer (enrolment). */
   possession(request: IncomingCall, jwk: PublicJwk): Promise<void>;
   operator(request: IncomingCall): void;
+}
+
+interface KeyHolder {
+  readonly agent: Agent;
+  readonly thumbprint: string;
+  readonly next: string | null;
 }
 
 type TokenHolder =
@@ -173,7 +179,7 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
   const keyHolder = async (
     request: IncomingCall,
     origins?: readonly [string, ...string[]],
-  ): Promise<{ agent: Agent; thumbprint: string }> => {
+  ): Promise<KeyHolder> => {
     let agent: Agent | null = null;
     let former: readonly FormerKey[] | null = null;
     const verified = await verify(
@@ -196,7 +202,7 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
     if (now.getTime() - Date.parse(found.last_seen_at ?? '1970-01-01') > SEEN_EVERY_MS) {
       state.agents.seen(found.agent_id, now);
     }
-    return { agent: found, thumbprint: signer };
+    return { agent: found, thumbprint: signer, next: verified.claims.next ?? null };
   };
   const device = async (request: IncomingCall, origins?: readonly [string, ...string[]]) =>
     (await keyHolder(request, origins)).agent;

@@ -32,6 +32,7 @@ const Claims = z.looseObject({
   machine: Said,
   host: Said,
   os: Said,
+  next: Said,
 });
 export type RequestClaims = z.infer<typeof Claims>;
 
@@ -56,14 +57,17 @@ export async function signRequestToken(request: {
   url: string;
   now: Date;
   speaker?: SpeakingProcess;
+  /** Thumbprint of the device key that this one lets follow it: the call's body is not signed. */
+  next?: string;
 }): Promise<string> {
-  const { jwk, issuer, method, url, now, speaker } = request;
+  const { jwk, issuer, method, url, now, speaker, next } = request;
   const { origin, pathname } = new URL(url);
   const issuedAt = Math.floor(now.getTime() / 1_000);
   const key = await importJWK({ kty: jwk.kty, crv: jwk.crv, x: jwk.x, d: jwk.d }, 'Ed25519');
   const { machine = null, ...said } = speaker ?? {};
   const own = machine === null ? said : { ...said, machine };
-  return new SignJWT({ ...own, htm: method.toUpperCase(), htu: `${origin}${pathname}` })
+  const vouched = next === undefined ? {} : { next };
+  return new SignJWT({ ...own, ...vouched, htm: method.toUpperCase(), htu: `${origin}${pathname}` })
     .setProtectedHeader({ alg: 'Ed25519', typ: TYP })
     .setIssuer(issuer)
     .setSubject(issuer)

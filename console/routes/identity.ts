@@ -39,13 +39,18 @@ export function identityRoutes(parts: {
     const bodyLimit = limits.enrolBytes;
 
     app.post('/edge/rotate-key', { bodyLimit }, async (request) => {
-      const { agent, thumbprint: signer } = await callers.keyHolder(request);
+      const { agent, thumbprint: signer, next } = await callers.keyHolder(request);
       const { device_jwk: jwk, proof } = parseBody(KeyRotationRequest, request.body);
       const now = state.clock.now();
       const origin = state.publicUrl();
       const verdict = await verifyRotationProof({ proof, jwk, agentId: agent.agent_id, origin, now });
       if (verdict.kind === 'refused') throw new RequestRefused(422, verdict.code, verdict.message);
       const { thumbprint } = verdict;
+      // The token signs no body: without this, whoever holds the call back could put a key of his own in it.
+      if (next !== thumbprint) {
+        const message = `expected the call's token to name the key that is to follow (next: ${thumbprint}), found ${next ?? 'none'}`;
+        throw new RequestRefused(422, 'proof_invalid', message);
+      }
       // Asked again by the new key itself, because the answer was lost: it is in force already.
       if (signer !== thumbprint && verdict.from !== signer) {
         const message = `proof: expected it to follow the key that signed this call, ${signer}, found ${verdict.from}`;

@@ -57,7 +57,12 @@ const actionsOf = (agent: Caller) =>
   running.console.admin.audit({ agent: agent.issuer }).map(({ action }) => action);
 
 /** A call of an agent by this console's clock. */
-async function speak(agent: Caller, path: string, body: unknown, method = 'POST'): Promise<Response> {
+async function speak(
+  agent: Caller & { next?: string },
+  path: string,
+  body: unknown,
+  method = 'POST',
+): Promise<Response> {
   const token = await signRequestToken({ ...agent, method, url: at(path), now: clock.now() });
   return call(agent, method, at(path), body, { authorization: `Bearer ${token}` });
 }
@@ -69,6 +74,7 @@ async function rotate(
   signer: PrivateJwk,
   next: PrivateJwk & { kid: string },
   change: { from?: string; agentId?: string; url?: string; next?: PrivateJwk; now?: Date } = {},
+  vouched: string = next.kid,
 ): Promise<Response> {
   const proof = await signRotationProof({
     next,
@@ -78,7 +84,8 @@ async function rotate(
     now: clock.now(),
     ...change,
   });
-  return speak({ ...agent, jwk: signer }, '/edge/rotate-key', { device_jwk: publicPart(next), proof });
+  const caller = { ...agent, jwk: signer, next: vouched };
+  return speak(caller, '/edge/rotate-key', { device_jwk: publicPart(next), proof });
 }
 
 describe('the change of a device key', () => {
@@ -130,6 +137,9 @@ describe('the change of a device key', () => {
       await rotate(agent, agent.jwk, next, { now: new Date(clock.now().getTime() - 400_000) }),
       await rotate(agent, agent.jwk, next, { now: new Date(clock.now().getTime() + 400_000) }),
       await speak(agent, '/edge/rotate-key', { device_jwk: publicPart(next), proof: 'a.b.c' }),
+      // somebody held the call back, and put a key and a proof of his own in its body
+      await rotate(agent, agent.jwk, next, {}, newKey().kid),
+      await rotate(agent, agent.jwk, next, {}, ''),
     ];
     for (const answer of refused)
       expect([answer.status, await codeOf(answer)]).toEqual([422, 'proof_invalid']);
