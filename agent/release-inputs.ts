@@ -1,5 +1,5 @@
 import { normaliseRelease } from '../reconciler/normalise-release.ts';
-import { POLICY_FILE, type Snapshot } from '../reconciler/ports.ts';
+import type { Snapshot } from '../reconciler/ports.ts';
 import type { ReleaseStatement } from '../schemas/release.ts';
 import type { Root } from '../schemas/root.ts';
 import { checkRoot } from '../trust/ceremony/root-check.ts';
@@ -43,7 +43,7 @@ export async function readManifest(path: string): Promise<Uint8Array> {
     tags: [],
     files: new Map(),
   };
-  const read = normaliseRelease(createDocumentParser(), nowhere, bytes, undefined);
+  const read = normaliseRelease(createDocumentParser(), nowhere, bytes, undefined, path);
   if (read.kind === 'release') return bytes;
   throw new OperationError('manifest_invalid', read.message, {
     exitCode: 4,
@@ -53,7 +53,7 @@ export async function readManifest(path: string): Promise<Uint8Array> {
 
 export async function readPolicy(path: string): Promise<Uint8Array> {
   const { bytes } = await readGiven(path, POLICY_MAX_BYTES);
-  const parsed = createDocumentParser().policy(bytes, POLICY_FILE);
+  const parsed = createDocumentParser().policy(bytes, path);
   if (parsed.kind === 'valid') return bytes;
   throw new OperationError('policy_invalid', parsed.message, { exitCode: 4, details: { file: path } });
 }

@@ -64,11 +64,6 @@ async function problemsOf(
     const parsed = parser.policy(bytes, file);
     return parsed.kind === 'valid' ? [] : [parsed.message];
   }
-  const named = {
-    json: (content: Uint8Array) => parser.json(content, file),
-    v1: (content: Uint8Array) => parser.v1(content, file),
-    v2: (content: Uint8Array) => parser.v2(content, file),
-  };
   const snapshot = {
     revision: `tenant/x@sha1:${'0'.repeat(40)}`,
     fingerprint: '',
@@ -76,6 +71,6 @@ async function problemsOf(
     tags: [],
     files: new Map(),
   };
-  const normalised = normaliseRelease(named, snapshot, bytes, undefined);
+  const normalised = normaliseRelease(parser, snapshot, bytes, undefined, file);
   return normalised.kind === 'stalled' ? [normalised.message] : [];
 }

@@ -46,8 +46,9 @@ export function normaliseRelease(
   snapshot: Snapshot,
   manifest: Uint8Array,
   statedVersion: string | undefined,
+  /** What messages call it: a person may have given another name. */
+  file = 'manifest.json',
 ): { kind: 'release'; release: Release } | Stalled {
-  const file = 'manifest.json';
   const json = parser.json(manifest, file);
   if (json.kind === 'invalid') return invalid(json.message);
   const declared = isRecord(json.value) ? json.value['manifest_version'] : undefined;
