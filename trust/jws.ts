@@ -9,6 +9,7 @@ import {
   SIGNED_DOCUMENT_MAX_SIGNATURES,
   SignatureHeader,
 } from '../schemas/jws.ts';
+import { foreignDocument } from './foreign-document.ts';
 import { firstFault, refused } from './refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { thumbprint } from './thumbprint.ts';
@@ -43,6 +44,13 @@ export function readSignedDocument(
   if (json.kind === 'malformed') return refused('document_malformed', `${name}: ${json.message}`);
   const envelope = GeneralJws.safeParse(json.value);
   if (!envelope.success) {
+    const foreign = foreignDocument(json.value, 'edge-agent');
+    if (foreign !== null) {
+      return refused(
+        'document_malformed',
+        `${name}: expected a signed document of Edge-Agent, found ${foreign}`,
+      );
+    }
     const { issues } = envelope.error;
     if (issues.some((issue) => issue.code === 'too_big')) {
       const message = `${name}: expected at most ${SIGNED_DOCUMENT_MAX_SIGNATURES} signatures, found more`;

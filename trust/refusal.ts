@@ -17,6 +17,10 @@ export function firstFault(error: z.ZodError): string {
   const issue = error.issues[0];
   if (issue === undefined) return 'expected another form';
   const where = issue.path.map(String).join('.');
-  const text = where === '' ? issue.message : `${where}: ${issue.message}`;
+  // the library's sentence, in the words of all our messages
+  const message = issue.message
+    .replace(/^Invalid input: /, '')
+    .replace(/, received (.+)$/, (_, found: string) => `, found ${found === 'undefined' ? 'none' : found}`);
+  const text = where === '' ? message : `${where}: ${message}`;
   return printable(text, FAULT_MAX_CHARACTERS);
 }

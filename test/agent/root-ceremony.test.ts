@@ -202,7 +202,7 @@ describe('the ceremony of a root', () => {
     );
     await wrong(
       signRootFile({ file: folder.at('ann.pub'), key: folder.at('ann.jwk'), out: null, previous: null }),
-      'ann.pub: payload',
+      'ann.pub: expected a document of Edge-Agent, found a key (JWK)',
     );
     await wrong(next({ remove: { root: [keys.dan.kid] } }), keys.dan.kid);
     await wrong(next({ add: { root: at('ann.pub') } }), 'already');

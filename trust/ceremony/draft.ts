@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GeneralJws, isStrictBase64url, type PrivateJwk } from '../../schemas/jws.ts';
+import { foreignDocument } from '../foreign-document.ts';
 import { type DocumentType, readSignedDocument, signPayload } from '../jws.ts';
 import { firstFault } from '../refusal.ts';
 import { readStatement } from '../release-statement.ts';
@@ -31,8 +32,11 @@ export function readDraft(text: string, name: string): DraftDocument {
   const json = parseStrictJson(Buffer.from(text, 'utf8'));
   if (json.kind === 'malformed') throw new CeremonyError(`${name}: ${json.message}`);
   const parsed = DraftDocument.safeParse(json.value);
-  if (!parsed.success) throw new CeremonyError(`${name}: ${firstFault(parsed.error)}`);
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  const foreign = foreignDocument(json.value, 'edge-agent');
+  const fault =
+    foreign === null ? firstFault(parsed.error) : `expected a document of Edge-Agent, found ${foreign}`;
+  throw new CeremonyError(`${name}: ${fault}`);
 }
 
 /** A draft nobody has signed yet. */

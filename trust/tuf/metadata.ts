@@ -11,6 +11,7 @@ import {
   TufTargets,
   TufTimestamp,
 } from '../../schemas/tuf.ts';
+import { foreignDocument } from '../foreign-document.ts';
 import { sha256Hex } from '../jws.ts';
 import { firstFault, refused } from '../refusal.ts';
 import { parseStrictJson } from '../strict-json.ts';
@@ -47,6 +48,9 @@ export function readMetadata<T extends TopLevelRole>(
   if (json.kind === 'malformed') return refused('document_malformed', `${name}: ${json.message}`);
   const envelope = TufEnvelope.safeParse(json.value);
   if (!envelope.success) {
+    const foreign = foreignDocument(json.value, 'tuf');
+    if (foreign !== null)
+      return refused('document_malformed', `${name}: expected TUF metadata, found ${foreign}`);
     const many = envelope.error.issues.some(
       ({ code, path }) => code === 'too_big' && path[0] === 'signatures',
     );

@@ -12,6 +12,7 @@ import {
   type VerifiedRelease,
 } from '../../reconciler/ports.ts';
 import { TufReleaseCustom, type TufTarget } from '../../schemas/tuf.ts';
+import { TUF_MAX_BYTES, tufFileName } from '../../schemas/tuf-files.ts';
 import { EMPTY_TUF_MEMORY, mergeMemory, mergeTufMemory } from '../memory.ts';
 import { firstFault, refused } from '../refusal.ts';
 import { ISSUED_AHEAD_MS, learnTime, trustedTime } from '../trusted-time.ts';
@@ -20,7 +21,7 @@ import { tufKeySet } from './key-set.ts';
 import { walkKnownRoots } from './known-roots.ts';
 import { bytesFault, type Metadata, type TopLevelRole } from './metadata.ts';
 import { equivocation, refreshTopLevel, type TufTopLevel } from './refresh.ts';
-import type { TufFiles, TufKept } from './repository.ts';
+import { missingMetadata, type TufFiles, type TufKept } from './repository.ts';
 import { createTargetFinder, type TargetSearch, type TufTargetFinder } from './targets.ts';
 import { readTriggerKeys } from './trigger-keys.ts';
 
@@ -85,7 +86,7 @@ export function createTufReleaseVerifier({ tenant, pinnedRoot }: TufReleaseVerif
         tenant,
         time,
       );
-      if (believed.kind === 'refused') return refuse(believed);
+      if (believed.kind === 'refused') return refuse(await firstMissing(believed, topLevel, files));
       const keys = tufKeySet(root, 'timestamp');
       const { version } = topLevel.timestamp.signed;
       const { custom, triggerKeys } = believed;
@@ -121,6 +122,21 @@ export function createTufReleaseVerifier({ tenant, pinnedRoot }: TufReleaseVerif
       };
     },
   };
+}
+
+/**
+ * Whoever collects the files of a commit stops at a snapshot that is not there, and the one remembered does instead: then the file
+ * to publish is the snapshot, and not what it would have led to.
+ */
+async function firstMissing(
+  fault: Refused,
+  { root, snapshot }: TufTopLevel,
+  files: TufFiles,
+): Promise<Refused> {
+  if (fault.code !== 'tuf_metadata_missing') return fault;
+  const { consistent_snapshot: versioned } = root.signed;
+  const name = tufFileName('snapshot', versioned ? snapshot.signed.version : null);
+  return (await files.read(name, TUF_MAX_BYTES.snapshot)) === 'missing' ? missingMetadata(name) : fault;
 }
 
 function filesOf(snapshot: Snapshot): TufFiles {

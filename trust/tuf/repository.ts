@@ -47,7 +47,7 @@ export async function readSigned<T extends TopLevelRole>(
   const { bound } = asked;
   const read = await files.read(name, Math.min(bound?.length ?? cap, cap));
   if (read === 'missing') {
-    return refused('tuf_metadata_missing', `expected metadata/${name}, found none; publish it`);
+    return missingMetadata(name);
   }
   if (read === 'too_large') {
     const length = bound?.length;
@@ -63,6 +63,10 @@ export async function readSigned<T extends TopLevelRole>(
   if (metadata.kind === 'refused') return metadata;
   const missing = shortfall(metadata, asked.signers, asked.role);
   return missing === null ? metadata : refused(asked.refuses ?? 'threshold_not_met', `${name}: ${missing}`);
+}
+
+export function missingMetadata(name: string): Refused {
+  return refused('tuf_metadata_missing', `expected metadata/${name}, found none; publish it`);
 }
 
 /** Of what is remembered of a role, the newest that the keys of today signed, or null. */

@@ -98,6 +98,27 @@ describe.skipIf(packages === null)('a repository that python-tuf signed', { time
       const verifier = createTufReleaseVerifier({ tenant: 'acme', pinnedRoot });
       expect(await verifier.verify(snapshot, EMPTY_TRUST_MEMORY, new Date())).toMatchObject({ code });
     }
+    const pinnedRoot = '{"payload":"e30","signatures":[]}';
+    const ours = createTufReleaseVerifier({ tenant: 'acme', pinnedRoot });
+    expect(await ours.verify(snapshot, EMPTY_TRUST_MEMORY, new Date())).toMatchObject({
+      message: expect.stringMatching(/expected TUF metadata, found a signed document of Edge-Agent/),
+    });
+  });
+
+  it('names the snapshot that is missing, even where the one remembered leads further', async () => {
+    await tenant.release();
+    await tenant.look();
+    const files = Object.keys(await tenant.publisher.files());
+    const gone = (role: string) => files.filter((file) => file.endsWith(`.${role}.json`));
+    const [snapshot, targets] = [gone('snapshot').toSorted().at(-1), gone('targets').toSorted().at(-1)];
+    // as the sources read it: without the snapshot nobody knows which targets to ask for
+    const without = Object.fromEntries([...gone('snapshot'), ...gone('targets')].map((file) => [file, null]));
+    const missing = (file: string | undefined) => ({
+      code: 'tuf_metadata_missing',
+      message: `expected ${file}, found none; publish it`,
+    });
+    expect(await tenant.look(without)).toMatchObject(missing(snapshot));
+    expect(await tenant.look({ [targets as string]: null })).toMatchObject(missing(targets));
   });
 
   it.each(['timestamp', 'snapshot', 'targets'])('is refused when somebody else signed %s', async (role) => {
