@@ -130,12 +130,18 @@ async function verifyRelease(context: ReconcileContext): Promise<VerifyAnswer['r
   const { revision } = context.store.current();
   const snapshot = revision === null ? null : await context.source.recall(revision);
   if (snapshot === null) return { state: 'unknown', message: 'the cache does not hold the applied revision' };
-  const verdict = await context.verifier.verify(snapshot, await context.trustMemory.load(), context.now);
+  const memory = await context.trustMemory.load();
+  let verdict = await context.verifier.verify(snapshot, memory, context.now);
+  let newer = '';
+  if (verdict.kind === 'refused' && verdict.code === 'seq_rollback') {
+    // A newer release is believed before its bundles are here; until then the applied one is no rollback.
+    verdict = await context.verifier.verify(snapshot, { ...memory, seq: [], tuf: undefined }, context.now);
+    newer = '; a newer release is believed and not applied in full yet';
+  }
   if (verdict.kind === 'refused') return { state: 'refused', message: `${verdict.code}: ${verdict.message}` };
-  return {
-    state: 'verified',
-    message: verdict.statement === null ? 'unsigned, as trust.mode allows' : `seq ${verdict.statement.seq}`,
-  };
+  const { statement } = verdict;
+  const what = statement === null ? 'unsigned, as trust.mode allows' : `seq ${statement.seq}`;
+  return { state: 'verified', message: `${what}${newer}` };
 }
 
 function contextOf(deps: ReconcileDeps, now: Date, signal: AbortSignal, dryRun: boolean): ReconcileContext {

@@ -8,24 +8,20 @@ export const OUTPUT_FILES_MAX = 10_000;
 /** Folders are counted too: a tree of empty ones has an end. */
 const ENTRIES_MAX = 10 * OUTPUT_FILES_MAX;
 const HASHED_AT_ONCE = 8;
-/** For hashing all of them: a sparse file of terabytes takes no space and would take days. */
-const HASHING_MAX_MS = 5 * 60_000;
 
 export interface OutputFiles {
   /** Sorted by name. */
   readonly files: readonly RunOutput[];
-  /** True when some are not listed: more than `OUTPUT_FILES_MAX`, ten times as many entries, or five minutes of hashing. */
+  /** True when some are not listed: more than `OUTPUT_FILES_MAX`, ten times as many entries, or no time left to hash them. */
   readonly cut: boolean;
 }
 
 /**
  * The regular files below a folder, named relative to it with forward slashes. Symbolic links and everything else that is
- * no file or folder are passed over: what they point at was not left here by the flow.
+ * no file or folder are passed over: what they point at was not left here by the flow. What is not hashed when `signal` comes is
+ * not listed: a sparse file of terabytes takes no space, and would take days.
  */
-export async function collectOutputFiles(
-  folder: string,
-  hashingMaxMs = HASHING_MAX_MS,
-): Promise<OutputFiles> {
+export async function collectOutputFiles(folder: string, signal: AbortSignal): Promise<OutputFiles> {
   const names: string[] = [];
   const folders = [''];
   let entries = 0;
@@ -46,11 +42,10 @@ export async function collectOutputFiles(
     }
   }
   const files: RunOutput[] = [];
-  const until = performance.now() + hashingMaxMs;
   names.sort();
   for (let at = 0; at < names.length; at += HASHED_AT_ONCE) {
     const some = names.slice(at, at + HASHED_AT_ONCE);
-    const digests = await Promise.all(some.map((name) => digest(join(folder, name), until)));
+    const digests = await Promise.all(some.map((name) => digest(join(folder, name), signal)));
     for (const [index, found] of digests.entries()) {
       if (found === 'late') cut = true;
       else if (found !== null) files.push({ name: some[index] as string, ...found });
@@ -62,7 +57,7 @@ export async function collectOutputFiles(
 /** Null when it is gone, unreadable or no regular file any more. */
 async function digest(
   path: string,
-  until: number,
+  signal: AbortSignal,
 ): Promise<{ size: number; sha256: string } | 'late' | null> {
   // O_NONBLOCK: a pipe in the place of the file would wait for a writer.
   const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -76,7 +71,7 @@ async function digest(
     for (;;) {
       const { bytesRead } = await file.read(buffer, 0, buffer.length);
       if (bytesRead === 0) return { size, sha256: hash.digest('hex') };
-      if (performance.now() > until) return 'late';
+      if (signal.aborted) return 'late';
       hash.update(buffer.subarray(0, bytesRead));
       size += bytesRead;
     }

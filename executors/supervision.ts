@@ -8,6 +8,8 @@ import type { ProcessTree } from './process-tree.ts';
 const DRAIN_MS = 5_000;
 /** How long a killed process may take to be gone before the run is given up. */
 const GONE_MS = 10_000;
+/** For hashing what a run left, after its end. A cancel ends it sooner. */
+const HASHING_MAX_MS = 5 * 60_000;
 
 /** A run that has begun: what there is to watch. */
 export interface Started {
@@ -34,6 +36,7 @@ export function supervise(
 ): Pick<RunHandle, 'cancel' | 'done'> {
   const ended = new AbortController();
   const gone = Promise.withResolvers<null>();
+  const hashing = new AbortController();
   let ending: Ending | null = null;
   let killed = false;
 
@@ -56,14 +59,18 @@ export function supervise(
     const finishedAt = clock.now();
     const complete = await run.tree.end();
     const [stdout, stderr] = await Promise.all(run.captures.map((capture) => capture.finish(DRAIN_MS)));
-    const outputs = await collectOutputFiles(run.outputFolder);
+    // What was left by a run that did not end by itself is worth a moment, and no more.
+    const room = ending === null ? HASHING_MAX_MS : Math.max(limits.graceMs, 1_000);
+    void waited(clock, room, hashing.signal).then(() => hashing.abort());
+    const outputs = await collectOutputFiles(run.outputFolder, hashing.signal);
+    hashing.abort();
     if (stdout === undefined || stderr === undefined) throw new Error('expected two captures');
     const status = ending ?? (exit?.code === 0 ? 'succeeded' : 'failed');
     const sentences = [
       outcome(ending, killed, exit, limits),
       complete && exit !== null ? null : 'some of its processes could not be ended',
       outputs.cut
-        ? `only the first ${OUTPUT_FILES_MAX} outputs at most are listed: there were more, or they are too large`
+        ? `not all outputs are listed: there were more than ${OUTPUT_FILES_MAX}, or hashing them took too long`
         : null,
     ].filter((sentence) => sentence !== null);
     return {
@@ -80,7 +87,11 @@ export function supervise(
   };
 
   void waited(clock, limits.timeoutMs, ended.signal).then((late) => (late ? stop('timed_out') : undefined));
-  return { cancel: () => void stop('cancelled'), done: watch() };
+  const cancel = () => {
+    if (ended.signal.aborted) hashing.abort();
+    else void stop('cancelled');
+  };
+  return { cancel, done: watch() };
 }
 
 function outcome(

@@ -139,6 +139,14 @@ export async function alive(pids: readonly number[]): Promise<number[]> {
   return tokens.flat();
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 async function until(condition: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await condition())) {
@@ -357,6 +365,18 @@ print("ready", flush=True); time.sleep(30)`,
       expect(result).toMatchObject({ status: 'cancelled', exitCode: null });
       expect(result.reason).toBe('cancelled; killed, as it did not end within 300ms of the interrupt');
       handle.cancel();
+    });
+
+    it('hashes no terabytes that a flow left behind once somebody cancels the run', async () => {
+      const handle = await bench.begin(
+        'import os; open(os.environ["EDGE_OUTPUT_DIR"] + "/sparse", "wb").truncate(1 << 43); print(1)',
+      );
+      const pid = handle.process?.pid ?? 0;
+      await until(() => !isAlive(pid), 30_000);
+      handle.cancel();
+      const result = await handle.done;
+      expect(result).toMatchObject({ status: 'succeeded', exitCode: 0, outputs: [] });
+      expect(result.reason).toContain('not all outputs are listed');
     });
 
     it('ends all 50 children, sessions and daemons among them, when the flow is killed', async () => {

@@ -410,6 +410,21 @@ describe('operations by hand', () => {
     expect((await world.json('gc')).code).toBe(0);
   });
 
+  it('verify what is applied while the bundle of a newer release is withheld', async () => {
+    await world.release(manifestV1(world, 'a.tar.gz', helloBundle('a')), { version: 'v1' });
+    expect((await world.reconcile()).code).toBe(0);
+    const bundle = helloBundle('b');
+    const edge_url = world.serve('b.tar.gz', bundle).replace('b.tar.gz', 'withheld.tar.gz');
+    await world.release({ edge_url, sha256: bundle.sha256, runtime: 'python' }, { version: 'v2' });
+    expect((await world.reconcile()).code).toBe(5);
+    const { code, document } = await world.json<{ ok: boolean; release: { message: string } }>('verify');
+    expect(document.release).toEqual({
+      state: 'verified',
+      message: 'seq 1; a newer release is believed and not applied in full yet',
+    });
+    expect(code).toBe(0);
+  });
+
   it('show a failing run with its output, and exit 6', async () => {
     const failing = bundleOf({ 'main.py': 'import sys\nprint("before")\nsys.exit("no such customer")\n' });
     await world.release(manifestV1(world, 'f.tar.gz', failing), { version: 'v1' });

@@ -20,6 +20,8 @@ const subject = {
   },
 };
 
+const NEVER = new AbortController().signal;
+
 describe('a flow that writes more than anybody wants', () => {
   let bench: Bench;
   beforeEach(async () => {
@@ -116,7 +118,7 @@ describe('output files', () => {
     await mkdir(join(folder, 'b'));
     await writeFile(join(folder, 'b', 'large'), large);
     await writeFile(join(folder, 'a'), '');
-    const { files, cut } = await collectOutputFiles(folder);
+    const { files, cut } = await collectOutputFiles(folder, NEVER);
     expect(cut).toBe(false);
     expect(files.map((file) => file.name)).toEqual(['a', 'b/large']);
     expect(files[1]?.sha256).toBe(createHash('sha256').update(large).digest('hex'));
@@ -125,7 +127,7 @@ describe('output files', () => {
   it('are at most ten thousand', async () => {
     const names = Array.from({ length: OUTPUT_FILES_MAX + 1 }, (_, index) => join(folder, `f${index}`));
     for (const name of names) writeFileSync(name, '');
-    const { files, cut } = await collectOutputFiles(folder);
+    const { files, cut } = await collectOutputFiles(folder, NEVER);
     expect(cut).toBe(true);
     expect(files).toHaveLength(OUTPUT_FILES_MAX);
   });
@@ -134,12 +136,12 @@ describe('output files', () => {
     await writeFile(join(folder, 'a'), '1');
     await writeFile(join(folder, 'sparse'), '');
     await truncate(join(folder, 'sparse'), 2 ** 40);
-    const { files, cut } = await collectOutputFiles(folder, 200);
+    const { files, cut } = await collectOutputFiles(folder, AbortSignal.timeout(200));
     expect(cut).toBe(true);
     expect(files.map((file) => file.name)).toEqual(['a']);
   });
 
   it('are none when the folder is gone', async () => {
-    expect(await collectOutputFiles(join(folder, 'gone'))).toEqual({ files: [], cut: false });
+    expect(await collectOutputFiles(join(folder, 'gone'), NEVER)).toEqual({ files: [], cut: false });
   });
 });
