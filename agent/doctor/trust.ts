@@ -22,7 +22,7 @@ export function trustChecks(patient: Patient, now: Date): Check[] {
     { ...base, name: 'trust.mode', expected: 'releases are verified', run: async () => modeFinding(patient) },
     { ...base, name: 'trust.root', expected: ROOT, run: () => rootFinding(patient, now) },
     { ...base, name: 'trust.memory', expected: MEMORY, run: () => memoryFinding(patient) },
-    { ...base, name: 'trust.release', expected: RELEASE, run: async () => releaseFinding(patient, now) },
+    { ...base, name: 'trust.release', expected: RELEASE, run: () => releaseFinding(patient, now) },
   ];
 }
 
@@ -49,12 +49,28 @@ async function rootFinding({ loaded: { config }, paths }: Patient, now: Date): P
   }
   const text = await readFile(paths.root, 'utf8').catch(() => null);
   if (text === null) return fail(name, `${paths.root}: none to read`, ROOT, 'run edge-agent enroll');
-  if (mode === 'tuf') return ok(name, `${paths.root}, of a TUF repository`, ROOT);
   const memory = await wholeMemory(patientPlaces(paths)).catch(() => EMPTY_TRUST_MEMORY);
+  if (mode === 'tuf') return tufRootFinding(text, paths.root, memory, now);
   const walk = await walkRoots(text, memory.roots, new Map());
   if (walk.kind === 'refused') return fail(name, `${paths.root}: ${walk.message}`, ROOT, 'enrol again');
-  const { root } = walk;
-  const found = describeRoot(root, now);
+  return rootInForce(walk.root, describeRoot(walk.root, now), now);
+}
+
+async function tufRootFinding(text: string, path: string, memory: TrustMemory, now: Date): Promise<Finding> {
+  const { tufRootOf } = await import('../../trust/tuf/ends.ts');
+  const root = await tufRootOf(text, memory.tuf);
+  if (root.kind === 'refused')
+    return fail('trust.root', `${path}: ${root.message}`, ROOT, 'correct trust.root, or enrol again');
+  const roles = (['root', 'timestamp', 'snapshot', 'targets'] as const).map((role) => {
+    const { threshold, keyids } = root.roles[role];
+    return `${role} ${threshold} of ${keyids.length}`;
+  });
+  const found = `TUF version ${root.version}, expires ${when(root.expires, now)}; keys: ${roles.join(', ')}`;
+  return rootInForce(root, found, now);
+}
+
+function rootInForce(root: { version: number; expires: string }, found: string, now: Date): Finding {
+  const name = 'trust.root';
   const left = Date.parse(root.expires) - now.getTime();
   const advice = `publish root ${root.version + 1}, signed by the keys of root ${root.version}`;
   if (!(left > 0)) return fail(name, found, ROOT, advice);
@@ -115,13 +131,27 @@ async function pointerSeq(path: string): Promise<Current['seq']> {
   return (text === null ? EMPTY_CURRENT : Current.parse(JSON.parse(text))).seq;
 }
 
-function releaseFinding({ status, loaded }: Patient, now: Date): Finding[] {
+async function releaseFinding({ status, loaded, paths }: Patient, now: Date): Promise<Finding[]> {
   const name = 'trust.release';
   const expires = status?.trust.release_expires ?? null;
   if (loaded.config.trust.mode === 'off' || status === null) return [];
   if (expires === null) return [ok(name, 'none was accepted yet', RELEASE)];
-  const found = `seq ${status.trust.seq}, expires ${when(expires, now)}`;
   const left = Date.parse(expires) - now.getTime();
+  if (loaded.config.trust.mode === 'tuf') {
+    const [{ roleThatEnds }, { noticeMs }] = await Promise.all([
+      import('../../trust/tuf/ends.ts'),
+      import('../../trust/tuf/expiry.ts'),
+    ]);
+    const role = roleThatEnds(expires, (await wholeMemory(patientPlaces(paths)).catch(() => null))?.tuf);
+    const ends = `seq ${status.trust.seq}, ${role} is the first to end: ${when(expires, now)}`;
+    if (!(left > 0)) return [fail(name, ends, RELEASE, `have ${role} signed again; what runs keeps running`)];
+    return [
+      left < noticeMs(role)
+        ? warn(name, ends, RELEASE, `have ${role} signed again`)
+        : ok(name, ends, RELEASE),
+    ];
+  }
+  const found = `seq ${status.trust.seq}, expires ${when(expires, now)}`;
   if (!(left > 0)) {
     const advice = 'sign and publish a new release; what runs keeps running';
     return [fail(name, found, RELEASE, advice)];

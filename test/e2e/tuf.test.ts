@@ -85,6 +85,32 @@ describe.skipIf(packages === null)('an agent with trust.mode: tuf', { timeout: 6
     });
   });
 
+  it('is found well by doctor while its timestamp is days from its end, as it always is', async () => {
+    const look = async () => {
+      const { document } = await world.json<{
+        checks: { name: string; status: string; found: string; fix: string }[];
+      }>('doctor');
+      const of = (name: string) => document.checks.find((check) => check.name === name);
+      return { root: of('trust.root'), release: of('trust.release') };
+    };
+    const inHours = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
+    await publisher.order('expire', { role: 'timestamp', at: inHours(60) });
+    await sign('one', { version: 'v1' });
+    await push();
+    expect((await world.reconcile()).code).toBe(0);
+    const good = await look();
+    expect(good.root?.found).toMatch(/^TUF version 1, expires .*; keys: .*root 2 of 2/);
+    expect(good.release).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('timestamp is the first to end'),
+    });
+    await publisher.order('expire', { role: 'timestamp', at: inHours(6) });
+    await publisher.order('publish');
+    await push();
+    await world.reconcile();
+    expect((await look()).release).toMatchObject({ status: 'warn', fix: 'have timestamp signed again' });
+  });
+
   it('keeps what runs through every lie, names each by its code, and takes the next honest release', async () => {
     await sign('one', { version: 'v1' });
     const old = await branch();

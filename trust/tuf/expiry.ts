@@ -12,15 +12,19 @@ export function firstExpiry(roles: readonly Metadata<TopLevelRole>[]): string {
   return times.toSorted((a, b) => Date.parse(a) - Date.parse(b))[0] as string;
 }
 
+/** How long before its end a role is warned of. */
+export function noticeMs(type: string): number {
+  return type === 'timestamp' || type === 'snapshot' ? ONLINE_NOTICE_MS : EXPIRY_NOTICE_MS;
+}
+
 export function expiryWarnings(
   root: TufRootMetadata,
   roles: readonly Metadata<TopLevelRole>[],
   time: Date,
 ): VerifiedRelease['warnings'] {
   return [...new Set([root, ...roles])].flatMap(({ type, signed }) => {
-    const online = type === 'timestamp' || type === 'snapshot';
     const left = Date.parse(signed.expires) - time.getTime();
-    if (left > (online ? ONLINE_NOTICE_MS : EXPIRY_NOTICE_MS)) return [];
+    if (left > noticeMs(type)) return [];
     const message = `${type} ${signed.version} (TUF) expires at ${signed.expires}; nothing new will be applied after that until a later one is signed`;
     return [{ reason: 'ReleaseExpiring' as const, message }];
   });
