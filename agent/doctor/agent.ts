@@ -2,6 +2,7 @@ import type { Status } from '../../schemas/status.ts';
 import { AGENT_VERSION, cpuArch, osName } from '../version.ts';
 import { type Check, type Finding, fail, ok, warn } from './check.ts';
 import type { Patient } from './patient.ts';
+import { ENROL_ANEW } from './standing.ts';
 
 const OLDEST_NODE = 26;
 const HOUR_MS = 3_600_000;
@@ -46,7 +47,7 @@ function versionFinding(): Finding {
 function permissionFinding(): Finding {
   const name = 'agent.permission_model';
   return process.allowedNodeEnvironmentFlags.has('--permission')
-    ? ok(name, 'this Node has it', PERMISSION)
+    ? ok(name, 'this Node has a permission model', PERMISSION)
     : fail(name, 'this Node has none', PERMISSION, `install Node ${OLDEST_NODE}`);
 }
 
@@ -54,7 +55,7 @@ function signalsFinding(): Finding {
   const name = 'agent.signals';
   return process.platform === 'win32'
     ? warn(name, 'Windows has no signals: a flow is ended at once', SIGNALS, null)
-    : ok(name, 'it can', SIGNALS);
+    : ok(name, 'a flow is asked to end first (SIGTERM)', SIGNALS);
 }
 
 /** Names and hosts; a proxy's user info is nobody's business. */
@@ -82,7 +83,7 @@ function runningFinding({ peer }: Patient): Finding {
   const name = 'agent.running';
   if (peer?.verb === 'run') return ok(name, `process ${peer.pid}`, RUNNING);
   if (peer !== null) return warn(name, `only edge-agent ${peer.verb}, process ${peer.pid}`, RUNNING, START);
-  return warn(name, 'nobody does', RUNNING, START);
+  return warn(name, 'no agent runs', RUNNING, START);
 }
 
 const START = 'start it: edge-agent run, or its service';
@@ -95,7 +96,26 @@ function reconcileFindings({ status, statusFault, obstacles }: Patient): Finding
   const flows = (obstacles?.flows ?? []).map(({ flow, message }) =>
     warn(`agent.flow.${flow}`, message, 'nothing in the way of the flow', 'edge-agent retry tries it again'),
   );
-  return [readyFinding(name, status, at), ...flows];
+  return [readyFinding(name, withoutIdentity(status), at), ...identityFindings(status), ...flows];
+}
+
+/** What the console says of the identity, with a daemon that has heard it: no tick goes before it. */
+function identityFindings({ identity }: Status): Finding[] {
+  const name = 'agent.identity';
+  const expected = 'one machine with the identity of this agent, which the console takes';
+  if (identity?.message == null) return [];
+  const advice = 'on the one that is a copy: edge-agent unenroll --local';
+  return [fail(name, identity.message, expected, identity.state === 'conflict' ? advice : ENROL_ANEW)];
+}
+
+function withoutIdentity(status: Status): Status {
+  const end = `; ${status.identity?.message ?? ''}`;
+  const conditions = status.conditions.map((each) =>
+    end !== '; ' && each.message.endsWith(end)
+      ? { ...each, message: each.message.slice(0, -end.length) }
+      : each,
+  );
+  return { ...status, conditions };
 }
 
 function readyFinding(name: string, { conditions, suspended }: Status, at: string): Finding {

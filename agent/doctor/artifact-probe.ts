@@ -56,8 +56,9 @@ export function createArtifactProbe(
 
 function verdict(status: number, code: string | null): Finding {
   const found = `status ${status}${code === null ? '' : ` (${code})`}`;
-  if (status === 200) return ok(NAME, 'it does', EXPECTED);
-  if (code === 'AccessDenied') return ok(NAME, 'it does, and lets them list nothing', EXPECTED);
+  if (status === 200) return ok(NAME, 'lets in the keys of artifacts.json', EXPECTED);
+  if (code === 'AccessDenied')
+    return ok(NAME, 'lets in the keys of artifacts.json, and lets them list nothing', EXPECTED);
   if (code === 'NoSuchBucket')
     return warn(NAME, found, EXPECTED, 'correct artifacts.allow, or make the bucket');
   if (status === 401 || status === 403)

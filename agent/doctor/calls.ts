@@ -5,6 +5,7 @@ import { requestWithToken } from '../../system/token-request.ts';
 import type { Callers } from './callers.ts';
 import { type Finding, fail, ok, warn } from './check.ts';
 import type { Patient } from './patient.ts';
+import { askStanding, ENROL_ANEW, knownEnd } from './standing.ts';
 
 const DEADLINE_MS = 10_000;
 const MAX_BYTES = 1_048_576;
@@ -12,12 +13,13 @@ const MANIFEST_MAX_BYTES = 16 * 1_048_576;
 
 const ENROL_AGAIN = 'check that the console still knows this agent; else run edge-agent enroll';
 
-/** `GET /api/branch-exists`, with the agent's word on who it is. */
+/** `GET /api/branch-exists`, which answers anybody, and a reading that lets in nobody but an agent. */
 export async function consoleFinding(
-  { loaded: { config } }: Patient,
+  patient: Patient,
   callers: Callers,
   signal: AbortSignal,
 ): Promise<Finding> {
+  const { config } = patient.loaded;
   const name = 'network.console.call';
   const expected = `the console believes this agent, and has tenant/${config.tenant}`;
   const url = new URL(`${(config.saas_url ?? '').replace(/\/+$/, '')}/api/branch-exists`);
@@ -29,7 +31,15 @@ export async function consoleFinding(
     );
     response.discard();
     const { status } = response;
-    if (status === 200) return ok(name, 'it does', expected);
+    if (status === 200) {
+      const standing = await askStanding(patient, callers, signal);
+      if (standing.kind === 'over')
+        return fail(name, `${standing.message} (${standing.code})`, expected, ENROL_ANEW, 4);
+      const known = knownEnd(patient);
+      if (known !== null && standing.kind === 'unsure') return fail(name, known, expected, ENROL_ANEW, 4);
+      const who = standing.kind === 'let_in' ? `lets in agent ${config.agent_id}, and ` : '';
+      return ok(name, `${who}has tenant/${config.tenant}`, expected);
+    }
     if (status === 404)
       return fail(name, `it has no tenant/${config.tenant}`, expected, 'contact support', 4);
     if (status === 401 || status === 403)
@@ -48,11 +58,18 @@ export function sourceFinding(patient: Patient, callers: Callers, signal: AbortS
     : rawFinding(patient, callers, signal);
 }
 
-async function gitFinding(
-  { loaded: { config } }: Patient,
-  callers: Callers,
-  signal: AbortSignal,
-): Promise<Finding> {
+/** A token that enrolment gave ends with the agent: another one cannot be put in its place by hand. */
+async function tokenIsOver(patient: Patient, callers: Callers, signal: AbortSignal): Promise<boolean> {
+  if (knownEnd(patient) !== null) return true;
+  const standing = await askStanding(patient, callers, signal).catch(() => null);
+  signal.throwIfAborted();
+  return standing?.kind === 'over';
+}
+
+const SEE_CONSOLE = `see network.console.call; ${ENROL_ANEW}`;
+
+async function gitFinding(patient: Patient, callers: Callers, signal: AbortSignal): Promise<Finding> {
+  const { config } = patient.loaded;
   const name = 'network.source.call';
   const expected = `a git repository with the branch tenant/${config.tenant}`;
   const ref = `refs/heads/tenant/${config.tenant}`;
@@ -71,7 +88,16 @@ async function gitFinding(
     return fail(name, 'no such branch', expected, 'contact support: the branch has to be made', 4);
   } catch (error) {
     signal.throwIfAborted();
-    const setback = toSetback(toGitFault(error));
+    const fault = toGitFault(error);
+    const setback = toSetback(fault);
+    if (fault.code === 'credentials_refused' && (await tokenIsOver(patient, callers, signal)))
+      return fail(
+        name,
+        `the git token of this agent is in force no more, as the agent itself`,
+        expected,
+        SEE_CONSOLE,
+        4,
+      );
     return fail(name, setback.message, expected, null, setback.kind === 'stalled' ? 4 : 5);
   }
 }

@@ -15,12 +15,15 @@ export function clockFindings(
 ): CheckedFinding[] {
   const said = samples.map((sample) => offsetFinding(sample, now));
   const findings = [
-    ...(said.length === 0 ? [warn('clock.offset', NOBODY, EXPECTED, null)] : said),
+    ...(said.length === 0
+      ? [warn('clock.offset', patient === null ? UNASKED : NOBODY, EXPECTED, null)]
+      : said),
     zoneFinding(patient, now),
   ];
   return findings.map((finding) => ({ ...finding, group: 'clock', code: finding.code ?? 4 }));
 }
 
+const UNASKED = 'no server was asked: that needs agent.yaml';
 const NOBODY = 'no server has answered, so nobody knows';
 
 function offsetFinding(sample: ClockSample, now: Date): Finding {

@@ -59,7 +59,7 @@ function machineCheck({ loaded: { config }, paths }: Patient): Check {
     expected,
     async run() {
       const { problems } = await checkMachine(config, paths);
-      if (problems.length === 0) return ok(name, 'all there', expected);
+      if (problems.length === 0) return ok(name, 'every file it names is there', expected);
       return problems.map((problem) => fail(name, problem, expected, 'correct agent.yaml, or enrol again'));
     },
   };
@@ -83,7 +83,8 @@ function inForceCheck({ loaded, peer, status }: Patient): Check {
           expected,
           'correct agent.yaml',
         );
-      if (status.config.digest === loaded.digest) return ok(name, 'it does', expected);
+      if (status.config.digest === loaded.digest)
+        return ok(name, 'the agent that runs works by it', expected);
       const found = `the agent works by another one (SHA-256 ${status.config.digest.slice(0, 12)})`;
       return warn(name, found, expected, 'wait some seconds; else start the agent anew');
     },

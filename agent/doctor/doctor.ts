@@ -10,7 +10,7 @@ import { agentPaths, socketPath } from '../paths.ts';
 import { AGENT_VERSION } from '../version.ts';
 import { agentChecks, programChecks } from './agent.ts';
 import { createCallers } from './callers.ts';
-import { type CheckedFinding, fail, runChecks } from './check.ts';
+import { type CheckedFinding, fail, runChecks, warn } from './check.ts';
 import { clockFindings } from './clock.ts';
 import { configurationChecks } from './configuration.ts';
 import { patientNetwork } from './connection.ts';
@@ -31,9 +31,10 @@ export async function examine(configFile: string, clock: Clock, signal: AbortSig
   const loaded = await loadConfigFile(configFile);
   if (loaded.kind !== 'valid') {
     const peer = await daemonOfWrongConfig(configFile, signal);
-    const broken = brokenConfig(loaded.kind, loaded.text, peer);
+    const text = loaded.kind === 'missing' ? `none: neither here nor at ${configFile}` : loaded.text;
     const findings = [
-      broken,
+      brokenConfig(loaded.kind, text, peer),
+      ...UNSEEN.map(unseen),
       ...(await runChecks(programChecks(), signal)),
       ...clockFindings([], null, clock.now()),
     ];
@@ -107,6 +108,19 @@ function brokenConfig(kind: 'missing' | 'invalid', text: string, peer: ControlPe
       : 'correct it; edge-agent validate says the same';
   const finding = fail('configuration.file', `${text}${works}`, 'an agent.yaml without unknown keys', advice);
   return { ...finding, group: 'configuration', code: 2 };
+}
+
+/** What cannot be found without agent.yaml, so that silence is taken for no tick. */
+const UNSEEN = ['credentials', 'trust', 'state', 'network', 'flows'] as const;
+
+function unseen(group: (typeof UNSEEN)[number]): CheckedFinding {
+  const finding = warn(
+    `${group}.unseen`,
+    'not looked at: needs agent.yaml',
+    'an agent.yaml that can be read',
+    null,
+  );
+  return { ...finding, group, code: 4 };
 }
 
 const GROUPS = ['configuration', 'credentials', 'trust', 'state', 'network', 'clock', 'flows', 'agent'];

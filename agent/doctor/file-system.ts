@@ -88,22 +88,39 @@ export async function probeFolder(folder: string): Promise<Finding[]> {
   try {
     return [
       ok('state.writable', folder, expected),
-      await attempt('state.rename', 'a file replaces another in one step', () => replaces(probe)),
-      await attempt('state.fsync', 'what is written can be made durable', () => syncs(probe)),
+      await attempt(
+        'state.rename',
+        'a file replaces another in one step',
+        'replaces a file in one step',
+        () => replaces(probe),
+      ),
+      await attempt('state.fsync', 'what is written can be made durable', 'makes files durable', () =>
+        syncs(probe),
+      ),
       await directorySync(probe),
       await modes(probe),
       await caseFolding(probe),
-      await attempt('state.lock_works', 'one process can hold a file alone', () => locks(probe)),
+      await attempt(
+        'state.lock_works',
+        'one process can hold a file alone',
+        'holds a lock against a second one',
+        () => locks(probe),
+      ),
     ];
   } finally {
     await rm(probe, { recursive: true, force: true });
   }
 }
 
-async function attempt(name: string, expected: string, work: () => Promise<void>): Promise<Finding> {
+async function attempt(
+  name: string,
+  expected: string,
+  done: string,
+  work: () => Promise<void>,
+): Promise<Finding> {
   try {
     await work();
-    return ok(name, 'it does', expected);
+    return ok(name, done, expected);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return fail(name, code ?? message, expected, 'set edge_cache_dir to a local disk of the system');
@@ -140,7 +157,7 @@ async function directorySync(probe: string): Promise<Finding> {
     } finally {
       await directory.close();
     }
-    return ok(name, 'it does', expected);
+    return ok(name, 'makes names durable (fsync of a directory)', expected);
   } catch (error) {
     const found = `${(error as NodeJS.ErrnoException).code}: a power cut may bring back an older state`;
     return warn(name, found, expected, 'set edge_cache_dir to a local disk of the system');
@@ -156,7 +173,7 @@ async function modes(probe: string): Promise<Finding> {
   await writeFile(file, '', { mode: 0o600 });
   await chmod(file, 0o600);
   const found = (await stat(file)).mode & 0o777;
-  if (found === 0o600) return ok(name, 'they do', expected);
+  if (found === 0o600) return ok(name, '0600 is kept', expected);
   const shown = found.toString(8).padStart(4, '0');
   return warn(name, `0600 became ${shown}`, expected, 'set edge_cache_dir to a disk of the system');
 }
@@ -166,9 +183,9 @@ async function caseFolding(probe: string): Promise<Finding> {
   const expected = 'names that differ by case are different files';
   await writeFile(join(probe, 'Name'), '');
   const folds = existsSync(join(probe, 'nAME'));
-  if (!folds) return ok(name, 'they are', expected);
+  if (!folds) return ok(name, 'file names differ by case', expected);
   // versions are compared case-folded, so nothing goes wrong; bundles made elsewhere may hold such names
-  return warn(name, 'they are the same', expected, null);
+  return warn(name, 'Name and nAME are one file', expected, null);
 }
 
 async function locks(probe: string): Promise<void> {

@@ -9,6 +9,7 @@ import type { Callers } from './callers.ts';
 import { type Check, type Finding, fail, ok } from './check.ts';
 import { connectionFindings, type Network } from './connection.ts';
 import type { Patient } from './patient.ts';
+import { ENROL_ANEW, knownEnd } from './standing.ts';
 
 const CONNECT_MS = 10_000;
 const NAME = 'network.tunnel';
@@ -38,13 +39,15 @@ export function tunnelChecks(patient: Patient, network: Network, callers: Caller
   ];
 }
 
-function daemonFinding({ status, obstacles }: Patient): Finding {
+function daemonFinding(patient: Patient): Finding {
+  const { status, obstacles } = patient;
   const name = 'network.tunnel.session';
   const state = status?.tunnel.state ?? 'unknown';
   if (state === 'connected')
     return ok(name, `connected, says the agent, since ${status?.tunnel.since}`, OPEN);
   const why = obstacles?.tunnel ?? null;
-  return fail(name, `${state}, says the agent${why === null ? '' : `: ${why}`}`, OPEN, null);
+  const fix = knownEnd(patient) === null ? null : ENROL_ANEW;
+  return fail(name, `${state}, says the agent${why === null ? '' : `: ${why}`}`, OPEN, fix);
 }
 
 async function handshakeFinding(url: URL, callers: Callers, signal: AbortSignal): Promise<Finding> {

@@ -7,6 +7,10 @@ const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 /** Names are shown without their group, in a column. */
 const NAME_COLUMNS = 21;
 const INDENT = 2 + 2;
+/** What was read further up is told again at the end in so many lines. */
+const AGAIN_LINES = 3;
+/** Also where the lines have no end. */
+const AGAIN_COLUMNS = 100;
 
 /**
  * The report as it is read out over the phone: group by group, one line a finding, and at the end what fails once more with what to
@@ -49,13 +53,23 @@ function showCheck(check: DoctorCheck, terminal: Terminal, expected: string | nu
   const symbol = terminal.paint(COLOURS[check.status], SYMBOLS[check.status]);
   const label = name.padEnd(NAME_COLUMNS);
   const indent = INDENT + NAME_COLUMNS + 1;
-  const lines = wrap(shortDigests(check.found), terminal.width - indent);
+  const all = wrap(
+    shortDigests(check.found),
+    Math.min(terminal.width - indent, whole === undefined ? terminal.width : AGAIN_COLUMNS),
+  );
+  const lines = whole === undefined ? all : again(all);
   const beside = label.length <= NAME_COLUMNS && (lines[0] ?? '').length <= terminal.width - indent;
   terminal.line(`  ${symbol} ${label}${beside ? ` ${lines.shift() ?? ''}` : ''}`.trimEnd());
   for (const line of lines) showLine(line, terminal);
   if (expected !== null) showUnder(`${expected}: ${check.expected}`, terminal);
   if (whole === undefined && check.status === 'warn' && check.fix !== null)
     showUnder(`→ ${check.fix}`, terminal);
+}
+
+function again(lines: readonly string[]): string[] {
+  const [last, ...before] = lines.slice(0, AGAIN_LINES).toReversed();
+  if (lines.length <= AGAIN_LINES || last === undefined) return [...lines];
+  return [...before.toReversed(), `${last} … (in full above)`];
 }
 
 function showUnder(text: string, terminal: Terminal): void {

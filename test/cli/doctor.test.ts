@@ -158,6 +158,61 @@ describe('doctor', { timeout: 180_000 }, () => {
     );
   });
 
+  it('tells each fact in words that need no question before them', async () => {
+    const { report } = await examined();
+    const vague = report.checks.filter(({ found }) =>
+      /^(it|they|this Node) (does|do|can|are|has it)\b|^all there/.test(found),
+    );
+    expect(vague).toEqual([]);
+    const found = (name: string) => report.checks.find((check) => check.name === name)?.found;
+    expect(found('network.console.call')).toBe(`lets in agent ${machine.agentId}, and has tenant/acme`);
+  });
+
+  it('finds out that the agent was revoked, by whom and why, and gives no advice that cannot help', async () => {
+    const other = await world.enrol('dismissed');
+    world.running.console.admin.revokeAgent(other.agentId, { by: 'ann', why: 'left the company' });
+    const { code, of, stdout } = await examined(other);
+    expect(code).toBe(4);
+    expect(of('network.console.call')).toMatchObject({
+      status: 'fail',
+      fix: expect.stringContaining('edge-agent enroll') as string,
+    });
+    expect(of('network.console.call')?.found).toMatch(/left the company.*\(agent_revoked\)$/);
+    expect(of('network.source.call')).toMatchObject({
+      status: 'fail',
+      fix: expect.stringContaining('network.console.call') as string,
+    });
+    expect(stdout).not.toContain('put a valid token');
+  });
+
+  it('says what it has not looked at when agent.yaml is wrong, and the long list of what is wrong once', async () => {
+    const other = await world.enrol('mistyped');
+    const text = await readFile(other.config, 'utf8');
+    await writeFile(other.config, text.replace('tenant:', 'tenent:'));
+    const { code, of, report } = await examined(other);
+    expect(code).toBe(2);
+    expect(of('configuration.file')?.found).toContain('tenent');
+    for (const group of ['credentials', 'trust', 'state', 'network', 'flows'])
+      expect(of(`${group}.unseen`)).toMatchObject({
+        status: 'warn',
+        found: 'not looked at: needs agent.yaml',
+      });
+    expect(of('clock.offset')?.found).toBe('no server was asked: that needs agent.yaml');
+    expect(report.checks.some(({ found }) => found.includes('no server has answered'))).toBe(false);
+    const { stdout } = await other.agent('doctor');
+    const last =
+      (of('configuration.file')?.found ?? '')
+        .trim()
+        .split('\n')
+        .at(-1)
+        ?.trim()
+        .split(' ')
+        .slice(-4)
+        .join(' ') ?? '';
+    expect(last.length).toBeGreaterThan(10);
+    expect(stdout.replaceAll(/\s+/g, ' ').split(last)).toHaveLength(2);
+  });
+
   it('finds a database that is damaged, a version that is not whole and a seq that differs', async () => {
     const other = await broken('damaged');
     const current = join(other.cache, 'acme', 'current.json');
