@@ -7,6 +7,7 @@ import { isolationLevel, isSandboxed } from '../executors/isolation.ts';
 import { enterScope } from '../executors/systemd-scope.ts';
 import type { RunSettings } from '../reconciler/ports.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
+import type { Log } from '../system/log.ts';
 import { type AgentPaths, configPath } from './paths.ts';
 
 /** What keeps flows apart from the agent, and how far it does on this machine. */
@@ -23,6 +24,7 @@ export async function createFlowIsolation(inputs: {
   paths: () => AgentPaths;
   runs: () => RunSettings;
   daemon: boolean;
+  log: Log;
 }): Promise<FlowIsolation> {
   const { config, paths, runs } = inputs;
   // A command that ends soon leaves the group of a person's shell as it is.
@@ -35,7 +37,7 @@ export async function createFlowIsolation(inputs: {
   });
   let sandboxed = false;
   const look = async () => {
-    if (runs().user !== null) await closeOtherTenants(paths().cache, config().tenant);
+    if (runs().user !== null) await closeOtherTenants(paths().cache, config().tenant, inputs.log);
     sandboxed = await isSandboxed(sandbox, runs());
   };
   await look();
@@ -51,11 +53,15 @@ async function takeGroup(): Promise<void> {
 }
 
 /** The account of flows reads versions of this tenant; those of tenants that were served before are not its business. */
-async function closeOtherTenants(cache: string, tenant: string): Promise<void> {
+async function closeOtherTenants(cache: string, tenant: string, log: Log): Promise<void> {
   for (const entry of await readdir(cache, { withFileTypes: true }).catch(() => [])) {
     if (!entry.isDirectory() || entry.name === tenant) continue;
     const folder = join(cache, entry.name);
     const pointer = await lstat(join(folder, 'current.json')).catch(() => null);
-    if (pointer !== null) await chmod(folder, 0o700);
+    // A folder of somebody else's, or a disk that takes no change: the agent works all the same.
+    if (pointer !== null)
+      await chmod(folder, 0o700).catch((error: unknown) => {
+        log.warn(`${folder}: expected to close it to the account of flows, and could not`, { error });
+      });
   }
 }

@@ -120,6 +120,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     paths: () => paths,
     runs: () => settings().runs,
     daemon: options.daemon,
+    log,
   });
 
   const store = createVersionStore({
@@ -456,7 +457,10 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       paths = nextPaths;
       configError = null;
       dispatcher.settingsChanged();
-      void isolation.look().then(() => reports.statusChanged());
+      void isolation.look().then(
+        () => reports.statusChanged(),
+        (error: unknown) => log.error('could not find out how flows are kept apart', { error }),
+      );
       sources.close();
       sources = makeSources();
       forgetFailures(records);
