@@ -3,10 +3,12 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../schemas/duration.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
+import { addCommandHistory } from './command-history.ts';
 import { addCommandVerbs } from './command-verbs.ts';
-import { openExistingState } from './data-folder.ts';
+import { DEFAULT_DATA, dataOption, openExistingState } from './data-folder.ts';
 import { addIdentityVerbs } from './identity-verbs.ts';
 import { type ServeOptions, serve } from './serve.ts';
+import type { ConsoleState } from './state.ts';
 import { TenantFault } from './tenants.ts';
 import { table } from './text-table.ts';
 
@@ -23,7 +25,7 @@ interface Filter extends Common {
 
 /** The verbs. All but `serve` work on the data directory itself, whether a console is running on it or not; `serve` alone makes it. */
 export function buildCommand(): Command {
-  const program = new Command('console')
+  const program = new Command('edge-console')
     .description('The SaaS side of Edge-Agent: git, artifacts, enrolment and the reports of agents.')
     .showHelpAfterError('(--help says more)')
     .exitOverride();
@@ -64,7 +66,7 @@ export function buildCommand(): Command {
   publisher  ${added.publisherToken}
              (the password for git push and uploads, with any user name; shown only now)
 
-Next: npm run console -- token new ${slug}`;
+Next: edge-console token new ${slug}${dataOption(options.data)}`;
         print(options, document, text);
       });
     });
@@ -149,7 +151,8 @@ Next: npm run console -- token new ${slug}`;
       }),
     );
 
-  addCommandVerbs(program, common, print);
+  const command = addCommandVerbs(program, common, print);
+  addCommandHistory({ command, common, print });
 
   filtered(program.command('runs'))
     .description('show the runs agents have reported, newest first')
@@ -185,7 +188,7 @@ Next: npm run console -- token new ${slug}`;
 
 function common(command: Command): Command {
   return command
-    .option('--data <dir>', 'data directory', './console-data')
+    .option('--data <dir>', 'data directory', DEFAULT_DATA)
     .addOption(
       new Option('--output <form>', 'for people, or one JSON document')
         .choices(['text', 'json'])
@@ -200,13 +203,23 @@ function filtered(command: Command): Command {
     .option('--limit <number>', 'at most so many', integer(1, 10_000), 50);
 }
 
-async function withAdmin(options: Common, work: (admin: ConsoleAdmin) => Promise<void>): Promise<void> {
+async function withAdmin(
+  options: Common & { readonly tenant?: string | undefined },
+  work: (admin: ConsoleAdmin) => Promise<void>,
+): Promise<void> {
   const state = openExistingState(options.data, createSystemClock());
   try {
+    if (options.tenant !== undefined) expectTenant(state, options.tenant);
     await work(createAdmin(state));
   } finally {
     state.close();
   }
+}
+
+/** A slug that is nobody's would be answered by an empty list otherwise. */
+function expectTenant(state: ConsoleState, slug: string): void {
+  if (state.tenants.get(slug) !== null) return;
+  throw new TenantFault(`expected a tenant, found no "${slug.slice(0, 80)}"; tenant list shows them`);
 }
 
 function print(options: Common, document: unknown, text: string): void {

@@ -1,8 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { urlFault } from '../schemas/urls.ts';
+import { readCommandEnvelope } from '../trust/command-envelope.ts';
+import { RequestRefused } from './refusal.ts';
 import type { ConsoleState } from './state.ts';
 import { TenantFault } from './tenants.ts';
+import { triggerKeyFault } from './trigger-authority.ts';
 
 const DEADLINE_MS = 30_000;
 const ANSWER_MAX_BYTES = 1024 * 1024;
@@ -50,6 +53,11 @@ export function postToDirectory(state: ConsoleState): CommandPost {
   return {
     tenantOf: async (agentId) => known(agentId).tenant,
     async post(agentId, jws) {
+      const envelope = readCommandEnvelope(jws);
+      if (envelope.kind === 'read') {
+        const fault = await triggerKeyFault(state, known(agentId).tenant, envelope.kid);
+        if (fault !== null) throw new RequestRefused(422, 'key_not_allowed', fault);
+      }
       const { row } = state.commands.add(known(agentId), jws, state.clock.now(), COMMANDS_WAITING);
       return { command_id: row.command_id, state: row.state };
     },

@@ -8,7 +8,7 @@ import { createSystemChance, createSystemClock } from '../system/clock.ts';
 import { type CommandPayload, signCommand } from '../trust/ceremony/command.ts';
 import { CeremonyError } from '../trust/ceremony/draft.ts';
 import { type CommandPost, postToConsole, postToDirectory, postToFile } from './command-post.ts';
-import { openExistingState } from './data-folder.ts';
+import { dataOption, openExistingState } from './data-folder.ts';
 import { RequestRefused } from './refusal.ts';
 import { TenantFault } from './tenants.ts';
 import { readTriggerKey } from './trigger-key.ts';
@@ -34,14 +34,14 @@ type Draft =
   | { action: 'rollback'; flow: string; by: string; why: string };
 
 /**
- * `console command …`: makes a command, signs it here with a key of the trigger role, and hands it in. The console never has
+ * `edge-console command …`: makes a command, signs it here with a key of the trigger role, and hands it in. The console never has
  * the key: who works from elsewhere uses `--url`.
  */
 export function addCommandVerbs(
   program: Verb,
   common: (verb: Verb) => Verb,
   print: (options: Common, document: unknown, text: string) => void,
-): void {
+): Verb {
   const command = program.command('command').description('signed commands for agents');
   const verb = (name: string, description: string) =>
     common(command.command(name))
@@ -69,7 +69,9 @@ export function addCommandVerbs(
       const posted = await post.post(options.agent, await signCommand(payload, key));
       const run = draft.action === 'run' ? { run_id: draft.run_id } : {};
       const what = draft.action === 'run' ? `run ${draft.run_id}` : draft.action;
-      const text = `Command ${posted.command_id} (${what}) is ${posted.state}.`;
+      const inData = options.out === undefined && options.url === undefined;
+      const followUp = ` What becomes of it: edge-console command show ${posted.command_id}${dataOption(options.data)}`;
+      const text = `Command ${posted.command_id} (${what}) is ${posted.state}.${inData ? followUp : ''}`;
       print(options, { ...posted, ...run }, text);
     });
   };
@@ -124,6 +126,7 @@ export function addCommandVerbs(
       const { flow, by, why } = options;
       await send(options, { action: 'rollback', flow, by, why });
     });
+  return command;
 }
 
 async function withPost(options: Common, work: (post: CommandPost) => Promise<void>): Promise<void> {
@@ -148,8 +151,8 @@ async function withPost(options: Common, work: (post: CommandPost) => Promise<vo
       state.close();
     }
   } catch (error) {
-    if (error instanceof RequestRefused || error instanceof CeremonyError)
-      throw new TenantFault(error.message);
+    if (error instanceof RequestRefused) throw new TenantFault(`${error.code}: ${error.message}`);
+    if (error instanceof CeremonyError) throw new TenantFault(error.message);
     throw error;
   }
 }

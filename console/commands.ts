@@ -31,7 +31,7 @@ export interface WaitingCommand {
 export interface CommandQueue {
   /**
    * Durable when it returns. The same command again is answered as it stands now; another one under its `command_id` is a
-   * conflict (409), and what no agent would take is refused (422). At most `maxWaiting` wait for one agent (429).
+   * conflict (409), as is one for a revoked agent, and what no agent would take is refused (422). At most `maxWaiting` wait for one agent (429).
    */
   add(agent: Agent, jws: string, at: Date, maxWaiting: number): { row: CommandRow; added: boolean };
   /** Not settled and not expired, in order of arrival, with `id` greater than `after`. */
@@ -50,6 +50,8 @@ export interface CommandQueue {
   expire(now: Date): CommandRow[];
   /** Newest first; `before` is an `id` of a row. What can no longer be sent is `expired`, whether that is noted yet or not. */
   list(agentId: string, page: { before?: number | undefined; limit: number }, now: Date): CommandRow[];
+  /** The newest command of this id, of whichever agent. */
+  get(commandId: string, now: Date): CommandRow | null;
   /** The newest command that asks for this run. */
   forRun(agentId: string, runId: string): CommandRow | null;
   /** Agents for which something waits. */
@@ -70,10 +72,25 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
       .get(agentId, commandId) as unknown as (CommandRow & { jws: string }) | undefined;
   const shown = ({ jws: _jws, ...row }: CommandRow & { jws: string }): CommandRow => row;
 
+  const expectStanding = (agentId: string) => {
+    const agent = sql.prepare('SELECT revoked_at FROM agents WHERE agent_id = ?').get(agentId) as
+      | { revoked_at: string | null }
+      | undefined;
+    if (agent === undefined || agent.revoked_at === null) return;
+    const message = `expected an agent in good standing, found ${agentId}, revoked at ${agent.revoked_at}`;
+    throw new RequestRefused(409, 'agent_revoked', message);
+  };
+  // An answer to one that was sent may be on its way.
+  const asOf = (row: CommandRow, now: Date): CommandRow =>
+    row.state === 'queued' && row.expires_at <= now.toISOString()
+      ? { ...row, state: 'expired', settled_at: row.expires_at }
+      : row;
+
   return {
     add(agent, jws, at, maxWaiting) {
       const command = readCommandClaims(jws, agent, at);
       return database.transaction(() => {
+        expectStanding(agent.agent_id);
         const there = find(agent.agent_id, command.command_id);
         if (there !== undefined) {
           if (there.jws === jws) return { row: shown(there), added: false };
@@ -154,13 +171,13 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
            ORDER BY id DESC LIMIT :limit`,
         )
         .all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[];
-      const time = now.toISOString();
-      // An answer to one that was sent may be on its way.
-      return rows.map((row) =>
-        row.state === 'queued' && row.expires_at <= time
-          ? { ...row, state: 'expired', settled_at: row.expires_at }
-          : row,
-      );
+      return rows.map((row) => asOf(row, now));
+    },
+    get(commandId, now) {
+      const row = sql
+        .prepare(`SELECT ${COLUMNS} FROM commands WHERE command_id = ? ORDER BY id DESC LIMIT 1`)
+        .get(commandId) as unknown as CommandRow | undefined;
+      return row === undefined ? null : asOf(row, now);
     },
     forRun: (agentId, runId) =>
       (sql

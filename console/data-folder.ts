@@ -3,6 +3,13 @@ import { join, resolve } from 'node:path';
 import { type ConsoleClock, type ConsoleState, openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
 
+export const DEFAULT_DATA = './console-data';
+
+/** What a hint adds to a verb, so that it works on the same console: nothing, or ` --data <dir>`. */
+export function dataOption(data: string): string {
+  return data === DEFAULT_DATA ? '' : ` --data ${resolve(data)}`;
+}
+
 /** In the data folder of every console that was ever started. */
 const DATABASE = 'console.db';
 

@@ -4,7 +4,7 @@ import { CommanderError } from 'commander';
 import { buildCommand } from './command-line.ts';
 import { TenantFault } from './tenants.ts';
 
-/** `npm run console -- <verb>`. Exit 0 done, 2 wrong use, 1 anything else. */
+/** `edge-console <verb>`. Exit 0 done, 2 wrong use, 1 anything else (docs/spec/console-api.md). */
 export async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--output=json') || argv[argv.indexOf('--output') + 1] === 'json';
   try {
@@ -20,7 +20,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof TenantFault ? 'wrong_use' : 'failed';
     if (json) say({ error: { code, message } });
-    process.stderr.write(`console: ${message}\n`);
+    process.stderr.write(`edge-console: ${message}\n`);
     return error instanceof TenantFault ? 2 : 1;
   }
 }

@@ -37,6 +37,8 @@ export interface TenantStore {
   get(slug: string): Tenant | null;
   list(): Tenant[];
   rootDocument(slug: string, sha256: string): string | null;
+  /** Every root that tokens of the tenant have pinned. */
+  rootDocuments(slug: string): string[];
   byPublisherToken(token: string): Tenant | null;
 }
 
@@ -113,6 +115,10 @@ export function createTenantStore(database: ConsoleDatabase, now: () => Date): T
         .get(slug, sha256) as { document: string } | undefined;
       return row?.document ?? null;
     },
+    rootDocuments: (slug) =>
+      (
+        sql.prepare('SELECT document FROM tenant_roots WHERE slug = ?').all(slug) as { document: string }[]
+      ).map(({ document }) => document),
     byPublisherToken: (token) => one(sql.prepare(`${select} WHERE publisher_hash = ?`).get(hashOf(token))),
   };
 }

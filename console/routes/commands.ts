@@ -4,7 +4,6 @@ import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
-import { RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
@@ -34,10 +33,6 @@ export function commandRoutes(parts: {
 
     app.post('/api/agents/:id/commands', { bodyLimit: COMMAND_MAX_BYTES + 1_024 }, async (request, reply) => {
       const agent = agentOf(state, request, readQuery(TenantQuery, request));
-      if (agent.revoked_at !== null) {
-        const message = `expected an agent in good standing, found ${agent.agent_id}, revoked at ${agent.revoked_at}`;
-        throw new RequestRefused(409, 'agent_revoked', message);
-      }
       const jws = typeof request.body === 'string' ? request.body.trim() : parseBody(Body, request.body).jws;
       const { row, added } = state.commands.add(agent, jws, state.clock.now(), limits.commandsWaiting);
       const { command_id } = row;

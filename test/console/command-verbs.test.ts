@@ -1,13 +1,18 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compactVerify, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../console/main.ts';
+import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
+import { newRoot, rotateRoot } from '../../trust/ceremony/root-draft.ts';
 import {
   addTenant,
   type EnrolledAgent,
   enrolAgent,
+  git,
+  publish,
   type RunningConsole,
   startConsole,
 } from './running-console.ts';
@@ -137,7 +142,7 @@ describe('console command', () => {
     expect(at).toBeLessThanOrEqual(hours.to);
 
     for (const [wrong, message] of [
-      ['soon', /^console: --until: expected a time such as .* or a duration such as 4h, found "soon"/],
+      ['soon', /^edge-console: --until: expected a time such as .* or a duration such as 4h, found "soon"/],
       ['12', /--until: .* found "12"/],
       ['0s', /--until: expected a time to come.*, found "0s"/],
       ['104000000d', /--until: expected a time to come/],
@@ -192,6 +197,80 @@ describe('console command', () => {
     });
     expect((await run('tenant', 'hook', 'nobody', '--data', data)).code).toBe(2);
   });
+});
+
+describe('a command that no agent would take', () => {
+  it('is refused by name when its agent is revoked', async () => {
+    const gone = await enrolAgent(running, 'acme');
+    running.console.admin.revokeAgent(gone.issuer);
+    for (const where of [
+      ['--data', data],
+      ['--url', running.url, '--api-key', running.apiKey],
+    ]) {
+      const { code, err } = await command('run', '--agent', gone.issuer, '--flow', 'f', ...where);
+      expect([code, err]).toEqual([2, expect.stringContaining('agent_revoked')]);
+    }
+    const { out } = await run('command', 'list', '--agent', gone.issuer, '--data', data, '--output', 'json');
+    expect(JSON.parse(out)).toEqual([]);
+  });
+
+  it('is refused by name when its key is no trigger key of a root that the console has', async () => {
+    const [root, release, trigger, next] = [newKey(), newKey(), newKey(), newKey()];
+    const first = newRoot({
+      expires: '2099-01-01T00:00:00Z',
+      keys: { root: [root], release: [release], trigger: [trigger] },
+    });
+    const rootDocument = serialiseDocument(await signDocument(first, root, 'edgeflows-root+jws'));
+    const tenant = await running.console.admin.addTenant({ slug: 'initech', rootDocument });
+    const { issuer } = await enrolAgent(running, 'initech');
+    const by = async (signer: object) => {
+      const file = join(running.directory, `${randomUUID()}.jwk`);
+      await writeFile(file, JSON.stringify(signer), { mode: 0o600 });
+      return command('run', '--agent', issuer, '--key', file, '--flow', 'f', '--data', data);
+    };
+    // Nothing is published here: its git, with a newer root, may lie elsewhere.
+    expect((await by(release)).code).toBe(0);
+
+    const { folder } = await publish(running, tenant, { 'manifest.json': '{}' });
+    const wrong = await by(release);
+    expect([wrong.code, wrong.err]).toEqual([
+      2,
+      expect.stringMatching(/key_not_allowed: .*trigger role of root 1 .*found .* a key of its release role/),
+    ]);
+    expect((await by(trigger)).code).toBe(0);
+    expect((await by(next)).err).toMatch(/key_not_allowed: .*which it does not list/);
+
+    const second = rotateRoot(first, { expires: '2099-01-01T00:00:00Z', keys: { trigger: [next] } });
+    await mkdir(join(folder, 'roots'));
+    const signed = serialiseDocument(await signDocument(second, root, 'edgeflows-root+jws'));
+    await writeFile(join(folder, 'roots', '2.root.jws.json'), signed);
+    await git(folder, 'add', '.');
+    await git(folder, 'commit', '-q', '-m', 'Root 2');
+    await git(folder, 'push', '-q', 'origin', 'HEAD');
+    expect((await by(next)).code).toBe(0);
+    expect((await by(release)).err).toContain('trigger role of root 2');
+  });
+});
+
+it('shows what became of a command', async () => {
+  const { said } = await command('run', '--flow', 'f', '--data', data);
+  const id = String(said['command_id']);
+  await client.next('edgeflows.command', (frame) => frame.id === id);
+  const message = 'expected a key of the trigger role of root 1, found another';
+  client.send('edgeflows.ack', { ids: [], refused: [{ id, code: 'key_not_allowed', message }] });
+  const show = async (...more: string[]) => run('command', 'show', id, '--data', data, ...more);
+  await vi.waitFor(
+    async () => {
+      const row = JSON.parse((await show('--output', 'json')).out) as object;
+      expect(row).toMatchObject({ command_id: id, state: 'refused', code: 'key_not_allowed', message });
+    },
+    { timeout: 60_000, interval: 100 },
+  );
+  expect((await show()).out).toContain(message);
+  const listed = await run('command', 'list', '--agent', agent.issuer, '--data', data);
+  expect(listed.out).toMatch(new RegExp(`${id} .* refused .* key_not_allowed .*${message}`));
+  expect((await run('command', 'show', 'none', '--data', data)).code).toBe(2);
+  expect((await run('command', 'list', '--agent', 'none', '--data', data)).code).toBe(2);
 });
 
 it('only signs with --out, asks no console, and replaces no file', async () => {
