@@ -97,7 +97,7 @@ export function createAdmin(
     async makeEnrolmentToken({ slug, ttlMs = TOKEN_TTL_MS }) {
       const tenant = known(slug);
       if (!(ttlMs >= 1_000 && ttlMs <= TOKEN_TTL_MAX_MS)) {
-        throw new TenantFault(`expected a token to be good for 1s to 30d, found ${ttlMs} ms`);
+        throw new TenantFault(`expected a token to be good for 1s to 30d, found ${ttlMs / 86_400_000} days`);
       }
       const at = state.clock.now();
       const claims = {

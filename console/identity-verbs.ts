@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ConsoleAdmin } from './admin.ts';
 import { machineName } from './identity-alarms.ts';
+import type { ConflictRecord } from './identity-watch.ts';
 import { TenantFault } from './tenants.ts';
 import { table } from './text-table.ts';
 
@@ -15,9 +16,15 @@ export function addIdentityVerbs(parts: {
   readonly token: Command;
   readonly common: (command: Command) => Command;
   readonly print: (options: Common, document: unknown, text: string) => void;
-  readonly withAdmin: (options: Common, work: (admin: ConsoleAdmin) => Promise<void>) => Promise<void>;
+  readonly withAdmin: (
+    options: Common & { tenant?: string | undefined },
+    work: (admin: ConsoleAdmin) => Promise<void>,
+  ) => Promise<void>;
 }): void {
   const { program, token, common, print, withAdmin } = parts;
+  /** Neither of the machines is heard any more once the agent is revoked: there is nothing left to do about it. */
+  const inConflict = (row: { revoked_at: string | null; identity_conflict: ConflictRecord | null }) =>
+    row.revoked_at === null && row.identity_conflict?.state === 'ongoing';
   const unknown = (agentId: string) =>
     new TenantFault(`expected the id of an agent, found no ${agentId}; the verb agents lists them`);
 
@@ -32,7 +39,7 @@ export function addIdentityVerbs(parts: {
         }));
         const shown = rows.map((row) => ({
           ...row,
-          identity: row.identity_conflict?.state === 'ongoing' ? 'CONFLICT' : '',
+          identity: inConflict(row) ? 'CONFLICT' : '',
         }));
         const columns = [
           'agent_id',
@@ -43,17 +50,19 @@ export function addIdentityVerbs(parts: {
           'revoked_at',
           'identity',
         ] as const;
-        const conflicts = rows.flatMap(({ agent_id, identity_conflict: found }) =>
-          found?.state === 'ongoing'
-            ? [
-                `\nTwo machines speak as ${agent_id} since ${found.since}:`,
-                ...found.machines.map(
-                  (machine) => `  ${machineName(machine)}, last heard ${machine.last_at}`,
-                ),
-                '  One of them is a copy: run "edge-agent unenroll --local" on it, then enrol it with a token of its own.',
-              ]
-            : [],
-        );
+        const conflicts = rows
+          .filter(inConflict)
+          .flatMap(({ agent_id, identity_conflict: found }) =>
+            found === null
+              ? []
+              : [
+                  `\nTwo machines speak as ${agent_id} since ${found.since}:`,
+                  ...found.machines.map(
+                    (machine) => `  ${machineName(machine)}, last heard ${machine.last_at}`,
+                  ),
+                  '  One of them is a copy: run "edge-agent unenroll --local" on it, then enrol it with a token of its own.',
+                ],
+          );
         print(options, rows, [table(shown, columns), ...conflicts].join('\n'));
       }),
     );
@@ -68,10 +77,13 @@ export function addIdentityVerbs(parts: {
           throw new TenantFault(
             'expected --by with a name, found "agent", which is what an agent does itself',
           );
+        const before = admin.agents().find(({ agent_id }) => agent_id === agentId);
         if (!admin.revokeAgent(agentId, { by, why: why?.slice(0, 256) ?? null })) throw unknown(agentId);
-        const text = `${agentId} is revoked: its key, its git token and its connection are void, and what waited for it is dropped.
+        const first = before?.revoked_at ?? null;
+        const again = `${agentId} was revoked before, at ${first} by ${before?.revoked_by ?? 'operator'}: that counts, this changes nothing.`;
+        const done = `${agentId} is revoked: its key, its git token and its connection are void, and what waited for it is dropped.
 Keys of an artifact store of your own are the tenant's: change them there if this agent was given them.`;
-        print(options, { agent_id: agentId, revoked: true }, text);
+        print(options, { agent_id: agentId, revoked: true }, first === null ? done : again);
       }),
     );
   common(program.command('rotate-key <agent_id>'))
@@ -86,7 +98,7 @@ Keys of an artifact store of your own are the tenant's: change them there if thi
   common(token.command('list [slug]'))
     .description('show the enrolment tokens that were made; the tokens themselves are kept nowhere')
     .action(async (slug: string | undefined, options: Common) =>
-      withAdmin(options, async (admin) => {
+      withAdmin({ ...options, tenant: slug }, async (admin) => {
         const rows = admin.tokens(slug);
         const columns = ['token_id', 'tenant', 'state', 'made_at', 'expires_at', 'agent_id'] as const;
         print(options, rows, table(rows, columns));

@@ -63,6 +63,16 @@ describe('the verbs on identities', () => {
       403,
       expect.stringContaining('(sold)') as string,
     ]);
+    const revoked = (await verb('agents')).stdout;
+    expect(revoked).toContain(agent.issuer);
+    expect(revoked).not.toMatch(/CONFLICT|unenroll --local/);
+    const told = (await verb('audit', '--agent', agent.issuer)).stdout;
+    expect(told).toMatch(/lyon-1 .*lyon-2 .*a token of its own$|lyon-2 .*lyon-1 .*a token of its own$/m);
+    const again = await verb('revoke', agent.issuer, '--by', 'ben');
+    expect([again.code, again.stdout]).toEqual([
+      0,
+      expect.stringMatching(/revoked before, at .* by ann/) as string,
+    ]);
     const audit = JSON.parse(
       (await verb('audit', '--agent', agent.issuer, '--output', 'json')).stdout,
     ) as object[];
@@ -87,5 +97,10 @@ describe('the verbs on identities', () => {
     expect((await verb('token', 'revoke', newest?.token_id ?? '')).stdout).toMatch(/is void/);
     expect((await tokens())[0]?.state).toBe('revoked');
     expect((await verb('token', 'revoke', 'none')).code).toBe(2);
+    expect(await verb('token', 'list', 'acm')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('expected a tenant, found no "acm"') as string,
+    });
   });
 });
