@@ -230,7 +230,7 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
     operator(request) {
       const key = request.headers['x-api-key'];
       if (typeof key === 'string' && state.apiKeys.holds(key)) return;
-      const message = 'expected X-Api-Key with a key of this console (a new one: npm run console -- key new)';
+      const message = 'expected X-Api-Key with a key of this console (a new one: edge-console key new)';
       const refusal = new RequestRefused(401, 'credentials_refused', message);
       if (key === undefined) throw refusal;
       disbelieve(request, refusal);

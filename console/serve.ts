@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pino } from 'pino';
 import { createSystemClock } from '../system/clock.ts';
+import { dataOption } from './data-folder.ts';
 import { createConsole } from './server.ts';
 import { openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
@@ -70,7 +71,7 @@ function announce(options: ServeOptions, url: string, apiKey: string | null): vo
   address   ${url}
   data      ${data}${key}
 
-Next: npm run console -- tenant add <slug> --root <file>
+Next, in ${process.cwd()}: edge-console tenant add <slug> --root <file>${dataOption(options.data)}
 Ctrl-C ends it.
 `);
 }

@@ -19,7 +19,7 @@ For operators  GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /a
                GET  /api/tokens, /api/audit
                POST /api/agents/<id>/commands, /api/agents/<id>/revoke, /api/agents/<id>/rotate-key
                DELETE /api/uploads/<upload_id>, /api/tokens/<token_id>
-               with the header X-Api-Key (a new one: npm run console -- key new)
+               with the header X-Api-Key (a new one: edge-console key new)
 For forges     POST /hooks/<slug>
 For monitors   GET  /healthz
 `;

@@ -48,7 +48,7 @@ export function hookRoutes(parts: {
         // A tenant that does not exist, or has no webhook, is answered like a wrong signature.
         if (!isSignedBy(secret ?? 'no secret', request.headers, body) || secret === null) {
           const message =
-            'expected X-Hub-Signature-256, X-Gitea-Signature or X-Gogs-Signature over the body, or X-Gitlab-Token, made with the secret of this tenant (npm run console -- tenant hook <slug>)';
+            'expected X-Hub-Signature-256, X-Gitea-Signature or X-Gogs-Signature over the body, or X-Gitlab-Token, made with the secret of this tenant (edge-console tenant hook <slug>)';
           throw new RequestRefused(401, 'signature_refused', message);
         }
         calls.take(slug);
