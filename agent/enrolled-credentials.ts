@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { EnrolAnswer } from '../schemas/enrolment.ts';
 import { newKey } from '../trust/ceremony/new-key.ts';
 import { type DeviceKey, DeviceKeyError } from '../trust/device-key.ts';
-import { deviceKeyStoreOf, loadOrCreateDeviceKey } from '../trust/device-keys.ts';
+import { deviceKeyStoreOf, loadDeviceKey, loadOrCreateDeviceKey } from '../trust/device-keys.ts';
 import { writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 import { looksLikeTufRoot } from './tuf-root.ts';
@@ -14,10 +14,17 @@ export function rootFileOf(root: string): string {
 }
 
 /** Made before the first call: whoever repeats an enrolment must present the same key. */
-export async function deviceKey(credentialsDir: string): Promise<DeviceKey> {
+export async function deviceKey(
+  credentialsDir: string,
+  onMade: (place: string) => void = () => {},
+): Promise<DeviceKey> {
   await makeFolder(credentialsDir, 0o700);
   try {
-    return await loadOrCreateDeviceKey(credentialsDir);
+    const before = await loadDeviceKey(credentialsDir);
+    if (before !== null) return before;
+    const made = await loadOrCreateDeviceKey(credentialsDir);
+    onMade((await deviceKeyStoreOf(credentialsDir)).place('current'));
+    return made;
   } catch (error) {
     if (error instanceof DeviceKeyError) {
       throw new OperationError('key_unusable', error.message, { exitCode: 4, cause: error });

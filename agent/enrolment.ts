@@ -33,6 +33,8 @@ export interface EnrolmentOrder {
   readonly force: boolean;
   readonly locale: 'fr' | 'en';
   readonly now: () => Date;
+  /** A device key was made, and where it is kept: it stays also where enrolment fails after that. */
+  readonly onKeyMade?: (place: string) => void;
 }
 
 export interface Enrolment {
@@ -54,7 +56,7 @@ export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise
   const credentialsDir =
     order.credentialsDir ?? existing?.credentialsDir ?? join(dirname(order.configFile), 'credentials');
   if (order.caFile !== null) await expectCertificates(order.caFile);
-  let key = await deviceKey(credentialsDir);
+  let key = await deviceKey(credentialsDir, order.onKeyMade);
   /** This machine was an agent before, and is to be one again: agent.yaml stays what it is but for what enrolment decides. */
   let returns = existing?.config != null && (await unenrolmentMark(credentialsDir, existing.config)) !== null;
 

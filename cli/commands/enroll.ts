@@ -37,8 +37,17 @@ export function addEnroll(program: Command): void {
     .action(async (unexpected: string[], options: Options, command: Command) => {
       if (unexpected.length > 0) throw tokenAsArgument();
       const { terminal, signal, config } = globalsOf(command);
+      // before anything is made, and before a token is typed
+      if (
+        command.optsWithGlobals<{ config?: string }>().config === undefined &&
+        config !== resolve('agent.yaml')
+      )
+        terminal.note(
+          `note: no agent.yaml here: this writes ${config}; "--config agent.yaml" enrols in this folder`,
+        );
       const token = await tokenInput(options.tokenFile, signal);
       terminal.progress('enrolling …');
+      let keyMade: string | null = null;
       const enrolment = await enrol(
         {
           token,
@@ -50,9 +59,20 @@ export function addEnroll(program: Command): void {
           force: options.force === true,
           locale: systemLocale(),
           now: () => new Date(),
+          onKeyMade(place) {
+            keyMade = place;
+          },
         },
         signal,
-      ).finally(() => terminal.clearProgress());
+      )
+        .catch((error: unknown) => {
+          if (keyMade !== null)
+            terminal.note(
+              `note: a device key was made and stays, for the next try with the same token: ${keyMade}`,
+            );
+          throw error;
+        })
+        .finally(() => terminal.clearProgress());
       terminal.document(enrolment);
       const named = [resolve('agent.yaml'), platformConfigPath()].includes(config)
         ? ''

@@ -149,6 +149,16 @@ describe('edge-agent enroll', () => {
     expect(await atTerminal(folder.path, '\u0004')).toMatchObject({ code: 2 });
   });
 
+  it('names the place that is not this folder before it reads the token, and makes nothing there for a wrong one', async () => {
+    const elsewhere = await edgeAgent(['enroll'], { cwd: folder.path, input: 'no token\n' });
+    expect(elsewhere.code).toBe(2);
+    const [first] = elsewhere.stderr.split('\n');
+    expect(first).toMatch(/^note: no agent\.yaml here: this writes \S+agent\.yaml; "--config agent\.yaml"/);
+    expect(await readdir(folder.path)).toEqual([]);
+    const here = await enroll([], { input: 'no token\n' });
+    expect(here.stderr).not.toContain('no agent.yaml here');
+  });
+
   it('says that the branch does not exist, in the language of the person, and leaves nothing but the device key', async () => {
     const input = await newToken('globex');
     const french = await enroll(['--output', 'json'], { input, env: { LC_ALL: 'fr_FR.UTF-8' } });
@@ -162,8 +172,11 @@ describe('edge-agent enroll', () => {
       'credentials',
       join('credentials', 'device.jwk'),
     ]);
+    const stays = `stays, for the next try with the same token: ${join(folder.path, 'credentials', 'device.jwk')}`;
+    expect(french.stderr).toContain(stays);
     const english = await enroll([], { input });
     expect(english).toMatchObject({ code: 4, stdout: '' });
+    expect(english.stderr).not.toContain(stays);
     expect(english.stderr).toContain('tenant/globex does not exist');
     // the branch is made, and the same token and key go on
     await publish(
