@@ -87,6 +87,10 @@ export function verdict(status: Status, terminal: Terminal): string {
   }
   if (ready?.status === 'True')
     return `${terminal.paint('green', '● Ready')}  ${told(ready.message)}${heldIn(status)}`;
+  // its token ended with the agent, and another one cannot be put in its place by hand
+  const over = status.identity?.state === 'revoked' || status.identity?.state === 'key_retired';
+  if (over && doubt !== null && stalled?.reason === 'credentials_refused')
+    return `${terminal.paint('yellow', `! ${doubt.label}`)}  ${doubt.says}; what is active goes on`;
   if (stalled !== undefined) return `${terminal.paint('red', '● Stalled')}  ${told(stalled.message)}`;
   if (reconciling !== undefined)
     return `${terminal.paint('yellow', '● Reconciling')}  ${told(reconciling.message)}`;

@@ -354,6 +354,9 @@ describe('an agent that is revoked', () => {
     );
     expect(told.message).toMatch(/left the company.*what is active goes on.*edge-agent enroll/);
     await event(machine, 'IdentityRefused');
+    const shown = (await machine.agent('status')).stdout;
+    expect(shown.split('\n')[0]).toMatch(/^! Revoked .*takes nothing more/);
+    expect(shown.split('left the company')).toHaveLength(2);
     expect((await machine.json<Status>('status')).flows[0]?.active_version).toBe('v1');
 
     const again = await machine.json<{ agent_id: string }>(
