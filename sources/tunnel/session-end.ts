@@ -36,7 +36,7 @@ export function endedByConsole(
     case CLOSE.replaced:
       return unplanned(
         'replaced',
-        `a newer connection of this agent took its place (${code}${said}); if no other was started, two machines have the same device key: enrol one of them again`,
+        `a newer connection of this agent took its place (${code}${said}); if no other was started, two machines have the same device key: on the one that is a copy run "edge-agent unenroll --local", then enrol it with a token of its own`,
       );
     case CLOSE.revoked:
       return unplanned(
