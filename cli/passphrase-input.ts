@@ -27,7 +27,10 @@ export function passphraseInput(signal: AbortSignal): AskPassphrase {
 /** The passphrase of a key to be made: twice at a terminal. Throws a CommandFailure for one that is too short to keep a key. */
 export async function newPassphrase(file: string, signal: AbortSignal): Promise<string> {
   const given = process.stdin.isTTY
-    ? whole(await askUnseen(`New passphrase of ${file} (${MIN_CHARACTERS} characters or more): `, signal), file)
+    ? whole(
+        await askUnseen(`New passphrase of ${file} (${MIN_CHARACTERS} characters or more): `, signal),
+        file,
+      )
     : await passphraseInput(signal)(file);
   if (given.length < MIN_CHARACTERS) {
     const message = `expected a passphrase of ${MIN_CHARACTERS} characters or more (six words drawn by lot are a good one), found ${given.length}`;
