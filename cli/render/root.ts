@@ -37,7 +37,9 @@ export function renderRoot(
       terminal.line(line);
   }
   terminal.line();
-  if (!complete) terminal.line(`Next: edge-agent root sign ${file} --key <private.jwk>`);
+  // without it the answer neither shows what has changed nor counts the old keys
+  const against = version > 1 ? ` --previous <root ${version - 1}>` : '';
+  if (!complete) terminal.line(`Next: edge-agent root sign ${file}${against} --key <private.jwk>`);
   else if (previous === null && version > 1) {
     terminal.line(
       `Signed by its own keys. With --previous <file> this also says whether root ${version - 1} vouches for it.`,

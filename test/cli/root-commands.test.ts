@@ -50,6 +50,9 @@ describe('edge-agent root', () => {
       version: 2,
       roles: { release: { keyids: [keys.ann.kid] } },
     });
+    expect((await run('show', '2.root.jws.json')).stdout).toContain(
+      'Next: edge-agent root sign 2.root.jws.json --previous <root 1> --key <private.jwk>',
+    );
     const shown = await run('show', 'a.json');
     expect(shown).toMatchObject({ code: 0, stderr: expect.stringContaining('root threshold 2 of 2') });
     expect(shown.stdout).toContain('signed by 1 of the 2 root keys');
