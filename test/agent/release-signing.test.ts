@@ -126,12 +126,14 @@ describe('signing a release', () => {
 
   it('refuses a manifest or a policy that agents would not take, at its line, and writes nothing', async () => {
     await folder.write('manifest.json', MANIFEST.replace('"runtime":"python"', '\n"runtime":"pyhton"'));
-    expect(await failureOf(sign())).toMatch(/^4 manifest\.json:2:/);
+    expect(await failureOf(sign())).toMatch(/^4 \S+\/manifest\.json:2:/);
     await folder.write('manifest.json', '{"manifest_version":2,"flows":[]}');
     expect(await failureOf(sign())).toMatch(/^4 .*allow_empty/);
     await folder.write('manifest.json', MANIFEST);
     await folder.write('agent-policy.yaml', 'version: 1\ntrust: {}\n');
-    expect(await failureOf(sign({ policy: at('agent-policy.yaml') }))).toMatch(/^4 agent-policy\.yaml:2:1/);
+    expect(await failureOf(sign({ policy: at('agent-policy.yaml') }))).toMatch(
+      /^4 \S+\/agent-policy\.yaml:2:1/,
+    );
     await expect(folder.read('release.jws.json')).rejects.toThrow('ENOENT');
   });
 
