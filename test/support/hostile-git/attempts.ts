@@ -95,11 +95,12 @@ export function isReadable(message: string): boolean {
   return SENTENCE.test(message) && !CONTROL.test(message) && message.length < 1_100;
 }
 
-/** A search of everything that was written, for everything that is secret: where it was found. */
-export function secretsIn(world: HostileWorld, said: string): string[] {
+/** A search of everything that was written, for everything that is secret: where it was found. `logs`: a daemon ran, which keeps one. */
+export function secretsIn(world: HostileWorld, said: string, { logs = true } = {}): string[] {
   const inputs = ['credentials', 'agent.yaml'].map((name) => join(world.folder, name));
   // Something was written that could have held one.
-  expect(readdirSync(join(world.folder, 'log'))).not.toEqual([]);
+  if (logs) expect(readdirSync(join(world.folder, 'log'))).not.toEqual([]);
+  else expect(said).not.toBe('');
   expect(existsSync(join(world.cache, '.agent', 'events.jsonl'))).toBe(true);
   const printed = Object.values(SECRETS).some((secret) => said.includes(secret)) ? ['standard output'] : [];
   return [...filesWith(world.folder, Object.values(SECRETS), inputs), ...printed];
