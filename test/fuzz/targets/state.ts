@@ -146,7 +146,7 @@ export const stateTargets: readonly FuzzTarget[] = [
   {
     name: 'requirements-lock',
     shape: 'text',
-    seeds: [LOCK, 'a==1 --hash=sha256:0', '-r other.txt\n', '--index-url https://pypi.org/simple\n'],
+    seeds: [LOCK, 'a==1 --hash=sha256:0', '-r other.txt\n', '--index-url https://packages.example/simple\n'],
     words: [
       '==',
       '===',
