@@ -10,8 +10,6 @@ import { filesWith, type HostileWorld, type RunningAgent, SECRETS } from '../hos
 
 /** The fetcher's; the agent itself keeps it as well. */
 const MEMORY_CAP_BYTES = GIT_BUDGETS.childMemoryBytes;
-/** Of the agent itself, which has been told dozens of lies by then and collects its garbage when it likes. */
-const AGENT_MEMORY_CAP_BYTES = 384 * 1024 * 1024;
 /** What a terminal obeys, and what turns the direction of writing. */
 // oxlint-disable-next-line no-control-regex -- these are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
@@ -26,7 +24,7 @@ const IDLE_CONNECTIONS = 4;
 
 /**
  * Tells one lie to a running agent. The attempt ends with the expected code and a sentence that can be shown; nobody took more memory
- * than its cap; nothing around the state directory changed unless all was well, so what was active is active; no process, scratch folder
+ * than the cap; nothing around the state directory changed unless all was well, so what was active is active; no process, scratch folder
  * or connection is left; only what belongs to this tenant was asked for.
  */
 export async function tell(
@@ -42,7 +40,7 @@ export async function tell(
   world.server.lie(null);
   expectEnd(answer, lie);
   expect(fetcherPeakBytes).toBeLessThan(MEMORY_CAP_BYTES);
-  expect(agent.peakBytes()).toBeLessThan(AGENT_MEMORY_CAP_BYTES);
+  expect(agent.peakBytes()).toBeLessThan(MEMORY_CAP_BYTES);
   if (lie.exit !== 0) expect(world.neighbourhood()).toEqual(before);
   expect(existsSync(join(world.cache, '.agent', 'git-scratch'))).toBe(false);
   await until('no connection is left', () => world.server.openConnections() <= IDLE_CONNECTIONS);
