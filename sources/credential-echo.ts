@@ -47,12 +47,32 @@ export function withoutEcho(source: DesiredSource, credentials: ReadCredentials)
   };
 }
 
+/** So many names with a secret in them are told from those beside them; a server that sends more is not believed the rest. */
+const MAX_ECHOES = 64;
+
+/** The names in which nothing is redacted. Looked at together, then by halves: a look at each of 30,000 takes 150 MiB. */
+function withoutSecrets(names: readonly string[], text: (text: string) => string): readonly string[] {
+  let echoes = 0;
+  const clean = (some: readonly string[]): readonly string[] => {
+    if (some.length === 0 || echoes >= MAX_ECHOES) return [];
+    const together = some.join('\n');
+    if (text(together) === together) return some;
+    if (some.length === 1) {
+      echoes += 1;
+      return [];
+    }
+    const half = some.length >> 1;
+    return [...clean(some.slice(0, half)), ...clean(some.slice(half))];
+  };
+  return clean(names);
+}
+
 /** A tag's name becomes a folder's: one with a secret in it names nothing. */
 function cleanSnapshot(snapshot: Snapshot, text: (text: string) => string): Snapshot {
   const { commit } = snapshot;
   return {
     ...snapshot,
-    tags: snapshot.tags.filter((tag) => text(tag) === tag),
+    tags: withoutSecrets(snapshot.tags, text),
     commit:
       commit === null ? null : { ...commit, subject: text(commit.subject), author: text(commit.author) },
   };

@@ -39,8 +39,7 @@ export function readRefs(repository: string): Map<string, KeptRef> {
  */
 export async function writeRefs(repository: string, refs: ReadonlyMap<string, KeptRef>): Promise<void> {
   const lines = ['# pack-refs with: peeled fully-peeled sorted '];
-  for (const name of [...refs.keys()].sort(byBytes)) {
-    const { oid, peeled } = refs.get(name) as KeptRef;
+  for (const [name, { oid, peeled }] of [...refs].sort(([a], [b]) => byBytes(a, b))) {
     lines.push(`${oid} ${name}`);
     if (peeled !== null && peeled !== oid) lines.push(`^${peeled}`);
   }
@@ -95,6 +94,16 @@ function readIfThere(path: string): string {
   return bytes.toString('utf8');
 }
 
+/** The order of names in UTF-8, without making bytes of them: 30,000 names are compared half a million times. */
 function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const shorter = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < shorter && a.charCodeAt(at) === b.charCodeAt(at)) at += 1;
+  if (at === shorter) return a.length - b.length;
+  return rank(a.charCodeAt(at)) - rank(b.charCodeAt(at));
+}
+
+/** Halves of a pair stand for code points above all others, and below some of them as UTF-16. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x1_0000 : unit;
 }

@@ -66,3 +66,22 @@ test('without credentials nothing is changed', async () => {
   const clean = withoutEcho(source({}), async () => null);
   expect(await clean.recall(found.revision)).toMatchObject({ tags: ['v1.0.1', `bld/${TOKEN}`] });
 });
+
+test('of many tags only those that send the token back are left out', async () => {
+  const honest = Array.from({ length: 30_000 }, (_, n) => `v1.0.${n}`);
+  const tags = honest.flatMap((name, n) => (n % 1_000 === 0 ? [name, `${basic}-${n}`] : [name]));
+  const clean = withoutEcho(source({ recall: async () => snapshotOf(tags) }), async () => TOKEN);
+  expect((await clean.recall(found.revision))?.tags).toEqual(honest);
+});
+
+test('a server of which every tag sends the token back costs a bounded number of looks', async () => {
+  const tags = Array.from({ length: 30_000 }, (_, n) => `bld/${TOKEN}-${n}`);
+  const clean = withoutEcho(source({ recall: async () => snapshotOf(tags) }), async () => TOKEN);
+  const before = process.memoryUsage().rss;
+  expect((await clean.recall(found.revision))?.tags).toEqual([]);
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
+});
+
+function snapshotOf(tags: readonly string[]): Snapshot {
+  return { revision: found.revision, fingerprint: found.fingerprint, commit: null, tags, files: new Map() };
+}
