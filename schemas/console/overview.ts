@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { Slug, Timestamp } from '../names.ts';
+import { AgentChange, AgentRow, AgentState } from './agent.ts';
+import { ReleaseRow } from './release.ts';
+
+/**
+ * One sentence for the whole: `code` and its numbers for those who translate it, `text` in English for those who do not.
+ * `level` says how it is meant to look.
+ */
+export const Verdict = z.object({
+  level: z.enum(['ok', 'busy', 'attention', 'bad', 'empty']),
+  code: z.enum([
+    'no_tenants',
+    'no_agents',
+    'all_ready',
+    'rolling_out',
+    'some_suspended',
+    'some_waiting',
+    'some_unreachable',
+    'some_unhealthy',
+    'some_stalled',
+  ]),
+  /** Agents that the sentence is about, of all that are not revoked. */
+  count: z.int(),
+  total: z.int(),
+  /** The reason that most of them give, and how many do. */
+  main: z.object({ reason: z.string(), message: z.string(), count: z.int() }).nullable(),
+  text: z.string(),
+});
+export type Verdict = z.infer<typeof Verdict>;
+
+/** Like changes of many agents are one line. */
+export const ChangeGroup = AgentChange.omit({ id: true, agent_id: true, hostname: true }).extend({
+  count: z.int(),
+  /** Up to three of them. */
+  agents: z.array(z.object({ agent_id: z.string(), hostname: z.string() })),
+});
+export type ChangeGroup = z.infer<typeof ChangeGroup>;
+
+/** `GET /api/overview?tenant=` */
+export const Overview = z.object({
+  time: Timestamp,
+  tenants: z.array(Slug),
+  verdict: Verdict,
+  /** Every state, also those of which there is none. */
+  states: z.record(AgentState, z.int()),
+  total: z.int(),
+  connected: z.int(),
+  runs: z.object({
+    running: z.int(),
+    queued: z.int(),
+    /** Ended within the last hour. */
+    succeeded: z.int(),
+    failed: z.int(),
+  }),
+  /** At most ten, worst first. */
+  worst: z.array(AgentRow),
+  /** Within the last hour, newest first, at most 50 groups. */
+  changes: z.array(ChangeGroup),
+  /** Releases that are on their way, newest first, at most five. */
+  rollouts: z.array(ReleaseRow),
+});
+export type Overview = z.infer<typeof Overview>;
