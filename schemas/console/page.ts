@@ -14,7 +14,7 @@ export const search = z.string().trim().max(200).optional();
 export const order = z.enum(['asc', 'desc']).optional();
 
 /** `a,b` or the parameter several times: one of them. */
-export function oneOf<T extends z.ZodType<string>>(value: T) {
+export function oneOf<T extends z.ZodType<string, string>>(value: T) {
   return z
     .union([z.string(), z.array(z.string()).max(64)])
     .transform((found) =>
