@@ -1,5 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { createGroupCommit, GROUP_COMMIT, type GroupCommitOptions } from './store/sqlite/group-commit.ts';
+import { createStatements } from './store/sqlite/statements.ts';
 
 /** Each entry takes the schema from version n to n+1 (`PRAGMA user_version`). Entries are never edited, only added. */
 const MIGRATIONS: readonly string[] = [
@@ -217,8 +219,19 @@ const MIGRATIONS: readonly string[] = [
 
 export interface ConsoleDatabase {
   readonly sql: DatabaseSync;
-  /** All or nothing. Synchronous, so nothing else of this process comes between; other processes wait (IMMEDIATE). */
+  /** A statement compiled once for its text. For `get`, `all` and `run`; not for `iterate`. */
+  prepare(text: string): StatementSync;
+  /**
+   * All or nothing, together with others that arrive at the same time, on the disk when it resolves (`GroupCommit`). The way to
+   * write; `work` may use `transaction` inside.
+   */
+  write<T>(work: () => T): Promise<T>;
+  /**
+   * All or nothing, at once: nothing else of this process comes between, and everything stands still until it is on the disk.
+   * Inside of `write`, or of another one, it is a part of that.
+   */
   transaction<T>(work: () => T): T;
+  /** Writes what waits, first. */
   close(): void;
 }
 
@@ -226,31 +239,49 @@ export interface ConsoleDatabase {
  * Opens `console.db` and brings its schema up to date. WAL with synchronous FULL: an answer of 2xx means the report survives
  * a power cut, because the agent forgets it then. A database of a newer console is refused rather than misread.
  */
-export function openDatabase(path: string): ConsoleDatabase {
+export function openDatabase(path: string, commit: Partial<GroupCommitOptions> = {}): ConsoleDatabase {
+  const options = { ...GROUP_COMMIT, ...commit };
   // Made here, so that nobody else can read it however the umask is set.
   closeSync(openSync(path, 'a', 0o600));
-  const sql = new DatabaseSync(path, { timeout: 10_000 });
+  const sql = new DatabaseSync(path, { timeout: options.blockingMs });
   try {
     sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    const group = createGroupCommit(sql, options);
     const database: ConsoleDatabase = {
       sql,
-      transaction(work) {
-        sql.exec('BEGIN IMMEDIATE');
-        try {
-          const result = work();
-          sql.exec('COMMIT');
-          return result;
-        } catch (error) {
-          if (sql.isTransaction) sql.exec('ROLLBACK');
-          throw error;
-        }
+      prepare: createStatements(sql),
+      write: (work) => group.write(work),
+      transaction: (work) =>
+        sql.isTransaction
+          ? allOrNothing(sql, work, NESTED)
+          : allOrNothing(sql, work, { begin: 'BEGIN IMMEDIATE', commit: 'COMMIT', undo: 'ROLLBACK' }),
+      close() {
+        group.close();
+        sql.close();
       },
-      close: () => sql.close(),
     };
     database.transaction(() => migrate(sql, path));
     return database;
   } catch (error) {
     sql.close();
+    throw error;
+  }
+}
+
+const NESTED = {
+  begin: 'SAVEPOINT part',
+  commit: 'RELEASE part',
+  undo: 'ROLLBACK TO part; RELEASE part',
+};
+
+function allOrNothing<T>(sql: DatabaseSync, work: () => T, words: typeof NESTED): T {
+  sql.exec(words.begin);
+  try {
+    const result = work();
+    sql.exec(words.commit);
+    return result;
+  } catch (error) {
+    if (sql.isTransaction) sql.exec(words.undo);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestRefused } from './refusal.ts';
+import { StoreBusy } from './store/busy.ts';
 
 /** Codes of faults the HTTP library finds by itself, before any route of ours. */
 const LIBRARY_CODES: Readonly<Record<string, string>> = {
@@ -41,6 +42,10 @@ export function commonAnswers(
     if (error instanceof RequestRefused) {
       request.log.info({ code: error.code, status: error.status }, error.message);
       return refuse(reply, error);
+    }
+    if (error instanceof StoreBusy) {
+      request.log.warn({ err: error }, 'a write had to be given up');
+      return refuse(reply, new RequestRefused(503, 'busy', error.message, { 'retry-after': '5' }));
     }
     const status = error.statusCode ?? 500;
     if (status >= 400 && status < 500) {
