@@ -1,13 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
+import type { Grant } from '../schemas/console/people.ts';
 import type { Agent, Revocation } from './agents.ts';
-import type { AuditRow } from './audit.ts';
 import { signEnrolmentToken } from './enrolment-token.ts';
 import type { StoredEvent } from './event-history.ts';
 import type { ConflictRecord } from './identity-watch.ts';
+import { type Actor, PROGRAM } from './people/actor.ts';
 import type { RunRow } from './reports.ts';
 import type { ConsoleState } from './state.ts';
+import type { AuditRow } from './store/ports/audit.ts';
+import type { TenantScope } from './store/ports/tenant-scope.ts';
+import { insertAudit } from './store/sqlite/audit.ts';
 import { type Tenant, type TenantArtifacts, TenantFault } from './tenants.ts';
 import type { TokenRecord } from './token-records.ts';
 
@@ -38,19 +42,20 @@ export interface ConsoleAdmin {
   makeEnrolmentToken(draft: { slug: string; ttlMs?: number }): Promise<string>;
   /** A new secret for the tenant's webhook; the one before is void. Shown here and nowhere else. */
   newHookSecret(slug: string): { readonly url: string; readonly secret: string };
-  newApiKey(label: string): string;
+  /** An admin's of everything, unless it is said otherwise. The key is shown here and nowhere else. */
+  newApiKey(label: string, may?: { grants?: readonly Grant[]; expiresAt?: Date | null }): Promise<string>;
   /** False when there is no such agent. What waits for it is dropped, and its connection ended. */
-  revokeAgent(agentId: string, revocation?: Revocation): boolean;
+  revokeAgent(agentId: string, revocation?: Revocation, actor?: Actor): boolean;
   /** Asks the agent to change its device key, with its next status. False when there is no such agent, or it was revoked. */
-  askRotation(agentId: string): boolean;
+  askRotation(agentId: string, actor?: Actor): boolean;
   /** Whether two machines speak, or spoke, with its identity. */
   conflict(agentId: string): ConflictRecord | null;
   /** Newest first. */
   tokens(tenant?: string): TokenRecord[];
   /** Null when there is no such token. */
-  revokeToken(tokenId: string): TokenRecord | null;
+  revokeToken(tokenId: string, actor?: Actor): TokenRecord | null;
   /** Newest first. */
-  audit(filter?: { agent?: string; tenant?: string; limit?: number }): AuditRow[];
+  audit(filter?: { agent?: string; tenant?: string; limit?: number }): Promise<AuditRow[]>;
   tenants(): Tenant[];
   agents(tenant?: string): Agent[];
   /** The newest first. */
@@ -72,6 +77,9 @@ export function createAdmin(
   state: ConsoleState,
   onRevoked: (agentId: string) => void = () => {},
 ): ConsoleAdmin {
+  const scope = (tenant: string | undefined): { tenants: TenantScope } => ({
+    tenants: tenant === undefined ? '*' : [tenant],
+  });
   const known = (slug: string): Tenant => {
     const tenant = state.tenants.get(slug);
     if (tenant !== null) return tenant;
@@ -110,18 +118,28 @@ export function createAdmin(
       const token = await signEnrolmentToken(claims, state.secrets.enrolmentKey);
       state.tokens.made(claims, at);
       const message = `an enrolment token was made, ${claims.jti}, good until ${new Date(claims.exp * 1_000).toISOString()}`;
-      state.audit.note({ action: 'token_made', tenant: slug, agent_id: null, by: 'operator', message }, at);
+      insertAudit(
+        state.database,
+        { action: 'token_made', tenant: slug, agent_id: null, by: 'operator', message },
+        at,
+      );
       return token;
     },
     newHookSecret(slug) {
       known(slug);
       return { url: `${state.publicUrl()}/hooks/${slug}`, secret: state.hooks.renew(slug) };
     },
-    newApiKey: (label) => state.apiKeys.create(label),
+    async newApiKey(label, { grants = PROGRAM.grants, expiresAt = null } = {}) {
+      const expires_at = expiresAt?.toISOString() ?? null;
+      return (await state.apiKeys.make({ label, grants, expires_at }, PROGRAM)).secret;
+    },
     setOutputsWanted: (slug, wanted) => state.uploads.setOutputsWanted(known(slug).slug, wanted),
-    revokeAgent(agentId, revocation = { by: 'operator', why: null }) {
+    revokeAgent(agentId, revocation = { by: 'operator', why: null }, actor = PROGRAM) {
       const at = state.clock.now();
       const { by, why } = revocation;
+      // At the console's own shell people are who they say they are.
+      const told = actor.kind === 'program' ? by : actor.by;
+      const named = told === by ? '' : `, in the name of ${by}`;
       const outcome = state.database.transaction(() => {
         const done = state.agents.revoke(agentId, at, revocation);
         if (done !== 'revoked') return done;
@@ -132,51 +150,69 @@ export function createAdmin(
           at,
         );
         const reason = why === null || why === '' ? '' : ` (${why})`;
-        const message = `${left ? 'it unenrolled itself' : 'its key and its tokens are void'}${reason}; ${dropped} commands that waited for it were dropped`;
+        const message = `${left ? 'it unenrolled itself' : 'its key and its tokens are void'}${named}${reason}; ${dropped} commands that waited for it were dropped`;
         const tenant = state.agents.get(agentId)?.tenant ?? null;
         const action = left ? 'agent_unenrolled' : 'agent_revoked';
-        state.audit.note({ action, tenant, agent_id: agentId, by, message }, at);
+        insertAudit(
+          state.database,
+          { action, tenant, agent_id: agentId, by: told, actor_id: actor.id, message, reason: why },
+          at,
+        );
         return done;
       });
       if (outcome === 'unknown') return false;
       onRevoked(agentId);
       return true;
     },
-    askRotation(agentId) {
+    askRotation(agentId, actor = PROGRAM) {
       const agent = state.agents.get(agentId);
       if (agent === null || agent.revoked_at !== null) return false;
       const at = state.clock.now();
       state.agents.askRotation(agentId, at);
       const message = 'it is to change its device key, when it sends its next status';
       const { tenant } = agent;
-      state.audit.note(
-        { action: 'key_rotation_asked', tenant, agent_id: agentId, by: 'operator', message },
+      insertAudit(
+        state.database,
+        {
+          action: 'key_rotation_asked',
+          tenant,
+          agent_id: agentId,
+          by: actor.by,
+          actor_id: actor.id,
+          message,
+        },
         at,
       );
       return true;
     },
     conflict: (agentId) => state.identities.conflict(agentId),
-    tokens: (tenant) => state.tokens.list({ tenant, limit: LISTED_MAX }),
-    revokeToken(tokenId) {
+    tokens: (tenant) => state.tokens.list({ ...scope(tenant), limit: LISTED_MAX }),
+    revokeToken(tokenId, actor = PROGRAM) {
       const at = state.clock.now();
       const before = state.tokens.isRevoked(tokenId);
       const found = state.tokens.revoke(tokenId, at);
       if (found !== null && !before) {
         const message = `the enrolment token ${tokenId} is void`;
         const { tenant, agent_id } = found;
-        state.audit.note({ action: 'token_revoked', tenant, agent_id, by: 'operator', message }, at);
+        insertAudit(
+          state.database,
+          { action: 'token_revoked', tenant, agent_id, by: actor.by, actor_id: actor.id, message },
+          at,
+        );
       }
       return found;
     },
-    audit: ({ agent, tenant, limit = 100 } = {}) => state.audit.list({ agent, tenant, limit }),
+    audit: ({ agent, tenant, limit = 100 } = {}) => state.audit.list({ agent, ...scope(tenant), limit }),
     tenants: () => state.tenants.list(),
-    agents: (tenant) => state.agents.list(tenant),
-    runs: ({ limit = 100, ...filter } = {}) => state.reports.runs({ ...filter, limit }),
+    agents: (tenant) => state.agents.list(tenant === undefined ? '*' : [tenant]),
+    runs: ({ limit = 100, tenant, ...filter } = {}) =>
+      state.reports.runs({ ...filter, ...scope(tenant), limit }),
     run(runId) {
       const found = state.reports.run(runId, {});
       return found.kind === 'report' ? found.body : undefined;
     },
-    events: ({ limit = 100, ...filter } = {}) => state.events.tail({ ...filter, limit }),
+    events: ({ limit = 100, tenant, ...filter } = {}) =>
+      state.events.tail({ ...filter, ...scope(tenant), limit }),
     status: (agentId) => state.reports.status(agentId),
     paths: (slug) => ({
       repository: state.repositories.directory(slug),

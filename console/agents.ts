@@ -1,6 +1,7 @@
 import type { PublicJwk } from '../schemas/jws.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { hashOf } from './secrets.ts';
+import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
 
 export interface Agent {
   readonly agent_id: string;
@@ -46,7 +47,7 @@ export interface AgentStore {
   get(agentId: string): Agent | null;
   byThumbprint(thumbprint: string): Agent | null;
   byGitToken(token: string): Agent | null;
-  list(tenant?: string): Agent[];
+  list(tenants?: TenantScope): Agent[];
   /** Inserts, or (the same device enrolled again) renews its description and git token. */
   save(agent: AgentDescription, gitToken: string): void;
   setGitToken(agentId: string, gitToken: string): void;
@@ -66,11 +67,13 @@ export function createAgentStore({ sql, transaction }: ConsoleDatabase): AgentSt
     get: (agentId) => find('agent_id', agentId),
     byThumbprint: (thumbprint) => find('thumbprint', thumbprint),
     byGitToken: (token) => find('git_token_hash', hashOf(token)),
-    list(tenant) {
-      const rows =
-        tenant === undefined
-          ? sql.prepare(`${select} ORDER BY slug, enrolled_at, agent_id`).all()
-          : sql.prepare(`${select} WHERE slug = ? ORDER BY enrolled_at, agent_id`).all(tenant);
+    list(tenants) {
+      const rows = sql
+        .prepare(
+          `${select} WHERE :tenants IS NULL OR slug IN (SELECT value FROM json_each(:tenants))
+             ORDER BY slug, enrolled_at, agent_id`,
+        )
+        .all({ tenants: tenantList(tenants) });
       return rows.flatMap((row) => one(row) ?? []);
     },
     save(agent, gitToken) {

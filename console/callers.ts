@@ -7,6 +7,8 @@ import { type FormerKey, isRetired, retiredKeyRefusal } from './device-keys.ts';
 import { revokedRefusal } from './enrolment.ts';
 import type { IdentityAlarms } from './identity-alarms.ts';
 import type { ConsoleLimits } from './limits.ts';
+import type { Actor } from './people/actor.ts';
+import { createActors } from './people/actors.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleState } from './state.ts';
@@ -42,7 +44,13 @@ export interface Callers {
   tunnel(request: IncomingCall): Promise<Agent>;
   /** This very request was signed by `jwk`, as its own issuer (enrolment). */
   possession(request: IncomingCall, jwk: PublicJwk): Promise<void>;
-  operator(request: IncomingCall): void;
+  /**
+   * Who asks at `/api` and `/flows`: by an `X-Api-Key` or a session, whose writes have to come from pages of ours. What they may
+   * do is decided by `allow` and `scopeOf` (people/actor.ts). Asked again for the same request it answers the same.
+   */
+  actor(request: IncomingCall): Promise<Actor>;
+  /** Whether an actor's credentials are still in force and may still do the same: for streams, which outlive the request. */
+  stands(actor: Actor): Promise<boolean>;
 }
 
 interface KeyHolder {
@@ -71,10 +79,14 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
   const agents = createRateLimit({ burst: limits.agentBurst, perSecond: limits.agentPerSecond, nowMs });
 
   /** Guessing is limited by address; those whose credentials are right never notice. */
-  const disbelieve = (request: IncomingCall, refusal: RequestRefused): never => {
+  const disbelieve = (request: Pick<IncomingCall, 'ip'>, refusal: RequestRefused): never => {
     strangers.take(request.ip);
     throw refusal;
   };
+
+  const actors = createActors({ apiKeys: state.apiKeys, disbelieve });
+  /** A hook asks before the body is read, and the route again. */
+  const known = new WeakMap<IncomingCall, Promise<Actor>>();
 
   const holder = (request: IncomingCall): TokenHolder => {
     const token = gitTokenOf(request);
@@ -227,14 +239,12 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
         () => {},
       );
     },
-    operator(request) {
-      const key = request.headers['x-api-key'];
-      if (typeof key === 'string' && state.apiKeys.holds(key)) return;
-      const message = 'expected X-Api-Key with a key of this console (a new one: edge-console key new)';
-      const refusal = new RequestRefused(401, 'credentials_refused', message);
-      if (key === undefined) throw refusal;
-      disbelieve(request, refusal);
+    async actor(request) {
+      const found = known.get(request) ?? actors.actor(request);
+      known.set(request, found);
+      return found;
     },
+    stands: async (actor) => actors.stands(actor),
   };
 }
 

@@ -146,7 +146,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
     .option('--label <text>', 'what it is for', 'operator')
     .action(async (options: Common & { label: string }) =>
       withAdmin(options, async (admin) => {
-        const key = admin.newApiKey(options.label);
+        const key = await admin.newApiKey(options.label);
         print(options, { api_key: key }, key);
       }),
     );

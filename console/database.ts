@@ -215,6 +215,220 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX audit_by_agent ON audit (agent_id, id);
   `,
+  // Who may use the console: keys with roles, people, their invitations and sessions; in the audit, who and why.
+  `
+  ALTER TABLE api_keys RENAME TO api_keys_before;
+  CREATE TABLE api_keys (
+    key_id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    label TEXT NOT NULL,
+    created_by TEXT,
+    created_at TEXT NOT NULL,
+    last_used_at TEXT,
+    expires_at TEXT,
+    revoked_at TEXT
+  ) STRICT;
+  CREATE TABLE api_key_grants (
+    key_id TEXT NOT NULL REFERENCES api_keys ON DELETE CASCADE,
+    tenant TEXT NOT NULL,
+    role TEXT NOT NULL,
+    PRIMARY KEY (key_id, tenant)
+  ) WITHOUT ROWID, STRICT;
+  INSERT INTO api_keys (key_id, hash, label, created_at)
+    SELECT lower(hex(randomblob(16))), hash, label, created_at FROM api_keys_before;
+  -- Until now a key could do everything; having no grant is to mean that one can do nothing.
+  INSERT INTO api_key_grants (key_id, tenant, role) SELECT key_id, '*', 'admin' FROM api_keys;
+  DROP TABLE api_keys_before;
+  CREATE TABLE people (
+    person_id TEXT PRIMARY KEY,
+    login TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    locale TEXT,
+    password TEXT,
+    created_by TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    last_sign_in_at TEXT
+  ) STRICT;
+  CREATE TABLE person_grants (
+    person_id TEXT NOT NULL REFERENCES people ON DELETE CASCADE,
+    tenant TEXT NOT NULL,
+    role TEXT NOT NULL,
+    PRIMARY KEY (person_id, tenant)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE invitations (
+    person_id TEXT PRIMARY KEY REFERENCES people ON DELETE CASCADE,
+    code_hash TEXT NOT NULL UNIQUE,
+    expires_at TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE sessions (
+    token_hash TEXT PRIMARY KEY,
+    person_id TEXT NOT NULL REFERENCES people ON DELETE CASCADE,
+    created_at TEXT NOT NULL,
+    used_at TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX sessions_by_person ON sessions (person_id);
+  ALTER TABLE audit ADD COLUMN actor_id TEXT;
+  ALTER TABLE audit ADD COLUMN reason TEXT;
+  CREATE INDEX audit_by_tenant ON audit (slug, id);
+  `,
+  // What is asked of agents: who asked, the trigger keys that owners gave, requests that may be repeated, and one list of all runs.
+  `
+  ALTER TABLE commands ADD COLUMN asked_by TEXT;
+  ALTER TABLE commands ADD COLUMN why TEXT;
+  CREATE TABLE trigger_keys (
+    slug TEXT PRIMARY KEY REFERENCES tenants ON DELETE CASCADE,
+    kid TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    added_at TEXT NOT NULL,
+    added_by TEXT NOT NULL
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE repeatable_requests (
+    actor_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request_sha256 TEXT NOT NULL,
+    begun_at TEXT NOT NULL,
+    answer TEXT,
+    PRIMARY KEY (actor_id, key)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX repeatable_requests_by_age ON repeatable_requests (begun_at);
+  CREATE TABLE run_index (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    slug TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    version TEXT,
+    state TEXT NOT NULL,
+    trigger TEXT,
+    attempt INTEGER NOT NULL,
+    exit_code INTEGER,
+    reason TEXT,
+    sha256 TEXT,
+    revision TEXT,
+    asked_at TEXT,
+    started_at TEXT,
+    finished_at TEXT,
+    received_at TEXT NOT NULL,
+    UNIQUE (agent_id, run_id)
+  ) STRICT;
+  CREATE INDEX run_index_by_run ON run_index (run_id);
+  CREATE INDEX run_index_by_agent ON run_index (agent_id, id);
+  CREATE INDEX run_index_by_tenant ON run_index (slug, id);
+  CREATE INDEX run_index_by_flow ON run_index (slug, flow, id);
+  CREATE INDEX run_index_by_time ON run_index (received_at, slug);
+  CREATE INDEX run_index_going_on ON run_index (agent_id, id) WHERE state IN ('asked', 'queued', 'running');
+  -- Runs that were only asked for until now are listed as soon as they begin: which flow they are of is in the signed text alone.
+  INSERT INTO run_index (agent_id, slug, run_id, flow, version, state, trigger, attempt, exit_code, reason, sha256, revision,
+      started_at, finished_at, received_at)
+    SELECT known.agent_id, agents.slug, known.run_id, coalesce(runs.flow, progress.flow), coalesce(runs.version, progress.version),
+      coalesce(runs.status, CASE progress.state WHEN 'retried' THEN 'running' ELSE progress.state END),
+      json_extract(runs.body, '$.trigger'), coalesce(runs.attempt, progress.attempt), coalesce(runs.exit_code, progress.exit_code),
+      json_extract(runs.body, '$.reason'), json_extract(runs.body, '$.sha256'), json_extract(runs.body, '$.revision'),
+      coalesce(runs.started_at, progress.started_at), coalesce(runs.finished_at, progress.finished_at),
+      coalesce(runs.received_at, progress.updated_at)
+    FROM (SELECT agent_id, run_id, min(at) AS at FROM (
+        SELECT agent_id, run_id, received_at AS at FROM runs UNION ALL SELECT agent_id, run_id, updated_at FROM run_progress)
+      GROUP BY agent_id, run_id) AS known
+    JOIN agents ON agents.agent_id = known.agent_id
+    LEFT JOIN runs ON runs.id =
+      (SELECT max(id) FROM runs AS own WHERE own.run_id = known.run_id AND own.agent_id = known.agent_id)
+    LEFT JOIN run_progress AS progress ON progress.agent_id = known.agent_id AND progress.run_id = known.run_id
+      AND progress.attempt = (SELECT max(attempt) FROM run_progress AS own
+        WHERE own.agent_id = known.agent_id AND own.run_id = known.run_id)
+    ORDER BY known.at;
+  UPDATE run_index SET trigger = 'command', asked_at =
+      (SELECT min(created_at) FROM commands WHERE commands.agent_id = run_index.agent_id AND commands.run_id = run_index.run_id
+        AND action = 'run')
+    WHERE EXISTS (SELECT 1 FROM commands WHERE commands.agent_id = run_index.agent_id AND commands.run_id = run_index.run_id
+        AND action = 'run');
+  `,
+  // The fleet's read side (docs/decisions/0092-read-model.md): what lists and counts are made of, written together with what it
+  // is made from. Its rows are made by `console/store/sqlite/fleet`, also those of statuses that are there already.
+  `
+  CREATE TABLE agent_summaries (
+    agent_id TEXT PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
+    made_by INTEGER NOT NULL,
+    reported_at TEXT,
+    stalled INTEGER NOT NULL DEFAULT 0,
+    ready INTEGER NOT NULL DEFAULT 0,
+    health TEXT,
+    is_suspended INTEGER NOT NULL DEFAULT 0,
+    connected INTEGER NOT NULL DEFAULT 0,
+    connected_since TEXT,
+    state TEXT NOT NULL,
+    state_since TEXT,
+    hostname TEXT NOT NULL,
+    agent_version TEXT,
+    os TEXT,
+    arch TEXT,
+    desired_revision TEXT,
+    applied_revision TEXT,
+    last_sync_at TEXT,
+    running INTEGER,
+    queued INTEGER,
+    flows INTEGER NOT NULL DEFAULT 0,
+    problem_reason TEXT,
+    rest TEXT NOT NULL,
+    flow_rows TEXT NOT NULL DEFAULT '[]',
+    name_text TEXT NOT NULL,
+    status_text TEXT NOT NULL DEFAULT ''
+  ) STRICT;
+  CREATE TABLE agent_flows (
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    flow TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    runtime TEXT,
+    desired_version TEXT,
+    active_version TEXT,
+    health TEXT NOT NULL,
+    PRIMARY KEY (agent_id, flow)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX agent_flows_by_flow ON agent_flows (slug, flow, active_version, desired_version, health, runtime);
+  CREATE TABLE agent_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    agent_id TEXT NOT NULL REFERENCES agents ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    from_value TEXT,
+    to_value TEXT,
+    flow TEXT,
+    reason TEXT,
+    message TEXT
+  ) STRICT;
+  CREATE INDEX agent_changes_by_agent ON agent_changes (agent_id, id);
+  CREATE INDEX agent_changes_by_time ON agent_changes (at, slug, kind, from_value, to_value, flow, reason, id);
+  CREATE INDEX agent_changes_to_revision ON agent_changes (to_value, agent_id, at) WHERE kind = 'revision';
+  CREATE TABLE releases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    slug TEXT NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    revision TEXT NOT NULL,
+    commit_subject TEXT,
+    commit_author TEXT,
+    commit_time TEXT,
+    seq INTEGER,
+    first_seen_at TEXT NOT NULL,
+    newest_at TEXT NOT NULL,
+    flows TEXT,
+    UNIQUE (slug, revision)
+  ) STRICT;
+  CREATE INDEX releases_by_age ON releases (newest_at, id);
+  CREATE INDEX releases_by_tenant ON releases (slug, newest_at, id);
+  CREATE INDEX runs_by_arrival ON runs (received_at, status, agent_id, flow);
+  CREATE INDEX runs_by_flow ON runs (flow, id);
+  ALTER TABLE events ADD COLUMN tenant TEXT GENERATED ALWAYS AS (json_extract(line, '$.tenant')) VIRTUAL;
+  ALTER TABLE events ADD COLUMN severity TEXT GENERATED ALWAYS AS (json_extract(line, '$.severity')) VIRTUAL;
+  ALTER TABLE events ADD COLUMN reason TEXT GENERATED ALWAYS AS (json_extract(line, '$.reason')) VIRTUAL;
+  ALTER TABLE events ADD COLUMN flow TEXT GENERATED ALWAYS AS (json_extract(line, '$.flow')) VIRTUAL;
+  ALTER TABLE events ADD COLUMN run_id TEXT GENERATED ALWAYS AS (json_extract(line, '$.run_id')) VIRTUAL;
+  ALTER TABLE events ADD COLUMN time TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(line, '$.time'))) VIRTUAL;
+  CREATE INDEX events_by_tenant ON events (tenant, id);
+  CREATE INDEX events_by_severity ON events (severity, id);
+  CREATE INDEX events_by_reason ON events (reason, id);
+  CREATE INDEX events_by_flow ON events (flow, id) WHERE flow IS NOT NULL;
+  CREATE INDEX events_by_run ON events (run_id, id) WHERE run_id IS NOT NULL;
+  CREATE INDEX events_by_time ON events (time, id);
+  `,
 ];
 
 export interface ConsoleDatabase {

@@ -1,10 +1,10 @@
 import type { EnrolAnswer, EnrolmentToken, EnrolRequest } from '../schemas/enrolment.ts';
 import type { Agent, AgentStore } from './agents.ts';
-import type { Audit } from './audit.ts';
 import type { ConsoleDatabase } from './database.ts';
 import type { DeviceKeys } from './device-keys.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleSecrets } from './secrets.ts';
+import { insertAudit } from './store/sqlite/audit.ts';
 import type { TenantStore } from './tenants.ts';
 import type { TokenRecords } from './token-records.ts';
 import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';
@@ -25,7 +25,6 @@ export function createEnrolment(parts: {
   readonly agents: AgentStore;
   readonly deviceKeys: DeviceKeys;
   readonly tokens: TokenRecords;
-  readonly audit: Audit;
   readonly secrets: ConsoleSecrets;
   readonly newId: () => string;
   /** Origin the agents call. */
@@ -96,7 +95,8 @@ export function createEnrolment(parts: {
         token.exp,
       );
     const again = known === null ? '' : ' again';
-    parts.audit.note(
+    insertAudit(
+      database,
       {
         action: 'agent_enrolled',
         tenant: token.tenant,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { EVENT_BATCH_MAX, Event } from '../schemas/event.ts';
 import { Id } from '../schemas/names.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
 
 /**
  * A gap is believed when the agent offers the same event after it this many times although it was told what is wanted: its
@@ -46,9 +47,9 @@ export interface EventHistory {
   /** `lines` are the events as they were sent, serialised again: what the chain is over. All of the batch or nothing. */
   append(agentId: string, batch: ReceivedBatch, lines: readonly string[], at: Date): Appended;
   /** In order of arrival, with `id` greater than `after`. */
-  read(filter: { agent?: string; tenant?: string; after: number; limit: number }): StoredEvent[];
+  read(filter: { agent?: string; tenants?: TenantScope; after: number; limit: number }): StoredEvent[];
   /** The last `limit`, in order of arrival. */
-  tail(filter: { agent?: string; tenant?: string; limit: number }): StoredEvent[];
+  tail(filter: { agent?: string; tenants?: TenantScope; limit: number }): StoredEvent[];
   logs(agentId: string): EventLogState[];
   /** The agent tells this log in two ways; true when that was not known. */
   forked(agentId: string, logId: string, at: Date): boolean;
@@ -147,7 +148,8 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
   };
 
   const select = `SELECT events.id, events.received_at, events.line FROM events JOIN agents USING (agent_id)
-    WHERE (:agent IS NULL OR events.agent_id = :agent) AND (:tenant IS NULL OR agents.slug = :tenant)`;
+    WHERE (:agent IS NULL OR events.agent_id = :agent)
+      AND (:tenants IS NULL OR agents.slug IN (SELECT value FROM json_each(:tenants)))`;
   const stored = (rows: unknown[]): StoredEvent[] =>
     (rows as { id: number; received_at: string; line: string }[]).map(({ id, received_at, line }) => ({
       id,
@@ -168,17 +170,17 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
         throw error;
       }
     },
-    read: ({ agent, tenant, after, limit }) =>
+    read: ({ agent, tenants, after, limit }) =>
       stored(
         sql
           .prepare(`${select} AND events.id > :after ORDER BY events.id LIMIT :limit`)
-          .all({ agent: agent ?? null, tenant: tenant ?? null, after, limit }),
+          .all({ agent: agent ?? null, tenants: tenantList(tenants), after, limit }),
       ),
-    tail: ({ agent, tenant, limit }) =>
+    tail: ({ agent, tenants, limit }) =>
       stored(
         sql
           .prepare(`${select} ORDER BY events.id DESC LIMIT :limit`)
-          .all({ agent: agent ?? null, tenant: tenant ?? null, limit }),
+          .all({ agent: agent ?? null, tenants: tenantList(tenants), limit }),
       ).reverse(),
     logs: (agentId) =>
       sql

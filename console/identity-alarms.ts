@@ -1,10 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Agent } from './agents.ts';
-import type { AuditAction } from './audit.ts';
 import type { FormerKey } from './device-keys.ts';
 import type { AgentProcess } from './identity-watch.ts';
 import type { Notices } from './notices.ts';
 import type { ConsoleState } from './state.ts';
+import type { AuditAction } from './store/ports/audit.ts';
+import { insertAudit } from './store/sqlite/audit.ts';
 
 /** Signs of a copied or restored machine: written down, logged, and told to whoever listens. */
 export interface IdentityAlarms {
@@ -25,7 +26,7 @@ export function createIdentityAlarms(parts: {
 
   const raise = (agent: Agent, action: AuditAction, message: string) => {
     const { agent_id, tenant } = agent;
-    state.audit.note({ action, tenant, agent_id, by: 'console', message }, state.clock.now());
+    insertAudit(state.database, { action, tenant, agent_id, by: 'console', message }, state.clock.now());
     log.warn({ agent_id, tenant, action }, message);
     notices.identity.publish({ agent_id, tenant, action, message });
   };

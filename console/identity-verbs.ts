@@ -123,7 +123,7 @@ Keys of an artifact store of your own are the tenant's: change them there if thi
     .option('--tenant <slug>')
     .action(async (options: Common & { agent?: string; tenant?: string }) =>
       withAdmin(options, async (admin) => {
-        const rows = admin.audit({ ...options, limit: 200 });
+        const rows = await admin.audit({ ...options, limit: 200 });
         print(options, rows, table(rows, ['at', 'tenant', 'agent_id', 'action', 'by', 'message']));
       }),
     );

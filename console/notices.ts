@@ -2,8 +2,8 @@ import type { EnrolAnswer } from '../schemas/enrolment.ts';
 import type { Event } from '../schemas/event.ts';
 import type { RunReport } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
-import type { AuditAction } from './audit.ts';
 import type { CommandState } from './commands.ts';
+import type { AuditAction } from './store/ports/audit.ts';
 
 export interface Topic<T> {
   /** Returns what ends the subscription. */

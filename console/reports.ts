@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { RunReport } from '../schemas/run.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
+import { noteRunEnded } from './store/sqlite/run-index-writes.ts';
 
 /** A run as the lists show it: all but its output. */
 export interface RunRow {
@@ -24,11 +26,11 @@ export interface ReportStore {
   /** Stored once a key; the same again is `replayed`, another body under the key a `conflict`. `body` is what the agent sent. */
   addRun(agentId: string, key: string, report: RunReport, body: unknown, at: Date): RunOutcome;
   /** Newest first; `before` is an `id` of a row. */
-  runs(filter: { agent?: string; tenant?: string; before?: number; limit: number }): RunRow[];
+  runs(filter: { agent?: string; tenants?: TenantScope; before?: number; limit: number }): RunRow[];
   /** The newest notify body of the run, as the agent sent it; several agents may have reported the same id. */
   run(
     runId: string,
-    of: { readonly agent?: string | undefined; readonly tenant?: string | undefined },
+    of: { readonly agent?: string | undefined; readonly tenants?: TenantScope },
   ):
     | { readonly kind: 'report'; readonly body: unknown }
     | { readonly kind: 'ambiguous'; readonly agents: number }
@@ -74,6 +76,7 @@ export function createReportStore(database: ConsoleDatabase): ReportStore {
             Buffer.byteLength(text),
             text,
           );
+        noteRunEnded(database, agentId, report, at);
         return 'stored';
       });
     },
@@ -83,24 +86,26 @@ export function createReportStore(database: ConsoleDatabase): ReportStore {
           `SELECT runs.id, agents.slug AS tenant, runs.agent_id, run_id, attempt, flow, version, status, exit_code,
              started_at, finished_at, received_at
            FROM runs JOIN agents USING (agent_id)
-           WHERE (:agent IS NULL OR runs.agent_id = :agent) AND (:tenant IS NULL OR agents.slug = :tenant)
+           WHERE (:agent IS NULL OR runs.agent_id = :agent)
+             AND (:tenants IS NULL OR agents.slug IN (SELECT value FROM json_each(:tenants)))
              AND (:before IS NULL OR runs.id < :before)
            ORDER BY runs.id DESC LIMIT :limit`,
         )
         .all({
           agent: filter.agent ?? null,
-          tenant: filter.tenant ?? null,
+          tenants: tenantList(filter.tenants),
           before: filter.before ?? null,
           limit: filter.limit,
         }) as unknown as RunRow[];
     },
-    run(runId, { agent, tenant }) {
+    run(runId, { agent, tenants }) {
       const newest = sql
         .prepare(
           `SELECT max(runs.id) AS id, count(DISTINCT runs.agent_id) AS agents FROM runs JOIN agents USING (agent_id)
-           WHERE run_id = :run AND (:agent IS NULL OR runs.agent_id = :agent) AND (:tenant IS NULL OR agents.slug = :tenant)`,
+           WHERE run_id = :run AND (:agent IS NULL OR runs.agent_id = :agent)
+             AND (:tenants IS NULL OR agents.slug IN (SELECT value FROM json_each(:tenants)))`,
         )
-        .get({ run: runId, agent: agent ?? null, tenant: tenant ?? null }) as {
+        .get({ run: runId, agent: agent ?? null, tenants: tenantList(tenants) }) as {
         id: number | null;
         agents: number;
       };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pino } from 'pino';
 import { createSystemClock } from '../system/clock.ts';
+import { createAdmin } from './admin.ts';
 import { dataOption } from './data-folder.ts';
 import { createConsole } from './server.ts';
 import { openState } from './state.ts';
@@ -23,7 +24,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const stopped = stopSignal();
   try {
     const clock = createSystemClock();
-    const apiKey = firstApiKey(options.data);
+    const apiKey = await firstApiKey(options.data);
     const log = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
     const server = createConsole({
       dataDirectory: options.data,
@@ -47,10 +48,10 @@ export async function serve(options: ServeOptions): Promise<void> {
 }
 
 /** A key when there is none yet, else null. */
-function firstApiKey(data: string): string | null {
+async function firstApiKey(data: string): Promise<string | null> {
   const state = openState(data, createSystemClock());
   try {
-    return state.apiKeys.count() === 0 ? state.apiKeys.create('first start') : null;
+    return (await state.apiKeys.count()) === 0 ? await createAdmin(state).newApiKey('first start') : null;
   } finally {
     state.close();
   }

@@ -179,9 +179,9 @@ export function createConsole(options: ConsoleOptions): Console {
       state.setPublicUrl(
         options.publicUrl ?? new URL(`${scheme}://${hostInUrl(options.host)}:${port}`).origin,
       );
-      state.prune(limits);
+      await state.prune(limits);
       gateway.start();
-      upkeep = setInterval(() => state.prune(limits), PRUNE_EVERY_MS).unref();
+      upkeep = setInterval(() => afterwards(state.prune(limits).then(() => {})), PRUNE_EVERY_MS).unref();
       return state.publicUrl();
     },
     close: () => (closed ??= close()),

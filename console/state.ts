@@ -2,8 +2,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSystemChance } from '../system/clock.ts';
 import { type AgentStore, createAgentStore } from './agents.ts';
-import { type ApiKeyStore, createApiKeyStore } from './api-keys.ts';
-import { type Audit, createAudit } from './audit.ts';
 import { type CommandQueue, createCommandQueue } from './commands.ts';
 import { type ConsoleDatabase, openDatabase } from './database.ts';
 import { createDeviceKeys, type DeviceKeys } from './device-keys.ts';
@@ -12,11 +10,15 @@ import { createEventHistory, type EventHistory } from './event-history.ts';
 import { createGitRepositories, type GitRepositories } from './git-repositories.ts';
 import { createIdentityWatch, type IdentityWatch } from './identity-watch.ts';
 import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
+import { type ApiKeys, createApiKeys } from './people/api-keys.ts';
 import { createReplayGuard, type ReplayGuard } from './replay-guard.ts';
 import { createReportStore, type ReportStore } from './reports.ts';
 import { createRunLogStore, type RunLogStore } from './run-logs.ts';
 import { createRunProgressStore, type RunProgressStore } from './run-progress.ts';
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
+import type { AuditStore } from './store/ports/audit.ts';
+import { createApiKeyStore } from './store/sqlite/api-keys.ts';
+import { createAuditStore } from './store/sqlite/audit.ts';
 import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
 import { createTokenRecords, type TokenRecords } from './token-records.ts';
@@ -34,12 +36,12 @@ export interface ConsoleState {
   readonly secrets: ConsoleSecrets;
   readonly tenants: TenantStore;
   readonly agents: AgentStore;
-  readonly apiKeys: ApiKeyStore;
+  readonly apiKeys: ApiKeys;
   readonly enrolment: Enrolment;
   readonly deviceKeys: DeviceKeys;
   readonly identities: IdentityWatch;
   readonly tokens: TokenRecords;
-  readonly audit: Audit;
+  readonly audit: AuditStore;
   readonly reports: ReportStore;
   readonly events: EventHistory;
   readonly replays: ReplayGuard;
@@ -57,7 +59,7 @@ export interface ConsoleState {
   publicUrl(): string;
   setPublicUrl(url: string): void;
   /** Brings every table back within its bounds; how many rows went. */
-  prune(limits: ConsoleLimits): number;
+  prune(limits: ConsoleLimits): Promise<number>;
   close(): void;
 }
 
@@ -96,11 +98,11 @@ export function openState(
     const row = sql.prepare("SELECT value FROM settings WHERE name = 'public_url'").get();
     return (row as { value: string } | undefined)?.value ?? URL_BEFORE_FIRST_START;
   };
-  const audit = createAudit(database);
+  const audit = createAuditStore(database);
   const tokens = createTokenRecords(database, now);
   const deviceKeys = createDeviceKeys(database);
   const identities = createIdentityWatch(database, now, () => limits.processOverlapMs);
-  const parts = { database, tenants, agents, deviceKeys, tokens, audit, secrets, newId, publicUrl };
+  const parts = { database, tenants, agents, deviceKeys, tokens, secrets, newId, publicUrl };
   const enrolment = createEnrolment(parts);
 
   return {
@@ -108,7 +110,7 @@ export function openState(
     secrets,
     tenants,
     agents,
-    apiKeys: createApiKeyStore(database, now),
+    apiKeys: createApiKeys(createApiKeyStore(database), { now, newId }),
     enrolment,
     deviceKeys,
     identities,
@@ -135,12 +137,12 @@ export function openState(
         )
         .run(url);
     },
-    prune: (limits) =>
+    prune: async (limits) =>
       replays.prune(now()) +
       enrolment.prune(now()) +
       tokens.prune(now()) +
       identities.prune() +
-      audit.prune(limits.keepAudit) +
+      (await audit.prune(limits.keepAudit)) +
       uploads.prune(now(), limits.uploadOpenDays) +
       reports.prune(limits.keepRuns, limits.keepRunBytes) +
       events.prune(limits.keepEvents, limits.keepEventLogs) +

@@ -1,5 +1,6 @@
 import type { EnrolmentToken } from '../schemas/enrolment.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
 
 /** What is known of a token that was made here; the token itself is kept nowhere. */
 export interface TokenRecord {
@@ -19,7 +20,7 @@ export interface TokenRecords {
   revoke(jti: string, at: Date): TokenRecord | null;
   isRevoked(jti: string): boolean;
   /** Newest first. */
-  list(filter: { tenant?: string | undefined; limit: number }): TokenRecord[];
+  list(filter: { tenants: TenantScope; limit: number }): TokenRecord[];
   /** Forgets tokens that expired 30 days ago. */
   prune(now: Date): number;
 }
@@ -69,13 +70,13 @@ export function createTokenRecords({ sql }: ConsoleDatabase, now: () => Date): T
       return get(jti);
     },
     isRevoked: (jti) => find(jti)?.revoked_at != null,
-    list: ({ tenant, limit }) =>
+    list: ({ tenants, limit }) =>
       (
         sql
           .prepare(
-            `${select} WHERE (:tenant IS NULL OR t.slug = :tenant) ORDER BY t.made_at DESC, t.jti DESC LIMIT :limit`,
+            `${select} WHERE (:tenants IS NULL OR t.slug IN (SELECT value FROM json_each(:tenants))) ORDER BY t.made_at DESC, t.jti DESC LIMIT :limit`,
           )
-          .all({ tenant: tenant ?? null, limit }) as unknown as Row[]
+          .all({ tenants: tenantList(tenants), limit }) as unknown as Row[]
       ).map(shown),
     prune(at) {
       const before = Math.floor(at.getTime() / 1_000) - 30 * 86_400;

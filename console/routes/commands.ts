@@ -26,17 +26,24 @@ export function commandRoutes(parts: {
   const { state, callers, limits, notices, gateway } = parts;
 
   return async (app: FastifyInstance) => {
-    app.addHook('onRequest', async (request) => callers.operator(request));
+    app.addHook('onRequest', async (request) => void (await callers.actor(request)));
     for (const type of ['text/plain', 'application/jose']) {
       app.addContentTypeParser(type, { parseAs: 'string' }, (_request, body, done) => done(null, body));
     }
 
     app.post('/api/agents/:id/commands', { bodyLimit: COMMAND_MAX_BYTES + 1_024 }, async (request, reply) => {
-      const agent = agentOf(state, request, readQuery(TenantQuery, request));
+      const actor = await callers.actor(request);
+      const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'operator');
       const jws = typeof request.body === 'string' ? request.body.trim() : parseBody(Body, request.body).jws;
-      const { row, added } = state.commands.add(agent, jws, state.clock.now(), limits.commandsWaiting);
+      const now = state.clock.now();
+      const { row, added } = await state.commands.add(agent, jws, now, limits.commandsWaiting);
       const { command_id } = row;
       if (added) {
+        const { agent_id, tenant } = agent;
+        const run = row.run_id === null ? '' : `, run ${row.run_id}`;
+        const message = `the signed command ${command_id} (${row.action}${run}) was handed in`;
+        const who = { by: actor.by, actor_id: actor.id };
+        await state.audit.note({ action: 'command_handed_in', tenant, agent_id, ...who, message }, now);
         notices.command.publish({
           tenant: agent.tenant,
           agent_id: agent.agent_id,
@@ -53,8 +60,8 @@ export function commandRoutes(parts: {
     // Newest first; `before=<id>` for the page after.
     app.get('/api/agents/:id/commands', async (request) => {
       const { before, limit, ...of } = readQuery(Query, request);
-      const agent = agentOf(state, request, of);
-      const commands = state.commands.list(agent.agent_id, { before, limit }, state.clock.now());
+      const agent = await agentOf(state, request, of, await callers.actor(request));
+      const commands = await state.commands.list(agent.agent_id, { before, limit }, state.clock.now());
       return { commands, next_before: commands.length === limit ? (commands.at(-1)?.id ?? null) : null };
     });
   };

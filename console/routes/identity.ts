@@ -1,29 +1,28 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { AuditAnswer } from '../../schemas/console/token.ts';
+import { AuditQuery } from '../../schemas/console/token.ts';
 import { KeyRotationRequest, UnenrolRequest } from '../../schemas/identity.ts';
-import { Id } from '../../schemas/names.ts';
 import { verifyRotationProof } from '../../trust/key-rotation.ts';
 import { publicPart } from '../../trust/thumbprint.ts';
 import type { ConsoleAdmin } from '../admin.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
+import { allow, scopeOf } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
-const AuditQuery = TenantQuery.extend({
-  agent: Id.optional(),
-  before: z.coerce.number().int().min(0).optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-});
+const LISTED_MAX = 1_000;
+
 const Revocation = z.strictObject({
   by: z
     .string()
     .min(1)
     .max(128)
     .refine((name) => name !== 'agent', 'expected a name, found "agent", which is what an agent does itself')
-    .default('operator'),
+    .optional(),
   why: z.string().max(256).nullable().default(null),
 });
 
@@ -60,7 +59,7 @@ export function identityRoutes(parts: {
       if (changed) {
         const { agent_id, tenant } = agent;
         const message = `its device key is ${thumbprint} now, in the place of ${signer}`;
-        state.audit.note({ action: 'key_rotated', tenant, agent_id, by: 'agent', message }, now);
+        await state.audit.note({ action: 'key_rotated', tenant, agent_id, by: 'agent', message }, now);
       }
       return { agent_id: agent.agent_id, thumbprint };
     });
@@ -74,17 +73,21 @@ export function identityRoutes(parts: {
     });
 
     app.post('/api/agents/:id/revoke', { bodyLimit }, async (request) => {
-      callers.operator(request);
-      const agent = agentOf(state, request, readQuery(TenantQuery, request));
-      admin.revokeAgent(agent.agent_id, parseBody(Revocation, request.body ?? {}));
-      const { agent_id, revoked_at, revoked_by, revoked_why } = state.agents.get(agent.agent_id) ?? agent;
+      const actor = await callers.actor(request);
+      const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'admin');
+      const { by: named, why } = parseBody(Revocation, request.body ?? {});
+      // A key may be a program that acts for somebody and says for whom; a person is who has signed in.
+      const by = actor.kind === 'person' ? actor.by : (named ?? actor.by);
+      await admin.revokeAgent(agent.agent_id, { by, why }, actor);
+      const { agent_id, revoked_at, revoked_by, revoked_why } =
+        (await state.agents.get(agent.agent_id)) ?? agent;
       return { agent_id, revoked_at, revoked_by, revoked_why };
     });
 
     app.post('/api/agents/:id/rotate-key', { bodyLimit }, async (request, reply) => {
-      callers.operator(request);
-      const agent = agentOf(state, request, readQuery(TenantQuery, request));
-      if (!admin.askRotation(agent.agent_id)) {
+      const actor = await callers.actor(request);
+      const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'admin');
+      if (!(await admin.askRotation(agent.agent_id, actor))) {
         const message = `expected an agent in good standing, found ${agent.agent_id}, revoked at ${agent.revoked_at}`;
         throw new RequestRefused(409, 'agent_revoked', message);
       }
@@ -92,26 +95,29 @@ export function identityRoutes(parts: {
     });
 
     app.get('/api/tokens', async (request) => {
-      callers.operator(request);
       const { tenant } = readQuery(TenantQuery, request);
-      return { tokens: admin.tokens(tenant) };
+      const tenants = scopeOf(await callers.actor(request), tenant, 'admin');
+      return { tokens: await state.tokens.list({ tenants, limit: LISTED_MAX }) };
     });
 
     app.delete('/api/tokens/:id', async (request) => {
-      callers.operator(request);
+      const actor = await callers.actor(request);
       const { tenant } = readQuery(TenantQuery, request);
       const { id } = request.params as { id: string };
-      const mine = tenant === undefined || state.tokens.get(id)?.tenant === tenant;
-      const token = mine ? admin.revokeToken(id) : null;
-      if (token === null) throw notFound('expected the id of an enrolment token, found no such token');
+      const found = await state.tokens.get(id);
+      const absent = () => notFound('expected the id of an enrolment token, found no such token');
+      const mine = tenant === undefined || found?.tenant === tenant;
+      allow(actor, mine ? (found?.tenant ?? null) : null, 'admin', absent);
+      const token = await admin.revokeToken(id, actor);
+      if (token === null) throw absent();
       return { token };
     });
 
     // Newest first; `before=<id>` for the page after.
-    app.get('/api/audit', async (request) => {
-      callers.operator(request);
-      const { agent, tenant, before, limit } = readQuery(AuditQuery, request);
-      const entries = state.audit.list({ agent, tenant, before, limit });
+    app.get('/api/audit', async (request): Promise<AuditAnswer> => {
+      const { tenant, action: actions, limit, ...filter } = readQuery(AuditQuery, request);
+      const tenants = scopeOf(await callers.actor(request), tenant);
+      const entries = await state.audit.list({ ...filter, tenants, actions, limit });
       return { entries, next_before: entries.length === limit ? (entries.at(-1)?.id ?? null) : null };
     });
   };

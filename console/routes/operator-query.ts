@@ -1,7 +1,9 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Role } from '../../schemas/console/people.ts';
 import { Slug } from '../../schemas/names.ts';
 import type { Agent } from '../agents.ts';
+import { type Actor, allow } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 
@@ -15,15 +17,21 @@ export function readQuery<T extends z.ZodType>(schema: T, request: FastifyReques
   throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
 }
 
-/** The agent the path names; with a tenant only when it is that tenant's. */
-export function agentOf(
+/**
+ * The agent the path names; with a tenant only when it is that tenant's. Throws 404 when it is not there, or not the actor's to
+ * see, and 403 when the actor's role there is too small.
+ */
+export async function agentOf(
   state: ConsoleState,
   request: FastifyRequest,
   { tenant }: z.infer<typeof TenantQuery>,
-): Agent {
-  const agent = state.agents.get((request.params as { id: string }).id);
-  if (agent === null || (tenant !== undefined && agent.tenant !== tenant)) {
-    throw notFound('expected the id of an agent, found no such agent');
-  }
+  actor: Actor,
+  role: Role = 'viewer',
+): Promise<Agent> {
+  const found = await state.agents.get((request.params as { id: string }).id);
+  const agent = tenant === undefined || found?.tenant === tenant ? found : null;
+  const absent = () => notFound('expected the id of an agent, found no such agent');
+  allow(actor, agent?.tenant ?? null, role, absent);
+  if (agent === null) throw absent();
   return agent;
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Id } from '../../schemas/names.ts';
 import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
+import { isInScope, scopeOf } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
@@ -27,11 +28,11 @@ export function readRoutes(parts: {
     identity_conflict: state.identities.conflict(agent.agent_id),
   });
   return async (app: FastifyInstance) => {
-    app.addHook('onRequest', async (request) => callers.operator(request));
+    app.addHook('onRequest', async (request) => void (await callers.actor(request)));
 
     app.get('/api/tenants', async (request) => {
-      const { tenant: asked } = readQuery(TenantQuery, request);
-      const found = state.tenants.list().filter(({ slug }) => asked === undefined || slug === asked);
+      const scope = scopeOf(await callers.actor(request), readQuery(TenantQuery, request).tenant);
+      const found = (await state.tenants.list()).filter(({ slug }) => isInScope(scope, slug));
       const tenants = found.map((tenant) => ({
         slug: tenant.slug,
         branch: `tenant/${tenant.slug}`,
@@ -44,12 +45,14 @@ export function readRoutes(parts: {
 
     app.get('/api/agents', async (request) => {
       const { tenant } = readQuery(TenantQuery, request);
-      return { agents: state.agents.list(tenant).map(shown) };
+      const tenants = scopeOf(await callers.actor(request), tenant);
+      return { agents: (await state.agents.list(tenants)).map(shown) };
     });
 
     app.get('/api/agents/:id', async (request) => {
-      const agent = agentOf(state, request, readQuery(TenantQuery, request));
-      const latest = state.reports.status(agent.agent_id);
+      const query = readQuery(TenantQuery, request);
+      const agent = await agentOf(state, request, query, await callers.actor(request));
+      const latest = await state.reports.status(agent.agent_id);
       return {
         ...shown(agent),
         status: latest?.status ?? null,
@@ -63,23 +66,25 @@ export function readRoutes(parts: {
     // `after=<id>`: what came in since, in order of arrival; without it the newest. `next_after` goes into the next call.
     app.get('/api/events', async (request) => {
       const { agent, tenant, after, limit } = readQuery(EventsQuery, request);
+      const filter = { agent, tenants: scopeOf(await callers.actor(request), tenant), limit };
       const events =
-        after === undefined
-          ? state.events.tail({ agent, tenant, limit })
-          : state.events.read({ agent, tenant, after, limit });
+        after === undefined ? await state.events.tail(filter) : await state.events.read({ ...filter, after });
       return { events, next_after: events.at(-1)?.id ?? after ?? 0 };
     });
 
     // Newest first; `before=<id>` for the page after.
     app.get('/api/runs', async (request) => {
       const { agent, tenant, before, limit } = readQuery(RunsQuery, request);
-      const runs = state.reports.runs({ agent, tenant, before, limit });
+      const tenants = scopeOf(await callers.actor(request), tenant);
+      const runs = await state.reports.runs({ agent, tenants, before, limit });
       return { runs, next_before: runs.length === limit ? (runs.at(-1)?.id ?? null) : null };
     });
 
     app.get('/api/runs/:run_id', async (request) => {
       const { run_id } = request.params as { run_id: string };
-      const found = state.reports.run(run_id, readQuery(RunQuery, request));
+      const { agent, tenant } = readQuery(RunQuery, request);
+      const tenants = scopeOf(await callers.actor(request), tenant);
+      const found = await state.reports.run(run_id, { agent, tenants });
       switch (found.kind) {
         case 'none':
           throw notFound('expected the id of a reported run, found no such run');

@@ -39,40 +39,43 @@ export function runLogRoutes(parts: {
   const { state, callers, limits, notices, leaving } = parts;
   let followers = 0;
 
-  const streamOf = (request: FastifyRequest): { stream: LogStream; query: z.infer<typeof Query> } => {
+  const streamOf = async (
+    request: FastifyRequest,
+  ): Promise<{ stream: LogStream; query: z.infer<typeof Query> }> => {
     const { run_id } = request.params as { run_id: string };
     const query = readQuery(Query, request);
-    const { agent_id } = agentOf(state, request, query);
+    const { agent_id } = await agentOf(state, request, query, await callers.actor(request));
     if (!Id.safeParse(run_id).success) throw notFound('expected the id of a run');
     const attempt =
       query.attempt ??
       Math.max(
         1,
-        ...state.logs.list(agent_id, run_id).map((row) => row.attempt),
-        ...state.progress.get(agent_id, run_id).map((row) => row.attempt),
+        ...(await state.logs.list(agent_id, run_id)).map((row) => row.attempt),
+        ...(await state.progress.get(agent_id, run_id)).map((row) => row.attempt),
       );
     return { stream: { agent_id, run_id, attempt, stream: query.stream }, query };
   };
 
   return async (app: FastifyInstance) => {
-    app.addHook('onRequest', async (request) => callers.operator(request));
+    app.addHook('onRequest', async (request) => void (await callers.actor(request)));
 
     app.get('/api/agents/:id/runs', async (request) => {
       const query = readQuery(RunsQuery, request);
-      const { agent_id } = agentOf(state, request, query);
+      const { agent_id } = await agentOf(state, request, query, await callers.actor(request));
       const running = query.running !== undefined;
-      return { runs: state.progress.list(agent_id, { running, limit: 200 }) };
+      return { runs: await state.progress.list(agent_id, { running, limit: 200 }) };
     });
 
     app.get('/api/agents/:id/runs/:run_id/logs', async (request) => {
       const { run_id } = request.params as { run_id: string };
-      const { agent_id } = agentOf(state, request, readQuery(TenantQuery, request));
-      return { logs: state.logs.list(agent_id, run_id) };
+      const actor = await callers.actor(request);
+      const { agent_id } = await agentOf(state, request, readQuery(TenantQuery, request), actor);
+      return { logs: await state.logs.list(agent_id, run_id) };
     });
 
     // A HEAD would follow, too.
     app.get('/api/agents/:id/runs/:run_id/log', { exposeHeadRoute: false }, async (request, reply) => {
-      const { stream, query } = streamOf(request);
+      const { stream, query } = await streamOf(request);
       if (query.follow) return follow(request, reply, stream, query.offset);
       const handle = await state.logs.open(stream);
       if (handle === null) throw notFound('expected the log of a run, found nothing of it');

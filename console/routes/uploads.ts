@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Role } from '../../schemas/console/people.ts';
 import { UPLOADS_PATH } from '../../schemas/upload.ts';
 import { parseUploadMetadata, UploadMetadata } from '../../schemas/upload-metadata.ts';
 import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
+import { type Actor, allow } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 import type { Upload } from '../upload-rows.ts';
@@ -36,11 +38,15 @@ export function uploadRoutes(parts: {
     return upload;
   };
 
-  /** The upload an operator names; null when there is none, or it is not of the tenant asked for. */
-  const named = (request: FastifyRequest): Upload | null => {
+  /** The upload an operator names; it is not there when it is not of the tenant asked for, or of none that is theirs. */
+  const named = async (request: FastifyRequest, actor: Actor, role: Role): Promise<Upload> => {
     const { tenant } = readQuery(TenantQuery, request);
-    const upload = state.uploads.get((request.params as Params).id);
-    return tenant === undefined || upload?.tenant === tenant ? upload : null;
+    const found = await state.uploads.get((request.params as Params).id);
+    const upload = tenant === undefined || found?.tenant === tenant ? found : null;
+    const absent = () => notFound('expected the id of an upload, found no such upload');
+    allow(actor, upload?.tenant ?? null, role, absent);
+    if (upload === null) throw absent();
+    return upload;
   };
 
   return async (app: FastifyInstance) => {
@@ -99,35 +105,32 @@ export function uploadRoutes(parts: {
     });
 
     app.get('/api/agents/:id/uploads', async (request) => {
-      callers.operator(request);
-      const { agent_id } = agentOf(state, request, readQuery(TenantQuery, request));
-      return { uploads: state.uploads.list({ agent: agent_id, limit: LISTED_MAX }) };
+      const actor = await callers.actor(request);
+      const { agent_id } = await agentOf(state, request, readQuery(TenantQuery, request), actor);
+      return { uploads: await state.uploads.list({ agent: agent_id, limit: LISTED_MAX }) };
     });
 
     // A HEAD would read the file to its end.
     app.get('/api/uploads/:id', { exposeHeadRoute: false }, async (request, reply) => {
-      callers.operator(request);
-      return download(state, named(request), reply);
+      return download(state, await named(request, await callers.actor(request), 'viewer'), reply);
     });
 
     app.delete('/api/uploads/:id', async (request, reply) => {
-      callers.operator(request);
-      const upload = named(request);
-      if (upload === null || !(await state.uploads.remove(upload.upload_id)))
+      const actor = await callers.actor(request);
+      const { upload_id, tenant, agent_id, name } = await named(request, actor, 'operator');
+      if (!(await state.uploads.remove(upload_id)))
         throw notFound('expected the id of an upload, found no such upload');
+      const message = `the upload ${upload_id} ("${name}") was removed`;
+      const who = { by: actor.by, actor_id: actor.id };
+      await state.audit.note({ action: 'upload_removed', tenant, agent_id, ...who, message }, now());
       return reply.code(204).send();
     });
   };
 }
 
-async function download(
-  state: ConsoleState,
-  upload: Upload | null,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const handle = upload === null ? null : await state.uploads.open(upload);
-  if (upload === null || handle === null)
-    throw notFound('expected the id of an upload that is whole, found no such upload');
+async function download(state: ConsoleState, upload: Upload, reply: FastifyReply): Promise<FastifyReply> {
+  const handle = await state.uploads.open(upload);
+  if (handle === null) throw notFound('expected the id of an upload that is whole, found no such upload');
   // Whatever it is, a browser makes nothing of it: the other headers of every answer see to the rest.
   return reply
     .headers({

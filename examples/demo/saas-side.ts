@@ -33,7 +33,7 @@ export async function startConsole(folder: string, cleanup: AsyncDisposableStack
   cleanup.defer(() => console.close());
   const url = await console.listen();
   const { admin, notices } = console;
-  return { url, admin, arrivals: createArrivals(notices), apiKey: admin.newApiKey('demo') };
+  return { url, admin, arrivals: createArrivals(notices), apiKey: await admin.newApiKey('demo') };
 }
 
 export interface Keys {

@@ -88,7 +88,7 @@ describe('the read API', () => {
   it('asks for a key', async () => {
     expect((await fetch(`${running.url}/api/tenants`)).status).toBe(401);
     expect((await read('/api/tenants', 'eka_wrong')).status).toBe(401);
-    expect((await read('/api/tenants', running.console.admin.newApiKey('second'))).status).toBe(200);
+    expect((await read('/api/tenants', await running.console.admin.newApiKey('second'))).status).toBe(200);
   });
 
   it('slows down whoever guesses keys, and nobody else', async () => {

@@ -149,15 +149,17 @@ const signedBy = async (route: string, jwk = intruder.jwk, issuer = intruder.iss
   return { authorization: `Bearer ${await signRequestToken({ jwk, issuer, method, url, now: new Date() })}` };
 };
 /** Everything the console has of globex, to see that nothing of it changed. */
-const held = () =>
-  JSON.stringify([
-    running.console.admin.agents('globex').map(({ last_seen_at: _seen, ...agent }) => agent),
-    running.console.admin.tokens('globex'),
-    running.console.admin.status(victim.issuer),
-    running.console.admin.runs({ tenant: 'globex' }),
-    running.console.admin.events({ tenant: 'globex' }),
-    running.console.admin.audit({ tenant: 'globex' }),
-  ]);
+const held = async () =>
+  JSON.stringify(
+    await Promise.all([
+      running.console.admin.agents('globex').map(({ last_seen_at: _seen, ...agent }) => agent),
+      running.console.admin.tokens('globex'),
+      running.console.admin.status(victim.issuer),
+      running.console.admin.runs({ tenant: 'globex' }),
+      running.console.admin.events({ tenant: 'globex' }),
+      running.console.admin.audit({ tenant: 'globex' }),
+    ]),
+  );
 const routesFor = (who: string) => Object.keys(ROUTES).filter((route) => ROUTES[route] === who);
 
 describe('every address of the console', () => {
@@ -169,7 +171,7 @@ describe('every address of the console', () => {
   });
 
   it.each(Object.keys(ROUTES))('tells nobody of another tenant what is not theirs: %s', async (route) => {
-    const before = held();
+    const before = await held();
     const git = { authorization: `Basic ${btoa(`token:${intruder.answer.git.token}`)}` };
     const publisher = { authorization: `Basic ${btoa(`token:${acme.publisherToken}`)}` };
     const asOther = await signedBy(route, intruder.jwk, victim.issuer);
@@ -189,7 +191,7 @@ describe('every address of the console', () => {
       if (refusals !== null && !refusals.includes(answer.status)) letIn.push(`${name}: ${answer.status}`);
     }
     expect(letIn).toEqual([]);
-    expect(held()).toBe(before);
+    expect(await held()).toBe(before);
   });
 });
 
@@ -197,20 +199,20 @@ describe('an agent, about another', () => {
   it.each(routesFor('agent').filter((route) => route !== 'POST /edge/unenroll'))(
     'changes nothing of it, and reads nothing of it: %s',
     async (route) => {
-      const before = held();
+      const before = await held();
       const answer = await ask(route, await signedBy(route));
       expect([400, 404, 412, 422]).toContain(answer.status);
       expect(await answer.text()).not.toContain(SECRET);
-      expect(held()).toBe(before);
+      expect(await held()).toBe(before);
     },
   );
 
   it('takes leave of the console for itself alone', async () => {
-    const before = held();
+    const before = await held();
     const leaving = await enrolAgent(running, 'acme');
     const route = 'POST /edge/unenroll';
     expect((await ask(route, await signedBy(route, leaving.jwk, leaving.issuer))).status).toBe(200);
-    expect(held()).toBe(before);
+    expect(await held()).toBe(before);
     expect(
       running.console.admin.agents('acme').filter(({ revoked_at }) => revoked_at !== null),
     ).toMatchObject([{ agent_id: leaving.issuer }]);
@@ -219,12 +221,12 @@ describe('an agent, about another', () => {
 
 describe('an operator who works for one tenant', () => {
   it.each(routesFor('operator'))('finds nothing of another one there: %s', async (route) => {
-    const before = held();
+    const before = await held();
     const answer = await ask(route, { 'x-api-key': running.apiKey }, '?tenant=acme');
     const text = await answer.text();
     expect(text).not.toContain(SECRET);
     // what it names is not there, and a list of it is empty
     expect([answer.status, text.includes('globex')]).toEqual([route.includes(':') ? 404 : 200, false]);
-    expect(held()).toBe(before);
+    expect(await held()).toBe(before);
   });
 });

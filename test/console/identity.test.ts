@@ -53,8 +53,8 @@ const operator = async (path: string, init: { method?: string; body?: string } =
 };
 const agentRecord = async (agent: Caller) =>
   (await (await operator(`/api/agents/${agent.issuer}`)).json()) as Record<string, unknown>;
-const actionsOf = (agent: Caller) =>
-  running.console.admin.audit({ agent: agent.issuer }).map(({ action }) => action);
+const actionsOf = async (agent: Caller) =>
+  (await running.console.admin.audit({ agent: agent.issuer })).map(({ action }) => action);
 
 /** A call of an agent by this console's clock. */
 async function speak(
@@ -112,7 +112,7 @@ describe('the change of a device key', () => {
     expect((await rotate(agent, agent.jwk, next)).status).toBe(200);
     expect((await rotate(agent, agent.jwk, next)).status).toBe(200);
     expect((await rotate(agent, next, next, { from: publicPart(agent.jwk).kid })).status).toBe(200);
-    expect(actionsOf(agent).filter((action) => action === 'key_rotated')).toHaveLength(1);
+    expect((await actionsOf(agent)).filter((action) => action === 'key_rotated')).toHaveLength(1);
     expect(await agentRecord(agent)).toMatchObject({ thumbprint: next.kid, former_keys: [{}] });
   });
 
@@ -209,7 +209,7 @@ describe('the change of a device key', () => {
     for (let times = 0; times < 3; times += 1) await report(agent);
     const { former_keys } = await agentRecord(agent);
     expect(former_keys).toMatchObject([{ refused_uses: 3, last_refused_from: '127.0.0.1' }]);
-    const alarms = running.console.admin.audit({ agent: agent.issuer });
+    const alarms = await running.console.admin.audit({ agent: agent.issuer });
     expect(alarms.filter(({ action }) => action === 'retired_key_used')).toMatchObject([
       {
         by: 'console',
@@ -277,8 +277,8 @@ describe('two machines with one identity', () => {
       machines: [{ hostname: 'lyon-2' }, { hostname: 'lyon-1' }],
     };
     expect(await agentRecord(agent)).toMatchObject({ identity_conflict: ongoing });
-    expect(actionsOf(agent).filter((action) => action === 'identity_conflict')).toHaveLength(1);
-    expect(running.console.admin.audit({ agent: agent.issuer })[0]?.message).toMatch(
+    expect((await actionsOf(agent)).filter((action) => action === 'identity_conflict')).toHaveLength(1);
+    expect((await running.console.admin.audit({ agent: agent.issuer }))[0]?.message).toMatch(
       /two machines speak as agent .*lyon-.*lyon-.*unenroll --local/,
     );
     aheadMs += 16 * 60_000;
@@ -346,7 +346,7 @@ describe('two machines with one identity', () => {
     expect(await agentRecord(agent)).toMatchObject({
       event_logs: [{ log_id, forked_at: expect.any(String) as string }],
     });
-    expect(actionsOf(agent).filter((action) => action === 'event_log_forked')).toHaveLength(1);
+    expect((await actionsOf(agent)).filter((action) => action === 'event_log_forked')).toHaveLength(1);
   });
 
   async function tunnel(agent: EnrolledAgent, speaker: ReturnType<typeof machine>) {
@@ -419,7 +419,7 @@ describe('an agent that is one no more', () => {
     });
     const { url, token } = agent.answer.git;
     await expect(git(running.directory, 'ls-remote', withBasic(url, token ?? ''))).rejects.toThrow();
-    expect(actionsOf(agent)[0]).toBe('agent_revoked');
+    expect((await actionsOf(agent))[0]).toBe('agent_revoked');
     // the first one counts
     await operator(path, { method: 'POST', body: '{"by":"bob"}' });
     expect((await agentRecord(agent))['revoked_by']).toBe('ann');
@@ -438,7 +438,7 @@ describe('an agent that is one no more', () => {
     expect(await answer.json()).toEqual({ agent_id: agent.issuer, unenrolled: true });
     const again = await speak(agent, '/edge/unenroll', {});
     expect([again.status, await codeOf(again)]).toEqual([403, 'agent_revoked']);
-    expect(actionsOf(agent)[0]).toBe('agent_unenrolled');
+    expect((await actionsOf(agent))[0]).toBe('agent_unenrolled');
     expect(await agentRecord(agent)).toMatchObject({ revoked_by: 'agent', revoked_why: 'moved' });
   });
 });

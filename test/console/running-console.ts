@@ -32,6 +32,7 @@ export async function startConsole(options: Partial<ConsoleOptions> = {}): Promi
   const remove = async () => rm(directory, { recursive: true, force: true });
   let console: Console | undefined;
   let url: string;
+  let apiKey: string;
   try {
     console = createConsole({
       dataDirectory: join(directory, 'data'),
@@ -42,6 +43,7 @@ export async function startConsole(options: Partial<ConsoleOptions> = {}): Promi
       ...options,
     });
     url = await console.listen();
+    apiKey = await console.admin.newApiKey('test');
   } catch (error) {
     await console?.close();
     await remove();
@@ -51,7 +53,7 @@ export async function startConsole(options: Partial<ConsoleOptions> = {}): Promi
     console,
     url,
     directory,
-    apiKey: console.admin.newApiKey('test'),
+    apiKey,
     async [Symbol.asyncDispose]() {
       await console.close();
       await remove();

@@ -348,7 +348,7 @@ describe('an upload that is never finished', () => {
     expect(made.status).toBe(201);
     const later = { now: () => new Date(clock.now().getTime() + 6.9 * 86_400_000), monotonicMs: () => 0 };
     const state = openState(directory, later);
-    state.prune(DEFAULT_LIMITS);
+    await state.prune(DEFAULT_LIMITS);
     expect(readdirSync(join(directory, 'uploads'))).toHaveLength(1);
     state.close();
     const much = openState(directory, {

@@ -33,10 +33,8 @@ const recordOf = (agentId: string) =>
   admin()
     .agents('acme')
     .find(({ agent_id }) => agent_id === agentId);
-const actionsOf = (agentId: string) =>
-  admin()
-    .audit({ agent: agentId })
-    .map(({ action }) => action);
+const actionsOf = async (agentId: string) =>
+  (await admin().audit({ agent: agentId })).map(({ action }) => action);
 const identityOf = async (machine: EnrolledMachine) =>
   (await machine.json<Status>('status').catch(() => null))?.identity ?? null;
 const reasonsOf = async (machine: EnrolledMachine) =>
@@ -112,13 +110,13 @@ describe('the device key', () => {
     const soon = await machine.agent('keys', 'rotate-device');
     expect([soon.code, soon.stderr]).toEqual([5, expect.stringContaining('stays as it is') as string]);
     expect(await daemon.stop()).toBe(0);
-    expect(actionsOf(machine.agentId)).not.toContain('retired_key_used');
+    expect(await actionsOf(machine.agentId)).not.toContain('retired_key_used');
     const other = await world.enrol('two');
     expect(admin().askRotation(other.agentId)).toBe(true);
     start(other);
     await until(
       'the key that was asked for',
-      () => actionsOf(other.agentId).includes('key_rotated'),
+      async () => (await actionsOf(other.agentId)).includes('key_rotated'),
       PATIENCE_MS,
     );
     await event(other, 'DeviceKeyChanged');
@@ -134,7 +132,7 @@ describe('the device key', () => {
     const rotating = start(machine, 'keys', 'rotate-device');
     await until(
       'the new key at the console',
-      () => actionsOf(machine.agentId).includes('key_rotated'),
+      async () => (await actionsOf(machine.agentId)).includes('key_rotated'),
       PATIENCE_MS,
     );
     await rotating.stop('SIGKILL');
@@ -148,8 +146,8 @@ describe('the device key', () => {
       PATIENCE_MS,
     );
     expect(recordOf(machine.agentId)?.thumbprint).not.toBe(before);
-    expect(actionsOf(machine.agentId).filter((action) => action === 'key_rotated')).toHaveLength(1);
-    expect(actionsOf(machine.agentId)).not.toContain('retired_key_used');
+    expect((await actionsOf(machine.agentId)).filter((action) => action === 'key_rotated')).toHaveLength(1);
+    expect(await actionsOf(machine.agentId)).not.toContain('retired_key_used');
   }, 120_000);
 });
 
@@ -198,7 +196,7 @@ describe('a machine that was copied', () => {
       expect(told.message).toMatch(/another machine speaks.*127\.0\.0\.1.*, this one.*unenroll --local/);
     }
     await event(copy, 'IdentityConflict');
-    expect(actionsOf(one.agentId).filter((action) => action === 'identity_conflict')).toHaveLength(1);
+    expect((await actionsOf(one.agentId)).filter((action) => action === 'identity_conflict')).toHaveLength(1);
     const left = await copy.json<{ console: string; was_enrolled: boolean }>('unenroll', '--local', '--yes');
     expect(left).toMatchObject({ console: 'not_told', was_enrolled: true });
     expect(await ended(second)).toEqual({ code: 0 });
