@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { parseDuration } from '../schemas/duration.ts';
 import { Timestamp } from '../schemas/names.ts';
 import { createSystemChance, createSystemClock } from '../system/clock.ts';
-import { type CommandPayload, signCommand } from '../trust/ceremony/command.ts';
 import { CeremonyError } from '../trust/ceremony/draft.ts';
+import { type CommandDraft, signDraft } from './actions/signed-command.ts';
 import { type CommandPost, postToConsole, postToDirectory, postToFile } from './command-post.ts';
 import { dataOption, openExistingState } from './data-folder.ts';
 import { RequestRefused } from './refusal.ts';
@@ -25,17 +25,9 @@ interface Common {
   readonly tenant?: string;
 }
 
-/** What a command says beside who it is for and when. */
-type Draft =
-  | { action: 'run'; run_id: string; flow: string; version?: string; inputs?: unknown; timeout?: string }
-  | { action: 'cancel'; run_id: string }
-  | { action: 'suspend'; by: string; why: string; until?: string }
-  | { action: 'resume'; by: string }
-  | { action: 'rollback'; flow: string; by: string; why: string };
-
 /**
- * `edge-console command …`: makes a command, signs it here with a key of the trigger role, and hands it in. The console never has
- * the key: who works from elsewhere uses `--url`.
+ * `edge-console command …`: makes a command, signs it here with a key of the trigger role, and hands it in. The console never gets
+ * this key: who works from elsewhere uses `--url`.
  */
 export function addCommandVerbs(
   program: Verb,
@@ -54,19 +46,17 @@ export function addCommandVerbs(
       .option('--out <file>', 'only sign: the command goes to a new file, for rathole, frp or a way of yours')
       .option('--tenant <slug>', 'with --out: of the agent, so that no console is asked');
 
-  const send = async (options: Common, draft: Draft): Promise<void> => {
+  const send = async (options: Common, draft: CommandDraft): Promise<void> => {
     const key = await readTriggerKey(options.key);
     await withPost(options, async (post) => {
-      const issued = createSystemClock().now();
-      const payload = {
-        ...draft,
-        command_id: createSystemChance().uuidv7(),
+      const envelope = {
+        commandId: createSystemChance().uuidv7(),
         tenant: await post.tenantOf(options.agent),
-        agent_id: options.agent,
-        issued: issued.toISOString(),
-        expires: new Date(issued.getTime() + lifetime(options.expires)).toISOString(),
-      } as CommandPayload;
-      const posted = await post.post(options.agent, await signCommand(payload, key));
+        agentId: options.agent,
+        issued: createSystemClock().now(),
+        lifetimeMs: lifetime(options.expires),
+      };
+      const posted = await post.post(options.agent, await signDraft(draft, envelope, key));
       const run = draft.action === 'run' ? { run_id: draft.run_id } : {};
       const what = draft.action === 'run' ? `run ${draft.run_id}` : draft.action;
       const inData = options.out === undefined && options.url === undefined;

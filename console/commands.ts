@@ -2,6 +2,9 @@ import type { Agent } from './agents.ts';
 import { readCommandClaims } from './command-claims.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
+import type { AuditEntry } from './store/ports/audit.ts';
+import { insertAudit } from './store/sqlite/audit.ts';
+import { noteRunAnswered, noteRunAsked } from './store/sqlite/run-index-writes.ts';
 
 /** `sent`: through the tunnel at least once, and not yet answered. The last three are final. */
 export type CommandState = 'queued' | 'sent' | 'acknowledged' | 'refused' | 'expired';
@@ -20,6 +23,16 @@ export interface CommandRow {
   readonly expires_at: string;
   readonly sent_at: string | null;
   readonly settled_at: string | null;
+  /** Who handed it in, or had the console sign it, and why; null where nobody was asked. */
+  readonly asked_by: string | null;
+  readonly why: string | null;
+}
+
+/** Who wants a command done; `told` is written in the same step. */
+export interface CommandOrigin {
+  readonly by: string;
+  readonly why: string | null;
+  readonly told: AuditEntry;
 }
 
 export interface WaitingCommand {
@@ -33,7 +46,13 @@ export interface CommandQueue {
    * Durable when it returns. The same command again is answered as it stands now; another one under its `command_id` is a
    * conflict (409), as is one for a revoked agent, and what no agent would take is refused (422). At most `maxWaiting` wait for one agent (429).
    */
-  add(agent: Agent, jws: string, at: Date, maxWaiting: number): { row: CommandRow; added: boolean };
+  add(
+    agent: Agent,
+    jws: string,
+    at: Date,
+    maxWaiting: number,
+    origin?: CommandOrigin,
+  ): { row: CommandRow; added: boolean };
   /** Not settled and not expired, in order of arrival, with `id` greater than `after`. */
   waiting(agentId: string, after: number, limit: number, now: Date): WaitingCommand[];
   sent(ids: readonly number[], at: Date): void;
@@ -60,7 +79,8 @@ export interface CommandQueue {
   prune(keep: number): number;
 }
 
-const COLUMNS = `id, agent_id, command_id, action, run_id, state, code, message, created_at, expires_at, sent_at, settled_at`;
+const COLUMNS = `id, agent_id, command_id, action, run_id, state, code, message, created_at, expires_at, sent_at, settled_at,
+  asked_by, why`;
 const UNSETTLED = `state IN ('queued', 'sent')`;
 
 /** Signed commands on their way to agents: kept until the agent has answered or their time is over. */
@@ -80,6 +100,13 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
     const message = `expected an agent in good standing, found ${agentId}, revoked at ${agent.revoked_at}`;
     throw new RequestRefused(409, 'agent_revoked', message);
   };
+  /** The list of runs hears what became of the command that asks for one. */
+  const tellRun = ({ agent_id, run_id, action, state, code, message, settled_at }: CommandRow) => {
+    if (action !== 'run' || run_id === null || settled_at === null) return;
+    const became = state === 'acknowledged' ? 'queued' : state === 'refused' ? 'refused' : 'expired';
+    const why = code === null ? message : `${code}: ${message}`;
+    noteRunAnswered(database, { agent_id, run_id }, became, why, settled_at);
+  };
   // An answer to one that was sent may be on its way.
   const asOf = (row: CommandRow, now: Date): CommandRow =>
     row.state === 'queued' && row.expires_at <= now.toISOString()
@@ -87,7 +114,7 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
       : row;
 
   return {
-    add(agent, jws, at, maxWaiting) {
+    add(agent, jws, at, maxWaiting, origin) {
       const command = readCommandClaims(jws, agent, at);
       return database.transaction(() => {
         expectStanding(agent.agent_id);
@@ -106,8 +133,8 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
         }
         sql
           .prepare(
-            `INSERT INTO commands (agent_id, command_id, action, run_id, jws, state, created_at, expires_at)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)`,
+            `INSERT INTO commands (agent_id, command_id, action, run_id, jws, state, created_at, expires_at, asked_by, why)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
           )
           .run(
             agent.agent_id,
@@ -117,7 +144,14 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
             jws,
             at.toISOString(),
             new Date(command.expires).toISOString(),
+            origin?.by ?? null,
+            origin?.why ?? null,
           );
+        if (command.action === 'run') {
+          const { run_id, flow, version = null } = command;
+          noteRunAsked(database, { agent_id: agent.agent_id, run_id, flow, version }, at);
+        }
+        if (origin !== undefined) insertAudit(database, origin.told, at);
         const row = find(agent.agent_id, command.command_id);
         if (row === undefined) throw new Error('expected the command that was just stored');
         return { row: shown(row), added: true };
@@ -140,30 +174,41 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
     },
     settle(agentId, commandId, answer, at) {
       const { code, message } = answer.state === 'refused' ? answer : { code: null, message: null };
-      const row = sql
-        .prepare(
-          `UPDATE commands SET state = ?, code = ?, message = ?, settled_at = ?
-           WHERE agent_id = ? AND command_id = ? AND ${UNSETTLED} RETURNING ${COLUMNS}`,
-        )
-        .get(answer.state, code, message, at.toISOString(), agentId, commandId);
-      return (row as unknown as CommandRow | undefined) ?? null;
+      return database.transaction(() => {
+        const row = sql
+          .prepare(
+            `UPDATE commands SET state = ?, code = ?, message = ?, settled_at = ?
+             WHERE agent_id = ? AND command_id = ? AND ${UNSETTLED} RETURNING ${COLUMNS}`,
+          )
+          .get(answer.state, code, message, at.toISOString(), agentId, commandId) as unknown as
+          | CommandRow
+          | undefined;
+        if (row !== undefined) tellRun(row);
+        return row ?? null;
+      });
     },
     drop: (agentId, why, at) =>
-      Number(
-        sql
+      database.transaction(() => {
+        const rows = sql
           .prepare(
             `UPDATE commands SET state = 'refused', code = 'agent_revoked', message = ?, settled_at = ?
-             WHERE agent_id = ? AND ${UNSETTLED}`,
+             WHERE agent_id = ? AND ${UNSETTLED} RETURNING ${COLUMNS}`,
           )
-          .run(why, at.toISOString(), agentId).changes,
-      ),
+          .all(why, at.toISOString(), agentId) as unknown as CommandRow[];
+        for (const row of rows) tellRun(row);
+        return rows.length;
+      }),
     expire: (now) =>
-      sql
-        .prepare(
-          `UPDATE commands SET state = 'expired', settled_at = expires_at WHERE ${UNSETTLED} AND expires_at <= :now
-           RETURNING ${COLUMNS}`,
-        )
-        .all({ now: now.toISOString() }) as unknown as CommandRow[],
+      database.transaction(() => {
+        const rows = sql
+          .prepare(
+            `UPDATE commands SET state = 'expired', settled_at = expires_at WHERE ${UNSETTLED} AND expires_at <= :now
+             RETURNING ${COLUMNS}`,
+          )
+          .all({ now: now.toISOString() }) as unknown as CommandRow[];
+        for (const row of rows) tellRun(row);
+        return rows;
+      }),
     list: (agentId, { before, limit }, now) => {
       const rows = sql
         .prepare(

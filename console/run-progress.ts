@@ -1,6 +1,7 @@
 import type { RunReport } from '../schemas/run.ts';
 import type { RunStarted } from '../schemas/tunnel-frame.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { noteRunEnded, noteRunStarted } from './store/sqlite/run-index-writes.ts';
 
 /** A run as agents tell of it while it goes on; the report with its output comes by `POST /edge/notify`. */
 export interface RunProgress {
@@ -20,7 +21,8 @@ export interface RunProgress {
 export type RunCompleted = Pick<
   RunReport,
   'run_id' | 'attempt' | 'flow' | 'version' | 'status' | 'exit_code' | 'started_at' | 'finished_at'
->;
+> &
+  Partial<Pick<RunReport, 'trigger' | 'reason' | 'sha256' | 'revision'>>;
 
 export interface RunProgressStore {
   /** Idempotent, and of no effect on a run that has ended. */
@@ -32,43 +34,50 @@ export interface RunProgressStore {
   prune(keep: number): number;
 }
 
-export function createRunProgressStore({ sql }: ConsoleDatabase): RunProgressStore {
+export function createRunProgressStore(database: ConsoleDatabase): RunProgressStore {
+  const { sql } = database;
   return {
     started(agentId, run, at) {
-      sql
-        .prepare(
-          `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, started_at, updated_at)
-           VALUES (?, ?, ?, ?, ?, 'running', ?, ?) ON CONFLICT DO NOTHING`,
-        )
-        .run(agentId, run.run_id, run.attempt, run.flow, run.version, run.at, at.toISOString());
+      database.transaction(() => {
+        sql
+          .prepare(
+            `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, started_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, 'running', ?, ?) ON CONFLICT DO NOTHING`,
+          )
+          .run(agentId, run.run_id, run.attempt, run.flow, run.version, run.at, at.toISOString());
+        noteRunStarted(database, agentId, run, at);
+      });
     },
     completed(agentId, run, at) {
-      sql
-        .prepare(
-          `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, exit_code, started_at, finished_at, updated_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET state = excluded.state, exit_code = excluded.exit_code,
-             finished_at = excluded.finished_at, updated_at = excluded.updated_at`,
-        )
-        .run(
-          agentId,
-          run.run_id,
-          run.attempt,
-          run.flow,
-          run.version,
-          run.status,
-          run.exit_code,
-          run.started_at,
-          run.finished_at,
-          at.toISOString(),
-        );
-      // An attempt before the last never gets a word of its own.
-      sql
-        .prepare(
-          `UPDATE run_progress SET state = 'retried', updated_at = ?
-           WHERE agent_id = ? AND run_id = ? AND attempt < ? AND state = 'running'`,
-        )
-        .run(at.toISOString(), agentId, run.run_id, run.attempt);
+      database.transaction(() => {
+        sql
+          .prepare(
+            `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, exit_code, started_at, finished_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET state = excluded.state, exit_code = excluded.exit_code,
+               finished_at = excluded.finished_at, updated_at = excluded.updated_at`,
+          )
+          .run(
+            agentId,
+            run.run_id,
+            run.attempt,
+            run.flow,
+            run.version,
+            run.status,
+            run.exit_code,
+            run.started_at,
+            run.finished_at,
+            at.toISOString(),
+          );
+        // An attempt before the last never gets a word of its own.
+        sql
+          .prepare(
+            `UPDATE run_progress SET state = 'retried', updated_at = ?
+             WHERE agent_id = ? AND run_id = ? AND attempt < ? AND state = 'running'`,
+          )
+          .run(at.toISOString(), agentId, run.run_id, run.attempt);
+        noteRunEnded(database, agentId, run, at);
+      });
     },
     list: (agentId, { running = false, limit }) =>
       sql

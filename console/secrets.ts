@@ -20,6 +20,10 @@ export function hashOf(token: string): string {
 export interface ConsoleSecrets {
   /** HS256 key of enrolment tokens. */
   readonly enrolmentKey: Uint8Array;
+  /** AES-256 key that trigger keys are sealed with. */
+  readonly sealingKey: Uint8Array;
+  /** The same bytes for the same words: ids of what a repeated request must not do twice. 32 bytes. */
+  derived(purpose: string, words: readonly string[]): Uint8Array;
   /**
    * The git token of an enrolment. Derived, not random: a lost answer is repeated word for word although only the hash of
    * the token is stored.
@@ -36,8 +40,14 @@ export function loadSecrets(path: string): ConsoleSecrets {
     new Uint8Array(hkdfSync('sha256', master, '', `edgeflows-console/${purpose}`, 32));
   const gitKey = subkey('git-token');
   const hookKey = subkey('webhook');
+  const idKey = subkey('repeatable-ids');
   return {
     enrolmentKey: subkey('enrolment-token'),
+    sealingKey: subkey('trigger-keys'),
+    derived: (purpose, words) =>
+      createHmac('sha256', idKey)
+        .update(JSON.stringify([purpose, ...words]))
+        .digest(),
     gitToken(agentId, jti) {
       const tag = createHmac('sha256', gitKey).update(`${agentId}\0${jti}`).digest('base64url');
       return `egr_${tag}`;

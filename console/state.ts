@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSystemChance } from '../system/clock.ts';
+import { createTriggerKeys, type TriggerKeys } from './actions/trigger-keys.ts';
 import { type AgentStore, createAgentStore } from './agents.ts';
 import { type CommandQueue, createCommandQueue } from './commands.ts';
 import { type ConsoleDatabase, openDatabase } from './database.ts';
@@ -17,11 +18,17 @@ import { createRunLogStore, type RunLogStore } from './run-logs.ts';
 import { createRunProgressStore, type RunProgressStore } from './run-progress.ts';
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
 import type { AuditStore } from './store/ports/audit.ts';
+import type { RepeatableRequestStore } from './store/ports/repeatable-requests.ts';
+import type { RunIndex } from './store/ports/run-index.ts';
 import { createApiKeyStore } from './store/sqlite/api-keys.ts';
 import { createAuditStore } from './store/sqlite/audit.ts';
+import { createRepeatableRequestStore } from './store/sqlite/repeatable-requests.ts';
+import { createRunIndex } from './store/sqlite/run-index.ts';
+import { createTriggerKeyStore } from './store/sqlite/trigger-keys.ts';
 import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
 import { createTokenRecords, type TokenRecords } from './token-records.ts';
+import { triggerKeyFault } from './trigger-authority.ts';
 import { createUploadStore, type UploadStore } from './uploads.ts';
 
 /** The part of a clock the console needs; `system/clock.ts` has more of it. */
@@ -49,6 +56,9 @@ export interface ConsoleState {
   readonly progress: RunProgressStore;
   readonly logs: RunLogStore;
   readonly hooks: TenantHooks;
+  readonly triggerKeys: TriggerKeys;
+  readonly runs: RunIndex;
+  readonly repeatable: RepeatableRequestStore;
   readonly repositories: GitRepositories;
   readonly uploads: UploadStore;
   /** Folder of the tenants' artifact folders. */
@@ -63,6 +73,8 @@ export interface ConsoleState {
   close(): void;
 }
 
+/** A request with an `Idempotency-Key` may come again for so long. */
+const REPEATABLE_MS = 24 * 60 * 60_000;
 const URL_BEFORE_FIRST_START = 'http://127.0.0.1:8080';
 
 /** Makes the directory (0700) when it is not there. */
@@ -90,6 +102,15 @@ export function openState(
   const commands = createCommandQueue(database);
   const progress = createRunProgressStore(database);
   const hooks = createTenantHooks(database, secrets, now);
+  const repositories = createGitRepositories(join(dataDirectory, 'git'));
+  const runs = createRunIndex(database);
+  const repeatable = createRepeatableRequestStore(database);
+  const triggerKeys = createTriggerKeys({
+    store: createTriggerKeyStore(database),
+    sealingKey: secrets.sealingKey,
+    now,
+    fault: async (tenant, kid) => triggerKeyFault({ repositories, tenants }, tenant, kid),
+  });
   const logs = createRunLogStore(database, join(dataDirectory, 'logs'));
   // A server goes by its own address, even when another one has started on the same directory since.
   let ownUrl: string | null = null;
@@ -123,7 +144,10 @@ export function openState(
     progress,
     logs,
     hooks,
-    repositories: createGitRepositories(join(dataDirectory, 'git')),
+    triggerKeys,
+    runs,
+    repeatable,
+    repositories,
     uploads,
     artifacts,
     clock,
@@ -148,6 +172,8 @@ export function openState(
       events.prune(limits.keepEvents, limits.keepEventLogs) +
       commands.prune(limits.keepCommands) +
       progress.prune(limits.keepRunProgress) +
+      (await runs.prune(limits.keepRuns)) +
+      (await repeatable.prune(new Date(now().getTime() - REPEATABLE_MS))) +
       logs.settle(limits),
     close: () => database.close(),
   };

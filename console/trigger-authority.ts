@@ -1,11 +1,18 @@
 import { readSignedDocument } from '../trust/jws.ts';
 import { parseRoot } from '../trust/root.ts';
-import type { ConsoleState } from './state.ts';
+import type { GitRepositories } from './git-repositories.ts';
+import type { TenantStore } from './tenants.ts';
 
 const ROOT_MAX_BYTES = 1024 * 1024;
 /** A chain that is longer is not followed here. */
 const ROOTS_MAX = 32;
 const DEADLINE_MS = 30_000;
+
+/** Where the roots of a tenant are found. */
+interface Roots {
+  readonly repositories: Pick<GitRepositories, 'file' | 'tip'>;
+  readonly tenants: Pick<TenantStore, 'rootDocuments'>;
+}
 
 /**
  * Why no agent of the tenant would take a command by this key (`kid`: its thumbprint), or null when one might. It looks at the
@@ -13,27 +20,18 @@ const DEADLINE_MS = 30_000;
  * than a word in time for the person who took the wrong file. Null, too, where the console cannot know: the tenant's git lies
  * elsewhere, its trigger keys are TUF's, or a root on the branch cannot be read.
  */
-export async function triggerKeyFault(
-  state: ConsoleState,
-  slug: string,
-  kid: string,
-): Promise<string | null> {
+export async function triggerKeyFault(from: Roots, slug: string, kid: string): Promise<string | null> {
   const signal = AbortSignal.timeout(DEADLINE_MS);
   // A check that cannot be made (no git, a root of many megabytes) stands in nobody's way.
-  return follow(state, slug, kid, signal).catch(() => null);
+  return follow(from, slug, kid, signal).catch(() => null);
 }
 
-async function follow(
-  state: ConsoleState,
-  slug: string,
-  kid: string,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const file = async (path: string) => state.repositories.file(slug, path, ROOT_MAX_BYTES, signal);
-  if ((await state.repositories.tip(slug, signal)) === null) return null;
+async function follow(from: Roots, slug: string, kid: string, signal: AbortSignal): Promise<string | null> {
+  const file = async (path: string) => from.repositories.file(slug, path, ROOT_MAX_BYTES, signal);
+  if ((await from.repositories.tip(slug, signal)) === null) return null;
   if ((await file('metadata/timestamp.json')) !== null) return null;
 
-  const roots = state.tenants.rootDocuments(slug).map(rootIn);
+  const roots = (await from.tenants.rootDocuments(slug)).map(rootIn);
   for (let looked = 0; looked < ROOTS_MAX; looked += 1) {
     const newest = newestOf(roots);
     if (newest === null) return null;
