@@ -10,6 +10,8 @@ import { answerMalformed, commonAnswers, newRequestId } from './http-answers.ts'
 import { createIdentityAlarms } from './identity-alarms.ts';
 import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
 import { createNotices, type Notices } from './notices.ts';
+import { createOpenApi } from './openapi/document.ts';
+import type { OperationDeclaration } from './openapi/operation.ts';
 import { RequestRefused } from './refusal.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { branchRoutes } from './routes/branch-files.ts';
@@ -19,6 +21,7 @@ import { frontRoutes } from './routes/front.ts';
 import { gitRoutes } from './routes/git.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { identityRoutes } from './routes/identity.ts';
+import { openApiRoutes } from './routes/openapi.ts';
 import { readRoutes } from './routes/read-api.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { runLogRoutes } from './routes/run-logs.ts';
@@ -27,6 +30,7 @@ import { uploadRoutes } from './routes/uploads.ts';
 import { type ConsoleClock, openState } from './state.ts';
 import { createTunnelGateway } from './tunnel/gateway.ts';
 import { acceptTunnelUpgrades, isTunnelUpgrade } from './tunnel/upgrade.ts';
+import { consoleVersion } from './version.ts';
 
 const PRUNE_EVERY_MS = 60 * 60_000;
 
@@ -51,6 +55,8 @@ export interface Console {
   readonly notices: Notices;
   /** Every address there is, as `GET /api/agents/:id`. */
   readonly routes: readonly string[];
+  /** What they declare of themselves, by the same names. */
+  readonly operations: ReadonlyMap<string, OperationDeclaration>;
   /** How many agents of a tenant have a tunnel now. */
   connected(tenant: string): number;
   listen(): Promise<string>;
@@ -95,8 +101,12 @@ export function createConsole(options: ConsoleOptions): Console {
   }) as unknown as FastifyInstance;
 
   const routes: string[] = [];
-  app.addHook('onRoute', ({ method, url }) => {
-    for (const each of [method].flat()) routes.push(`${each} ${url}`);
+  const openApi = createOpenApi({ version: consoleVersion() });
+  app.addHook('onRoute', ({ method, url, config }) => {
+    for (const each of [method].flat()) {
+      routes.push(`${each} ${url}`);
+      openApi.noted(each, url, config?.operation);
+    }
   });
 
   const background = new Set<Promise<void>>();
@@ -123,6 +133,7 @@ export function createConsole(options: ConsoleOptions): Console {
   });
   commonAnswers(app, { now: () => options.clock.now(), https: () => state.publicUrl().startsWith('https:') });
   void app.register(frontRoutes({ state }));
+  void app.register(openApiRoutes(openApi));
   void app.register(branchRoutes({ state, callers, limits, closing: closing.signal }));
   void app.register(gitRoutes({ state, callers, backend, notices, closing: closing.signal, afterwards }));
   void app.register(artifactRoutes({ state, callers, folder, limits }));
@@ -164,6 +175,7 @@ export function createConsole(options: ConsoleOptions): Console {
     admin,
     notices,
     routes,
+    operations: openApi.declared,
     connected: (tenant) => gateway.connected(tenant),
     get url() {
       return state.publicUrl();

@@ -25,6 +25,9 @@ const SECRET = 'globex-secret';
 const ROUTES: Readonly<Record<string, 'anybody' | 'tenant' | 'agent' | 'operator'>> = {
   'GET /': 'anybody',
   'GET /healthz': 'anybody',
+  'GET /api/openapi.json': 'anybody',
+  'GET /api/docs': 'anybody',
+  'GET /api/docs/:file': 'anybody',
   'GET /api/branch-exists': 'anybody',
   'POST /edge/enroll': 'anybody',
   'GET /artifacts/:slug/*': 'anybody',
