@@ -73,6 +73,17 @@ export interface ConsoleLimits {
   readonly keyOverlapMs: number;
   readonly processOverlapMs: number;
   readonly keepAudit: number;
+  /** Entries of what changed, kept of every agent. */
+  readonly keepChanges: number;
+  /** Of every tenant, beside those that an agent has or wants. */
+  readonly keepReleases: number;
+  /** Pages that are told of changes as they come. */
+  readonly liveSubscribers: number;
+  /** What may wait in memory for one of them; it is ended then. */
+  readonly liveBufferBytes: number;
+  /** A session that is not used for so long ends, and any ends after `sessionMaxMs`. */
+  readonly sessionIdleMs: number;
+  readonly sessionMaxMs: number;
 }
 
 const MIB = 1024 ** 2;
@@ -131,4 +142,10 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keyOverlapMs: 30_000,
   processOverlapMs: 5_000,
   keepAudit: 100_000,
+  keepChanges: 500,
+  keepReleases: 1_000,
+  liveSubscribers: 500,
+  liveBufferBytes: 64 * 1024,
+  sessionIdleMs: 12 * 60 * 60_000,
+  sessionMaxMs: 7 * 24 * 60 * 60_000,
 };
