@@ -414,8 +414,8 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX releases_by_age ON releases (newest_at, id);
   CREATE INDEX releases_by_tenant ON releases (slug, newest_at, id);
-  CREATE INDEX runs_by_arrival ON runs (received_at, status, agent_id, flow);
-  CREATE INDEX runs_by_flow ON runs (flow, id);
+  DROP INDEX run_index_by_time;
+  CREATE INDEX run_index_by_time ON run_index (received_at, slug, flow, state);
   ALTER TABLE events ADD COLUMN tenant TEXT GENERATED ALWAYS AS (json_extract(line, '$.tenant')) VIRTUAL;
   ALTER TABLE events ADD COLUMN severity TEXT GENERATED ALWAYS AS (json_extract(line, '$.severity')) VIRTUAL;
   ALTER TABLE events ADD COLUMN reason TEXT GENERATED ALWAYS AS (json_extract(line, '$.reason')) VIRTUAL;

@@ -4,6 +4,7 @@ import type { RunReport } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
 import type { CommandState } from './commands.ts';
 import type { AuditAction } from './store/ports/audit.ts';
+import type { SummaryChange } from './store/ports/fleet.ts';
 
 export interface Topic<T> {
   /** Returns what ends the subscription. */
@@ -20,7 +21,12 @@ export interface Notices {
   readonly enrol: Topic<{ readonly tenant: string; readonly agent_id: string; readonly answer: EnrolAnswer }>;
   /** A finished run, stored for the first time. */
   readonly notify: Topic<{ readonly tenant: string; readonly agent_id: string; readonly report: RunReport }>;
-  readonly status: Topic<{ readonly tenant: string; readonly agent_id: string; readonly status: Status }>;
+  readonly status: Topic<{
+    readonly tenant: string;
+    readonly agent_id: string;
+    readonly status: Status;
+    readonly changed: SummaryChange;
+  }>;
   readonly events: Topic<{
     readonly tenant: string;
     readonly agent_id: string;

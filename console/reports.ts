@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { RunReport } from '../schemas/run.ts';
+import type { Status } from '../schemas/status.ts';
 import type { ConsoleDatabase } from './database.ts';
+import type { SummaryChange } from './store/ports/fleet.ts';
 import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
+import type { SummaryWriter } from './store/sqlite/fleet/summary-writer.ts';
 import { noteRunEnded } from './store/sqlite/run-index-writes.ts';
 
 /** A run as the lists show it: all but its output. */
@@ -37,13 +40,17 @@ export interface ReportStore {
     | { readonly kind: 'none' };
   /** How the run ended: its newest report. */
   ending(agentId: string, runId: string): { readonly attempt: number; readonly status: string } | null;
-  setStatus(agentId: string, body: unknown, at: Date): void;
+  /** `status` is what was read of `body`, which is what the agent sent. The fleet's summary of it is written with it. */
+  setStatus(agentId: string, status: Status, body: unknown, at: Date): SummaryChange;
   status(agentId: string): { readonly received_at: string; readonly status: unknown } | null;
   /** Drops the oldest runs of every agent beyond `keep` of them or `keepBytes` of their bodies; how many. */
   prune(keep: number, keepBytes: number): number;
 }
 
-export function createReportStore(database: ConsoleDatabase): ReportStore {
+export function createReportStore(
+  database: ConsoleDatabase,
+  summaries: Pick<SummaryWriter, 'record'>,
+): ReportStore {
   const { sql } = database;
   return {
     addRun(agentId, key, report, body, at) {
@@ -120,14 +127,16 @@ export function createReportStore(database: ConsoleDatabase): ReportStore {
           'SELECT attempt, status FROM runs WHERE run_id = ? AND agent_id = ? ORDER BY id DESC LIMIT 1',
         )
         .get(runId, agentId) as { attempt: number; status: string } | undefined) ?? null,
-    setStatus(agentId, body, at) {
-      sql
-        .prepare(
-          `INSERT INTO statuses (agent_id, body, received_at) VALUES (?, ?, ?)
-           ON CONFLICT (agent_id) DO UPDATE SET body = excluded.body, received_at = excluded.received_at`,
-        )
-        .run(agentId, JSON.stringify(body), at.toISOString());
-    },
+    setStatus: (agentId, status, body, at) =>
+      database.transaction(() => {
+        database
+          .prepare(
+            `INSERT INTO statuses (agent_id, body, received_at) VALUES (?, ?, ?)
+             ON CONFLICT (agent_id) DO UPDATE SET body = excluded.body, received_at = excluded.received_at`,
+          )
+          .run(agentId, JSON.stringify(body), at.toISOString());
+        return summaries.record(agentId, status, at);
+      }),
     status(agentId) {
       const row = sql.prepare('SELECT body, received_at FROM statuses WHERE agent_id = ?').get(agentId) as
         | { body: string; received_at: string }

@@ -18,11 +18,20 @@ import { createRunLogStore, type RunLogStore } from './run-logs.ts';
 import { createRunProgressStore, type RunProgressStore } from './run-progress.ts';
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
 import type { AuditStore } from './store/ports/audit.ts';
+import type { ChangeStore, FleetNotes, FleetStore } from './store/ports/fleet.ts';
+import type { ReleaseStore } from './store/ports/releases.ts';
 import type { RepeatableRequestStore } from './store/ports/repeatable-requests.ts';
+import type { RunFacts } from './store/ports/run-facts.ts';
 import type { RunIndex } from './store/ports/run-index.ts';
 import { createApiKeyStore } from './store/sqlite/api-keys.ts';
 import { createAuditStore } from './store/sqlite/audit.ts';
+import { createChangeStore } from './store/sqlite/fleet/changes.ts';
+import { createFleetNotes } from './store/sqlite/fleet/fleet-notes.ts';
+import { createFleetStore } from './store/sqlite/fleet/fleet-store.ts';
+import { createReleaseStore } from './store/sqlite/fleet/releases.ts';
+import { createSummaryWriter } from './store/sqlite/fleet/summary-writer.ts';
 import { createRepeatableRequestStore } from './store/sqlite/repeatable-requests.ts';
+import { createRunFacts } from './store/sqlite/run-facts.ts';
 import { createRunIndex } from './store/sqlite/run-index.ts';
 import { createTriggerKeyStore } from './store/sqlite/trigger-keys.ts';
 import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
@@ -50,6 +59,13 @@ export interface ConsoleState {
   readonly tokens: TokenRecords;
   readonly audit: AuditStore;
   readonly reports: ReportStore;
+  /** What lists and counts of agents, flows and releases are made of. */
+  readonly fleet: {
+    readonly agents: FleetStore;
+    readonly changes: ChangeStore;
+    readonly releases: ReleaseStore;
+    readonly notes: FleetNotes;
+  };
   readonly events: EventHistory;
   readonly replays: ReplayGuard;
   readonly commands: CommandQueue;
@@ -58,6 +74,7 @@ export interface ConsoleState {
   readonly hooks: TenantHooks;
   readonly triggerKeys: TriggerKeys;
   readonly runs: RunIndex;
+  readonly runFacts: RunFacts;
   readonly repeatable: RepeatableRequestStore;
   readonly repositories: GitRepositories;
   readonly uploads: UploadStore;
@@ -95,7 +112,9 @@ export function openState(
 
   const tenants = createTenantStore(database, now);
   const agents = createAgentStore(database);
-  const reports = createReportStore(database);
+  const summaries = createSummaryWriter(database);
+  summaries.rebuild();
+  const reports = createReportStore(database, summaries);
   const events = createEventHistory(database);
   const replays = createReplayGuard(database);
   const uploads = createUploadStore(database, join(dataDirectory, 'uploads'));
@@ -138,6 +157,12 @@ export function openState(
     tokens,
     audit,
     reports,
+    fleet: {
+      agents: createFleetStore(database),
+      changes: createChangeStore(database),
+      releases: createReleaseStore(database),
+      notes: createFleetNotes(database, now),
+    },
     events,
     replays,
     commands,
@@ -146,6 +171,7 @@ export function openState(
     hooks,
     triggerKeys,
     runs,
+    runFacts: createRunFacts(database),
     repeatable,
     repositories,
     uploads,
@@ -173,6 +199,8 @@ export function openState(
       commands.prune(limits.keepCommands) +
       progress.prune(limits.keepRunProgress) +
       (await runs.prune(limits.keepRuns)) +
+      (await createChangeStore(database).prune(limits.keepChanges)) +
+      (await createReleaseStore(database).prune(limits.keepReleases)) +
       (await repeatable.prune(new Date(now().getTime() - REPEATABLE_MS))) +
       logs.settle(limits),
     close: () => database.close(),

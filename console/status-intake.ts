@@ -18,8 +18,8 @@ export function takeStatus(
   const { state, notices } = parts;
   const status = parseBody(Status, body);
   expectOwn(sender, status);
-  state.reports.setStatus(sender.agent_id, body, state.clock.now());
-  notices.status.publish({ tenant: sender.tenant, agent_id: sender.agent_id, status });
+  const changed = state.reports.setStatus(sender.agent_id, status, body, state.clock.now());
+  notices.status.publish({ tenant: sender.tenant, agent_id: sender.agent_id, status, changed });
 }
 
 /** An agent speaks for itself only. What it wrote before it was enrolled has no agent_id. */

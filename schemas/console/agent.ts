@@ -56,6 +56,7 @@ export const AgentSort = z.enum([
   'enrolled_at',
   'version',
 ]);
+export type AgentSort = z.infer<typeof AgentSort>;
 
 /** Filters of `GET /api/agents` and of actions on a selection: all that are given have to hold. */
 export const AgentFilter = TenantQuery.extend({

@@ -70,6 +70,7 @@ export const FlowRow = z.object({
 export type FlowRow = z.infer<typeof FlowRow>;
 
 export const FlowSort = z.enum(['flow', 'agents', 'unhealthy', 'failed']);
+export type FlowSort = z.infer<typeof FlowSort>;
 export const FlowsQuery = TenantQuery.extend({
   q: search,
   sort: FlowSort.default('flow'),

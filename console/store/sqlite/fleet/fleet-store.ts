@@ -1,0 +1,180 @@
+import type { AgentSort, AgentState } from '../../../../schemas/console/agent.ts';
+import type { ConsoleDatabase } from '../../../database.ts';
+import type { AgentPage, FleetStore, ReasonCount, RevisionUse } from '../../ports/fleet.ts';
+import { agentCondition } from './agent-query.ts';
+import { agentRows } from './agent-rows.ts';
+import { FAILED, flowRow, flowRows } from './flow-rows.ts';
+import {
+  AGENTS_WITH_SUMMARIES,
+  inScope,
+  RANK,
+  STATE,
+  scopeParameter,
+  silentParameter,
+  stateList,
+} from './standing-columns.ts';
+
+/** What each order is by, its direction when none is asked for, and what it then goes by. Empty ones are last either way. */
+const ORDERS: Readonly<Record<AgentSort, { key: string; first: 'asc' | 'desc' }>> = {
+  state: { key: RANK, first: 'asc' },
+  hostname: { key: 'hostname', first: 'asc' },
+  last_seen_at: { key: 'last_seen_at', first: 'desc' },
+  last_sync_at: { key: 'last_sync_at', first: 'desc' },
+  enrolled_at: { key: 'enrolled_at', first: 'desc' },
+  version: { key: 'agent_version', first: 'asc' },
+};
+
+/** The read model over SQLite. Every list is two passes over small columns and the rows of one page. */
+export function createFleetStore(database: ConsoleDatabase): FleetStore {
+  const countStates = (where: string, parameters: Record<string, string | number | null>) => {
+    const rows = database
+      .prepare(
+        `SELECT ${STATE} AS state, count(*) AS agents FROM ${AGENTS_WITH_SUMMARIES} WHERE ${where} GROUP BY 1`,
+      )
+      .all(parameters) as { state: AgentState; agents: number }[];
+    return Object.fromEntries(rows.map(({ state, agents }) => [state, agents])) as Partial<
+      Record<AgentState, number>
+    >;
+  };
+  const idsOf = (
+    where: string,
+    parameters: Record<string, string | number | null>,
+    states: readonly AgentState[] | undefined,
+    page: AgentPage,
+  ) => {
+    const { key, first } = ORDERS[page.sort];
+    const direction = page.order ?? first;
+    const among = states === undefined ? '' : 'WHERE state IN (SELECT value FROM json_each(:states))';
+    const rows = database
+      .prepare(
+        `SELECT agent_id FROM (SELECT a.agent_id, a.hostname, a.last_seen_at, a.enrolled_at, s.last_sync_at, s.state_since,
+           coalesce(s.agent_version, a.agent_version) AS agent_version, ${STATE} AS state
+           FROM ${AGENTS_WITH_SUMMARIES} WHERE ${where}) ${among}
+         ORDER BY ${key} ${direction} NULLS LAST, hostname, agent_id LIMIT :limit OFFSET :offset`,
+      )
+      .all({
+        ...parameters,
+        ...(states === undefined ? {} : { states: stateList(states) }),
+        limit: page.limit,
+        offset: page.offset,
+      }) as { agent_id: string }[];
+    return rows.map(({ agent_id }) => agent_id);
+  };
+
+  const asReasons = (rows: unknown[]) => rows as ReasonCount[];
+
+  return {
+    async list(selection, page) {
+      const { where, parameters } = agentCondition(selection);
+      const wanted = selection.filter.state;
+      const states = countStates(where, parameters);
+      const total = Object.entries(states)
+        .filter(([state]) => wanted === undefined || wanted.includes(state as AgentState))
+        .reduce((sum, [, agents]) => sum + agents, 0);
+      const ids = idsOf(where, parameters, wanted, page);
+      return { agents: agentRows(database, ids, selection.now), total, states };
+    },
+    async matching(selection, limit) {
+      const { where, parameters } = agentCondition(selection);
+      const wanted = selection.filter.state;
+      const among = wanted === undefined ? '' : 'WHERE state IN (SELECT value FROM json_each(:states))';
+      const rows = database
+        .prepare(
+          `SELECT agent_id, count(*) OVER () AS total FROM (SELECT a.agent_id, ${STATE} AS state
+             FROM ${AGENTS_WITH_SUMMARIES} WHERE ${where}) ${among} ORDER BY agent_id LIMIT :limit`,
+        )
+        .all({
+          ...parameters,
+          ...(wanted === undefined ? {} : { states: stateList(wanted) }),
+          limit,
+        }) as { agent_id: string; total: number }[];
+      return { ids: rows.map(({ agent_id }) => agent_id), total: rows[0]?.total ?? 0 };
+    },
+    agent: async (agentId, now) => agentRows(database, [agentId], now)[0] ?? null,
+    async numbers(scope, now) {
+      const rows = database
+        .prepare(
+          `SELECT ${STATE} AS state, count(*) AS agents, sum(coalesce(s.connected, 0)) AS connected,
+             sum(coalesce(s.running, 0)) AS running, sum(coalesce(s.queued, 0)) AS queued
+           FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} GROUP BY 1`,
+        )
+        .all({ ...scopeParameter(scope), ...silentParameter(now) }) as {
+        state: AgentState;
+        agents: number;
+        connected: number;
+        running: number;
+        queued: number;
+      }[];
+      const there = rows.filter(({ state }) => state !== 'revoked');
+      const sum = (of: 'connected' | 'running' | 'queued', among = there) =>
+        among.reduce((total, row) => total + row[of], 0);
+      // What a silent agent was doing when it last spoke is not what it does now.
+      const heard = there.filter(({ state }) => state !== 'unreachable');
+      return {
+        states: Object.fromEntries(rows.map(({ state, agents }) => [state, agents])),
+        connected: sum('connected'),
+        running: sum('running', heard),
+        queued: sum('queued', heard),
+      };
+    },
+    async worst(scope, now, limit) {
+      const rows = database
+        .prepare(
+          `SELECT agent_id FROM (SELECT a.agent_id, s.state_since, ${STATE} AS state FROM ${AGENTS_WITH_SUMMARIES}
+             WHERE ${inScope('a.slug')}) WHERE state NOT IN ('ready', 'revoked')
+           ORDER BY ${RANK}, state_since NULLS LAST, agent_id LIMIT :limit`,
+        )
+        .all({ ...scopeParameter(scope), ...silentParameter(now), limit }) as { agent_id: string }[];
+      return agentRows(
+        database,
+        rows.map(({ agent_id }) => agent_id),
+        now,
+      );
+    },
+    reasons: async (scope, states, now, limit) =>
+      asReasons(
+        database
+          .prepare(
+            `SELECT reason, message, count FROM (
+               SELECT problem_reason AS reason, min(message) AS message, count(*) AS count FROM (
+                 SELECT s.problem_reason, json_extract(s.rest, '$.problem.message') AS message, ${STATE} AS state
+                 FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} AND s.problem_reason IS NOT NULL)
+               WHERE state IN (SELECT value FROM json_each(:states)) GROUP BY 1)
+             ORDER BY count DESC, reason LIMIT :limit`,
+          )
+          .all({ ...scopeParameter(scope), ...silentParameter(now), states: stateList(states), limit }),
+      ),
+    problemsOf: async (tenant, revision, now, limit) =>
+      asReasons(
+        database
+          .prepare(
+            `SELECT reason, message, count(*) AS count FROM (
+               SELECT s.problem_reason AS reason, json_extract(s.rest, '$.problem.message') AS message, ${STATE} AS state
+               FROM ${AGENTS_WITH_SUMMARIES}
+               WHERE a.slug = :tenant AND s.desired_revision = :revision AND s.problem_reason IS NOT NULL)
+             WHERE state IN ('stalled', 'unhealthy') GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+          )
+          .all({ tenant, revision, ...silentParameter(now), limit }),
+      ),
+    revisionUse: async (scope, now) =>
+      database
+        .prepare(
+          `SELECT a.slug AS tenant, s.desired_revision AS desired, s.applied_revision AS applied, ${STATE} AS state,
+             count(*) AS agents
+           FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} AND a.revoked_at IS NULL GROUP BY 1, 2, 3, 4`,
+        )
+        .all({ ...scopeParameter(scope), ...silentParameter(now) }) as unknown as RevisionUse[],
+    flows: async (scope, query, since) => flowRows(database, scope, query, since),
+    flow: async (tenant, flow, since) => flowRow(database, tenant, flow, since),
+    async endedRuns(scope, since) {
+      const row = database
+        .prepare(
+          `SELECT coalesce(sum(state = 'succeeded'), 0) AS succeeded, coalesce(sum(state IN ${FAILED}), 0) AS failed
+           FROM run_index WHERE received_at >= :since AND ${inScope('slug')}`,
+        )
+        .get({ since: since.toISOString(), ...scopeParameter(scope) });
+      const { succeeded, failed } = row as { succeeded: number; failed: number };
+      return { succeeded, failed };
+    },
+  };
+}

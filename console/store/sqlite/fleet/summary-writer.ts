@@ -1,0 +1,265 @@
+import type { AgentState } from '../../../../schemas/console/agent.ts';
+import { Status } from '../../../../schemas/status.ts';
+import type { ConsoleDatabase } from '../../../database.ts';
+import { agentState } from '../../../fleet/agent-state.ts';
+import { type FlowSummary, type StatusSummary, summariseStatus } from '../../../fleet/status-summary.ts';
+import type { SummaryChange } from '../../ports/fleet.ts';
+import { type ChangeDraft, insertChange } from './changes.ts';
+import { type KnownAgent, nameText, noteEnrolled } from './enrolled-agent.ts';
+import { noteRelease } from './releases.ts';
+
+/** Counts up when `summariseStatus` says more, or otherwise: what an older console wrote is then made again from the statuses. */
+const MADE_BY = 1;
+const REBUILT_AT_ONCE = 500;
+
+/** Of the summary's column `rest`: what is shown, and not counted or sorted by. */
+export interface SummaryRest {
+  readonly suspended: StatusSummary['suspended'];
+  readonly problem: StatusSummary['problem'];
+  readonly commit: StatusSummary['commit'];
+  readonly labels: StatusSummary['labels'];
+}
+
+export interface SummaryWriter {
+  /**
+   * Notes what a status says, and what it changed. To be called within the transaction that stores the status, so that the two
+   * never differ.
+   */
+  record(agentId: string, status: Status, at: Date): SummaryChange;
+  /** Makes the summaries of statuses that were stored before there were any, or by an older console. */
+  rebuild(): void;
+}
+
+interface Before extends KnownAgent {
+  last_seen_at: string | null;
+  revoked_at: string | null;
+  reported_at: string | null;
+  state: AgentState | null;
+  state_since: string | null;
+  desired_revision: string | null;
+  applied_revision: string | null;
+  flow_rows: string | null;
+  rest: string | null;
+}
+
+const UNCHANGED: SummaryChange = { state: false, flows: false, revisions: false };
+
+export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
+  const before = (agentId: string) =>
+    database
+      .prepare(
+        `SELECT a.agent_id, a.slug, a.hostname, a.enrolled_at, a.last_seen_at, a.revoked_at, s.reported_at, s.state, s.state_since, s.desired_revision,
+           s.applied_revision, s.flow_rows, s.rest
+         FROM agents a LEFT JOIN agent_summaries s ON s.agent_id = a.agent_id WHERE a.agent_id = ?`,
+      )
+      .get(agentId) as Before | undefined;
+
+  const save = (
+    agentId: string,
+    row: Before,
+    summary: StatusSummary,
+    state: AgentState,
+    stateSince: string,
+    at: string,
+  ) => {
+    const rest: SummaryRest = {
+      suspended: summary.suspended,
+      problem: summary.problem,
+      commit: summary.commit,
+      labels: summary.labels,
+    };
+    database
+      .prepare(
+        `INSERT INTO agent_summaries (agent_id, made_by, reported_at, stalled, ready, health, is_suspended, state, state_since,
+           hostname, agent_version, os, arch, desired_revision, applied_revision, last_sync_at, running, queued, flows,
+           problem_reason, rest, flow_rows, name_text, status_text)
+         VALUES (:agent, ${MADE_BY}, :at, :stalled, :ready, :health, :suspended, :state, :since, :hostname, :version, :os, :arch,
+           :desired, :applied, :sync, :running, :queued, :flows, :reason, :rest, :flowRows, :name, :text)
+         ON CONFLICT (agent_id) DO UPDATE SET made_by = excluded.made_by, reported_at = excluded.reported_at,
+           stalled = excluded.stalled, ready = excluded.ready, health = excluded.health, is_suspended = excluded.is_suspended,
+           state = excluded.state, state_since = excluded.state_since, hostname = excluded.hostname,
+           agent_version = excluded.agent_version, os = excluded.os, arch = excluded.arch,
+           desired_revision = excluded.desired_revision, applied_revision = excluded.applied_revision,
+           last_sync_at = excluded.last_sync_at, running = excluded.running, queued = excluded.queued, flows = excluded.flows,
+           problem_reason = excluded.problem_reason, rest = excluded.rest, flow_rows = excluded.flow_rows,
+           name_text = excluded.name_text, status_text = excluded.status_text`,
+      )
+      .run({
+        agent: agentId,
+        at,
+        stalled: Number(summary.stalled),
+        ready: Number(summary.ready),
+        health: summary.health,
+        suspended: Number(summary.suspended !== null),
+        state,
+        since: stateSince,
+        hostname: row.hostname,
+        version: summary.agentVersion,
+        os: summary.os,
+        arch: summary.arch,
+        desired: summary.desiredRevision,
+        applied: summary.appliedRevision,
+        sync: summary.lastSyncAt,
+        running: summary.running,
+        queued: summary.queued,
+        flows: summary.flows.length,
+        reason: summary.problem?.reason ?? null,
+        rest: JSON.stringify(rest),
+        flowRows: JSON.stringify(summary.flows),
+        name: nameText(agentId, row.hostname),
+        text: summary.text,
+      });
+  };
+
+  const saveFlows = (agentId: string, slug: string, flows: readonly FlowSummary[]) => {
+    database.prepare('DELETE FROM agent_flows WHERE agent_id = ?').run(agentId);
+    for (const { flow, runtime, desired, active, health } of flows) {
+      database
+        .prepare(
+          `INSERT INTO agent_flows (agent_id, flow, slug, runtime, desired_version, active_version, health)
+           VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        )
+        .run(agentId, flow, slug, runtime, desired, active, health);
+    }
+  };
+
+  const noteRevisions = (slug: string, summary: StatusSummary, at: Date) => {
+    for (const revision of new Set([summary.appliedRevision, summary.desiredRevision])) {
+      if (revision === null) continue;
+      const isOfCommit = summary.commitOf === revision;
+      noteRelease(
+        database,
+        {
+          tenant: slug,
+          revision,
+          commit: isOfCommit ? summary.commit : null,
+          seq: summary.desiredRevision === revision ? summary.seq : null,
+        },
+        at,
+      );
+    }
+  };
+
+  return {
+    record(agentId, status, at) {
+      const row = before(agentId);
+      if (row === undefined || row.revoked_at !== null) return UNCHANGED;
+      if (row.state === null) noteEnrolled(database, row);
+      const summary = summariseStatus(status);
+      const state = standingState(row, summary, at, at);
+      const flowsChanged = row.flow_rows !== JSON.stringify(summary.flows);
+      const revisionsChanged =
+        row.reported_at === null ||
+        row.desired_revision !== summary.desiredRevision ||
+        row.applied_revision !== summary.appliedRevision;
+      for (const change of changesOf(row, summary, state)) {
+        insertChange(database, { ...change, agent_id: agentId, tenant: row.slug }, at);
+      }
+      const isSame = row.state === state && row.state_since !== null;
+      const now = at.toISOString();
+      save(agentId, row, summary, state, isSame ? (row.state_since as string) : now, now);
+      if (flowsChanged) saveFlows(agentId, row.slug, summary.flows);
+      if (revisionsChanged || summary.commitOf !== null) noteRevisions(row.slug, summary, at);
+      return { state: row.state !== state, flows: flowsChanged, revisions: revisionsChanged };
+    },
+    rebuild() {
+      for (;;) {
+        const rows = database
+          .prepare(
+            `SELECT t.agent_id, t.body, t.received_at FROM statuses t LEFT JOIN agent_summaries s ON s.agent_id = t.agent_id
+             WHERE s.agent_id IS NULL OR s.made_by <> ${MADE_BY} ORDER BY t.received_at LIMIT ${REBUILT_AT_ONCE}`,
+          )
+          .all() as { agent_id: string; body: string; received_at: string }[];
+        if (rows.length === 0) return;
+        database.transaction(() => {
+          for (const { agent_id: agentId, body, received_at: at } of rows) {
+            const row = before(agentId) as Before;
+            if (row.state === null) noteEnrolled(database, row);
+            // Written by this console or an older one, so checked then; a status has only ever been added to.
+            const status = Status.loose().safeParse(JSON.parse(body));
+            const summary = status.success ? summariseStatus(status.data) : NOTHING_KNOWN;
+            const received = new Date(at);
+            const state = standingState(row, summary, new Date(row.last_seen_at ?? at), received);
+            save(agentId, row, summary, state, row.state_since ?? summary.problem?.since ?? at, at);
+            saveFlows(agentId, row.slug, row.revoked_at === null ? summary.flows : []);
+            noteRevisions(row.slug, summary, received);
+          }
+        });
+      }
+    },
+  };
+}
+
+/** Of a status that cannot be read: the agent has reported, and that is all. */
+const NOTHING_KNOWN: StatusSummary = {
+  stalled: false,
+  ready: false,
+  health: null,
+  suspended: null,
+  problem: null,
+  desiredRevision: null,
+  appliedRevision: null,
+  commit: null,
+  commitOf: null,
+  seq: null,
+  lastSyncAt: null,
+  agentVersion: '',
+  os: '',
+  arch: '',
+  labels: {},
+  running: 0,
+  queued: 0,
+  flows: [],
+  text: '',
+};
+
+function standingState(row: Before, summary: StatusSummary, lastSeenAt: Date, now: Date): AgentState {
+  const { stalled, ready, health, suspended } = summary;
+  const standing = {
+    revoked: row.revoked_at !== null,
+    reported: true,
+    stalled,
+    unhealthy: health === 'unhealthy',
+    suspended: suspended !== null,
+    ready,
+    lastSeenAt,
+  };
+  return agentState(standing, now);
+}
+
+type Change = Omit<ChangeDraft, 'agent_id' | 'tenant'>;
+const PLAIN = { from: null, to: null, flow: null, reason: null, message: null };
+
+/** Against the status before. The first one is compared with nothing: what it says is new. */
+function changesOf(row: Before, summary: StatusSummary, state: AgentState): Change[] {
+  const changes: Change[] = [];
+  const rest = row.rest === null ? null : (JSON.parse(row.rest) as SummaryRest);
+  const was = rest?.suspended ?? null;
+  if (summary.suspended !== null && was === null) {
+    const { by, why } = summary.suspended;
+    changes.push({ ...PLAIN, kind: 'suspended', reason: by, message: why });
+  }
+  if (summary.suspended === null && was !== null) changes.push({ ...PLAIN, kind: 'resumed' });
+  if (summary.appliedRevision !== null && row.applied_revision !== summary.appliedRevision) {
+    const message = summary.commitOf === summary.appliedRevision ? (summary.commit?.subject ?? null) : null;
+    const [from, to] = [row.applied_revision, summary.appliedRevision];
+    changes.push({ ...PLAIN, kind: 'revision', from, to, message });
+  }
+  const before = new Map(
+    (JSON.parse(row.flow_rows ?? '[]') as FlowSummary[]).map(({ flow, active }) => [flow, active]),
+  );
+  for (const { flow, active } of summary.flows) {
+    const from = before.get(flow) ?? null;
+    if (from !== active) changes.push({ ...PLAIN, kind: 'version', flow, from, to: active });
+    before.delete(flow);
+  }
+  for (const [flow, from] of before) {
+    if (from !== null) changes.push({ ...PLAIN, kind: 'version', flow, from, to: null });
+  }
+  // Last, so that it is the newest: what the other ones lead to.
+  if (row.state !== state) {
+    const { reason = null, message = null } = summary.problem ?? {};
+    changes.push({ ...PLAIN, kind: 'state', from: row.state ?? 'waiting', to: state, reason, message });
+  }
+  return changes;
+}
