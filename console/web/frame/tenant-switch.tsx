@@ -1,0 +1,34 @@
+import { useTenants } from '../api/queries.ts';
+import { Menu } from '../parts/menu.tsx';
+import { en } from '../text/en/frame.ts';
+import { fr } from '../text/fr/frame.ts';
+import { useText } from '../text/language.tsx';
+import { useParameters, useTenant } from './address.ts';
+
+/** Which tenant is looked at, kept in the address; nothing to choose where there is one. */
+export function TenantSwitch() {
+  const text = useText({ en, fr });
+  const tenant = useTenant();
+  const [, set] = useParameters();
+  const slugs = (useTenants().data?.tenants ?? []).map(({ slug }) => slug);
+  // A page of a list that another tenant does not have would be empty.
+  const choose = (next: string | null) => set({ tenant: next, offset: null, before: null });
+  if (slugs.length < 2 && tenant === null) return null;
+  return (
+    <div class="tenant-switch">
+      <Menu
+        label={text.tenant}
+        word={<span class="one-line">{tenant ?? text.allTenants}</span>}
+        icon="filter"
+        atStart
+        small
+        items={[null, ...slugs].map((slug) => ({
+          id: slug ?? '*',
+          word: slug ?? text.allTenants,
+          chosen: slug === tenant,
+          onChoose: () => choose(slug),
+        }))}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,9 @@
+import { Page } from '../parts/page.tsx';
+import { en } from '../text/en/frame.ts';
+import { fr } from '../text/fr/frame.ts';
+import { useText } from '../text/language.tsx';
+
+export default function Run() {
+  const text = useText({ en, fr });
+  return <Page title={text.nav.runs}>{text.soon}</Page>;
+}

@@ -1,0 +1,102 @@
+import { counted } from '../counted.ts';
+import type { en } from '../en/common.ts';
+
+const n = counted('fr');
+
+export const fr: typeof en = {
+  state: {
+    stalled: 'Bloqué',
+    unhealthy: 'En mauvaise santé',
+    unreachable: 'Injoignable',
+    reconciling: 'En cours',
+    suspended: 'Suspendu',
+    waiting: 'En attente',
+    ready: 'Prêt',
+    revoked: 'Révoqué',
+  },
+  stateMeans: {
+    stalled: 'Ne peut pas faire ce que dit sa branche, et réessayer n’y changera rien',
+    unhealthy: 'Un de ses flux échoue à son contrôle de santé',
+    unreachable: 'Sans nouvelles depuis onze minutes ou plus',
+    reconciling: 'En route vers ce que dit sa branche',
+    suspended: 'Quelqu’un lui a dit de rester tel quel',
+    waiting: 'Enrôlé, mais n’a encore rien rapporté',
+    ready: 'Ce que dit sa branche est ce qui tourne',
+    revoked: 'N’est plus admis',
+  },
+  run: {
+    asked: 'Demandée',
+    queued: 'En file',
+    running: 'En cours',
+    succeeded: 'Réussie',
+    failed: 'Échouée',
+    timed_out: 'Délai dépassé',
+    cancelled: 'Annulée',
+    lost: 'Perdue',
+    refused: 'Refusée',
+    expired: 'Expirée',
+  },
+  health: { healthy: 'Sain', unhealthy: 'En mauvaise santé', unknown: 'Inconnue' },
+  severity: { info: 'Info', warning: 'Alerte', error: 'Erreur' },
+  role: { viewer: 'Lecteur', operator: 'Opérateur', admin: 'Administrateur' },
+
+  close: 'Fermer',
+  cancel: 'Annuler',
+  copy: 'Copier',
+  copied: 'Copié',
+  copyOf: (what) => `Copier ${what}`,
+  retry: 'Réessayer',
+  none: 'aucun',
+  never: 'jamais',
+  unknown: 'inconnu',
+  loading: 'Chargement',
+  more: 'Plus',
+  agents: (count) => n(count, { one: '# agent', other: '# agents' }),
+  flows: (count) => n(count, { one: '# flux', other: '# flux' }),
+  runs: (count) => n(count, { one: '# exécution', other: '# exécutions' }),
+
+  table: {
+    rows: (from, to, total) => `${from}–${to} sur ${total}`,
+    noRows: 'Aucune ligne',
+    previous: 'Page précédente',
+    next: 'Page suivante',
+    newer: 'Plus récents',
+    older: 'Plus anciens',
+    sortBy: (column) => `Trier par ${column}`,
+    select: (row) => `Sélectionner ${row}`,
+    selectPage: 'Sélectionner toutes les lignes de cette page',
+    selected: (count) => n(count, { one: '# sélectionné', other: '# sélectionnés' }),
+    selectAll: (count) => `Sélectionner les ${n(count, { one: '#', other: '#' })} qui correspondent`,
+    allSelected: (count) => `Les ${n(count, { one: '#', other: '#' })} qui correspondent sont sélectionnés`,
+    clearSelection: 'Effacer la sélection',
+    without: (filter) => `Retirer le filtre ${filter}`,
+    clearFilters: 'Effacer tous les filtres',
+    nothingMatches: 'Rien ne correspond à ces filtres',
+    nothingMatchesMore: 'Retirez-en un, ou cherchez autre chose.',
+    search: 'Filtrer',
+  },
+  confirm: {
+    reason: 'Motif',
+    reasonNote: 'Noté dans l’audit, et transmis à l’agent quand la commande le permet.',
+    reasonMissing: 'Dites pourquoi, en quelques mots : d’autres le liront.',
+    willHappen: 'Ce qui va se passer',
+    looking: 'Recherche de ce que cela ferait…',
+  },
+  fault: {
+    title: 'Le chargement a échoué',
+    offline: 'La console ne répond pas. Vérifiez le réseau ; la page réessaie d’elle-même.',
+    timeout: 'La console n’a pas répondu à temps. Elle est peut-être occupée : réessayez dans un instant.',
+    notUnderstood: 'La réponse ne vient pas de cette console. Un proxy est peut-être sur le chemin.',
+    tooMany: (seconds) =>
+      seconds === null
+        ? 'Trop de requêtes. Patientez un peu, puis réessayez.'
+        : `Trop de requêtes. Réessayez dans ${n(Math.max(1, seconds), { one: '# seconde', other: '# secondes' })}.`,
+    notFound: 'Ceci n’existe pas, ou ne vous est pas visible.',
+    saved: 'Votre changement n’a pas été fait.',
+    broke: 'Quelque chose a cassé dans cette page',
+    brokeMore:
+      'Le reste de la console fonctionne. Rechargez la page ; si cela revient, voici ce qu’il faut signaler :',
+    reload: 'Recharger la page',
+    newVersion: 'La console a été mise à jour entre-temps : rechargez la page.',
+  },
+};
