@@ -28,11 +28,11 @@ export interface CommandRow {
   readonly why: string | null;
 }
 
-/** Who wants a command done; `told` is written in the same step. */
+/** Who wants a command done; what `told` says of it is written in the same step. */
 export interface CommandOrigin {
   readonly by: string;
   readonly why: string | null;
-  readonly told: AuditEntry;
+  readonly told: (row: CommandRow) => AuditEntry;
 }
 
 export interface WaitingCommand {
@@ -73,6 +73,8 @@ export interface CommandQueue {
   get(commandId: string, now: Date): CommandRow | null;
   /** The newest command that asks for this run. */
   forRun(agentId: string, runId: string): CommandRow | null;
+  /** The commands that ask for the end of this run, oldest first, at most 20. */
+  cancelsOf(agentId: string, runId: string): CommandRow[];
   /** Agents for which something waits. */
   agentsWaiting(): string[];
   /** Forgets the oldest settled ones of every agent beyond `keep`; how many. */
@@ -151,9 +153,9 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
           const { run_id, flow, version = null } = command;
           noteRunAsked(database, { agent_id: agent.agent_id, run_id, flow, version }, at);
         }
-        if (origin !== undefined) insertAudit(database, origin.told, at);
         const row = find(agent.agent_id, command.command_id);
         if (row === undefined) throw new Error('expected the command that was just stored');
+        if (origin !== undefined) insertAudit(database, origin.told(row), at);
         return { row: shown(row), added: true };
       });
     },
@@ -230,6 +232,12 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
           `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'run' ORDER BY id DESC LIMIT 1`,
         )
         .get(agentId, runId) as unknown as CommandRow | undefined) ?? null,
+    cancelsOf: (agentId, runId) =>
+      sql
+        .prepare(
+          `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'cancel' ORDER BY id LIMIT 20`,
+        )
+        .all(agentId, runId) as unknown as CommandRow[],
     agentsWaiting: () =>
       (
         sql.prepare(`SELECT DISTINCT agent_id FROM commands WHERE ${UNSETTLED}`).all() as {

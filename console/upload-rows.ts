@@ -43,6 +43,8 @@ export interface UploadRows {
   ): { readonly upload: Upload; readonly created: boolean; readonly dropped: readonly string[] };
   /** Newest first. */
   list(agentId: string, limit: number): Upload[];
+  /** What belongs to this run. */
+  ofRun(agentId: string, runId: string): Upload[];
   ids(): Set<string>;
   complete(uploadId: string, at: Date): void;
   remove(uploadId: string): boolean;
@@ -153,6 +155,12 @@ export function createUploadRows({ sql, transaction }: ConsoleDatabase): UploadR
           `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? ORDER BY created_at DESC, upload_id DESC LIMIT ?`,
         )
         .all(agentId, limit) as unknown as Upload[],
+    ofRun: (agentId, runId) =>
+      sql
+        .prepare(
+          `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? AND run_id = ? ORDER BY created_at LIMIT 10000`,
+        )
+        .all(agentId, runId) as unknown as Upload[],
     ids() {
       const rows = sql.prepare('SELECT upload_id FROM uploads').all() as { upload_id: string }[];
       return new Set(rows.map(({ upload_id }) => upload_id));

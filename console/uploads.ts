@@ -27,6 +27,8 @@ export interface UploadStore {
   append(upload: Upload, offset: number, body: Readable, at: () => Date): Promise<number>;
   /** Newest first. */
   list(filter: { agent: string; limit: number }): (Upload & { readonly received: number | null })[];
+  /** What belongs to this run. */
+  ofRun(agentId: string, runId: string): Upload[];
   open(upload: Upload): Promise<FileHandle | null>;
   /** The row and its file; false, and nothing is touched, when there is no such upload. */
   remove(uploadId: string): Promise<boolean>;
@@ -193,6 +195,7 @@ export function createUploadStore(
         ...upload,
         received: upload.completed_at === null ? null : upload.size,
       })),
+    ofRun: (agentId, runId) => rows.ofRun(agentId, runId),
     async open(upload) {
       if (upload.completed_at === null) return null;
       return open(fileOf(upload.upload_id), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(

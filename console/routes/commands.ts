@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
 import type { Callers } from '../callers.ts';
+import type { CommandOrigin } from '../commands.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
 import { parseBody } from '../request-body.ts';
@@ -36,14 +37,20 @@ export function commandRoutes(parts: {
       const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'operator');
       const jws = typeof request.body === 'string' ? request.body.trim() : parseBody(Body, request.body).jws;
       const now = state.clock.now();
-      const { row, added } = await state.commands.add(agent, jws, now, limits.commandsWaiting);
+      const origin: CommandOrigin = {
+        by: actor.by,
+        why: null,
+        told({ command_id, action, run_id }) {
+          const run = run_id === null ? '' : `, run ${run_id}`;
+          const message = `the signed command ${command_id} (${action}${run}) was handed in`;
+          const { tenant, agent_id } = agent;
+          const who = { by: actor.by, actor_id: actor.id };
+          return { action: 'command_handed_in', tenant, agent_id, ...who, message };
+        },
+      };
+      const { row, added } = await state.commands.add(agent, jws, now, limits.commandsWaiting, origin);
       const { command_id } = row;
       if (added) {
-        const { agent_id, tenant } = agent;
-        const run = row.run_id === null ? '' : `, run ${row.run_id}`;
-        const message = `the signed command ${command_id} (${row.action}${run}) was handed in`;
-        const who = { by: actor.by, actor_id: actor.id };
-        await state.audit.note({ action: 'command_handed_in', tenant, agent_id, ...who, message }, now);
         notices.command.publish({
           tenant: agent.tenant,
           agent_id: agent.agent_id,

@@ -4,7 +4,6 @@ import { Id } from '../../schemas/names.ts';
 import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
 import { isInScope, scopeOf } from '../people/actor.ts';
-import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
@@ -12,8 +11,6 @@ import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 const Count = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const limit = z.coerce.number().int().min(1).max(500).default(100);
 const EventsQuery = TenantQuery.extend({ agent: Id.optional(), after: Count.optional(), limit });
-const RunsQuery = TenantQuery.extend({ agent: Id.optional(), before: Count.optional(), limit });
-const RunQuery = TenantQuery.extend({ agent: Id.optional() });
 
 /** What the operator reads, with an `X-Api-Key`: tenants, agents, their status, events and runs. Lists are pages. */
 export function readRoutes(parts: {
@@ -70,32 +67,6 @@ export function readRoutes(parts: {
       const events =
         after === undefined ? await state.events.tail(filter) : await state.events.read({ ...filter, after });
       return { events, next_after: events.at(-1)?.id ?? after ?? 0 };
-    });
-
-    // Newest first; `before=<id>` for the page after.
-    app.get('/api/runs', async (request) => {
-      const { agent, tenant, before, limit } = readQuery(RunsQuery, request);
-      const tenants = scopeOf(await callers.actor(request), tenant);
-      const runs = await state.reports.runs({ agent, tenants, before, limit });
-      return { runs, next_before: runs.length === limit ? (runs.at(-1)?.id ?? null) : null };
-    });
-
-    app.get('/api/runs/:run_id', async (request) => {
-      const { run_id } = request.params as { run_id: string };
-      const { agent, tenant } = readQuery(RunQuery, request);
-      const tenants = scopeOf(await callers.actor(request), tenant);
-      const found = await state.reports.run(run_id, { agent, tenants });
-      switch (found.kind) {
-        case 'none':
-          throw notFound('expected the id of a reported run, found no such run');
-        case 'ambiguous': {
-          // Whoever reports an id last must not take the place of another's run.
-          const message = `expected a run that one agent has reported, found ${found.agents}; say which with ?agent=<id> or ?tenant=<slug>`;
-          throw new RequestRefused(409, 'run_ambiguous', message);
-        }
-        case 'report':
-          return found.body;
-      }
     });
   };
 }

@@ -67,11 +67,12 @@ export const RunStep = z.object({
     'expired',
     'started',
     'retried',
+    'cancel_asked',
     'ended',
     'reported',
   ]),
   at: Timestamp,
-  /** Who asked, for `asked`. */
+  /** Who asked, for `asked` and `cancel_asked`. */
   by: z.string().nullable(),
   attempt: z.int().nullable(),
   /** Why, in the words of whoever says so. */

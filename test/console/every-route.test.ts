@@ -55,6 +55,7 @@ const ROUTES: Readonly<Record<string, 'anybody' | 'tenant' | 'agent' | 'operator
   'POST /api/agents/:id/revoke': 'operator',
   'POST /api/agents/:id/rotate-key': 'operator',
   'GET /api/agents/:id/runs': 'operator',
+  'GET /api/agents/:id/runs/:run_id': 'operator',
   'GET /api/agents/:id/runs/:run_id/log': 'operator',
   'GET /api/agents/:id/runs/:run_id/logs': 'operator',
   'GET /api/agents/:id/uploads': 'operator',
