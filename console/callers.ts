@@ -7,8 +7,10 @@ import { type FormerKey, isRetired, retiredKeyRefusal } from './device-keys.ts';
 import { revokedRefusal } from './enrolment.ts';
 import type { IdentityAlarms } from './identity-alarms.ts';
 import type { ConsoleLimits } from './limits.ts';
+import type { Notices } from './notices.ts';
 import type { Actor } from './people/actor.ts';
 import { createActors } from './people/actors.ts';
+import type { OpenSession } from './people/sessions.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleState } from './state.ts';
@@ -49,6 +51,10 @@ export interface Callers {
    * do is decided by `allow` and `scopeOf` (people/actor.ts). Asked again for the same request it answers the same.
    */
   actor(request: IncomingCall): Promise<Actor>;
+  /** The session of a person; 401 for all others. */
+  session(request: IncomingCall): Promise<OpenSession>;
+  /** What this person or key may do has changed, or is over: streams of theirs end. */
+  ended(actorId: string): void;
   /** Whether an actor's credentials are still in force and may still do the same: for streams, which outlive the request. */
   stands(actor: Actor): Promise<boolean>;
 }
@@ -69,7 +75,12 @@ const SEEN_EVERY_MS = 10_000;
 const ASK_BASIC = { 'www-authenticate': 'Basic realm="edge-agent console", charset="UTF-8"' };
 const ASK_BEARER = { 'www-authenticate': 'Bearer realm="edge-agent console"' };
 
-export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms: IdentityAlarms): Callers {
+export function createCallers(
+  state: ConsoleState,
+  limits: ConsoleLimits,
+  alarms: IdentityAlarms,
+  { access }: Pick<Notices, 'access'>,
+): Callers {
   const nowMs = () => state.clock.monotonicMs();
   const strangers = createRateLimit({
     burst: limits.strangerBurst,
@@ -84,7 +95,8 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
     throw refusal;
   };
 
-  const actors = createActors({ apiKeys: state.apiKeys, disbelieve });
+  const { apiKeys, sessions, publicUrl } = state;
+  const actors = createActors({ apiKeys, sessions, publicUrl, disbelieve });
   /** A hook asks before the body is read, and the route again. */
   const known = new WeakMap<IncomingCall, Promise<Actor>>();
 
@@ -244,6 +256,8 @@ export function createCallers(state: ConsoleState, limits: ConsoleLimits, alarms
       known.set(request, found);
       return found;
     },
+    session: async (request) => actors.session(request),
+    ended: (actorId) => access.publish({ actor_id: actorId }),
     stands: async (actor) => actors.stands(actor),
   };
 }

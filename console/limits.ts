@@ -73,6 +73,14 @@ export interface ConsoleLimits {
   readonly keyOverlapMs: number;
   readonly processOverlapMs: number;
   readonly keepAudit: number;
+  /** Attempts to sign in, at once and then a minute: of one address, and at one login (or in one browser that is known). */
+  readonly signInAddressBurst: number;
+  readonly signInAddressPerMinute: number;
+  readonly signInLoginBurst: number;
+  readonly signInLoginPerMinute: number;
+  /** Passwords that are reckoned at one time (19 MiB each), and that wait for it. */
+  readonly passwordsAtOnce: number;
+  readonly passwordsWaiting: number;
   /** Entries of what changed, kept of every agent. */
   readonly keepChanges: number;
   /** Of every tenant, beside those that an agent has or wants. */
@@ -81,6 +89,8 @@ export interface ConsoleLimits {
   readonly liveSubscribers: number;
   /** What may wait in memory for one of them; it is ended then. */
   readonly liveBufferBytes: number;
+  /** A reader of changes is sent something so often, and is looked at whether they still may. */
+  readonly liveBeatMs: number;
   /** A session that is not used for so long ends, and any ends after `sessionMaxMs`. */
   readonly sessionIdleMs: number;
   readonly sessionMaxMs: number;
@@ -142,10 +152,17 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keyOverlapMs: 30_000,
   processOverlapMs: 5_000,
   keepAudit: 100_000,
+  signInAddressBurst: 20,
+  signInAddressPerMinute: 10,
+  signInLoginBurst: 10,
+  signInLoginPerMinute: 2,
+  passwordsAtOnce: 2,
+  passwordsWaiting: 64,
   keepChanges: 500,
   keepReleases: 1_000,
   liveSubscribers: 500,
   liveBufferBytes: 64 * 1024,
+  liveBeatMs: 15_000,
   sessionIdleMs: 12 * 60 * 60_000,
   sessionMaxMs: 7 * 24 * 60 * 60_000,
 };

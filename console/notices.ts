@@ -70,6 +70,8 @@ export interface Notices {
     readonly stream: 'stdout' | 'stderr';
     readonly next: number;
   }>;
+  /** What a person or a key may do has changed, or is over. */
+  readonly access: Topic<{ readonly actor_id: string }>;
 }
 
 /** `onFault` hears what a listener throws; the others hear the notice all the same. */
@@ -85,6 +87,7 @@ export function createNotices(onFault: (error: unknown) => void): Notices {
     command: topic(onFault),
     run: topic(onFault),
     log: topic(onFault),
+    access: topic(onFault),
   };
 }
 

@@ -1,8 +1,8 @@
 import { createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
-/** `egr` reads git, `egp` publishes, `eka` calls the read API. The prefix lets a leaked one be recognised. */
-type TokenKind = 'egr' | 'egp' | 'eka';
+/** `egr` reads git, `egp` publishes, `eka` calls the API, `ecs` is a session, `eci` an invitation, `ecf` the setup. The prefix lets a leaked one be recognised. */
+type TokenKind = 'egr' | 'egp' | 'eka' | 'ecs' | 'eci' | 'ecf';
 
 /** 256 random bits; only `hashOf` it is kept. */
 export function newToken(kind: TokenKind): string {
@@ -29,6 +29,8 @@ export interface ConsoleSecrets {
    * the token is stored.
    */
   gitToken(agentId: string, jti: string): string;
+  /** Marks browsers in which somebody has signed in. */
+  readonly knownBrowserKey: Uint8Array;
   /** What a forge signs its webhook with. */
   hookSecret(slug: string, generation: number): string;
 }
@@ -43,6 +45,7 @@ export function loadSecrets(path: string): ConsoleSecrets {
   const idKey = subkey('repeatable-ids');
   return {
     enrolmentKey: subkey('enrolment-token'),
+    knownBrowserKey: subkey('known-browser'),
     sealingKey: subkey('trigger-keys'),
     derived: (purpose, words) =>
       createHmac('sha256', idKey)

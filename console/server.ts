@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { fastifyCookie } from '@fastify/cookie';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { urlFault } from '../schemas/urls.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
@@ -12,6 +13,12 @@ import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { createOpenApi } from './openapi/document.ts';
 import type { OperationDeclaration } from './openapi/operation.ts';
+import { createEntry } from './people/entry.ts';
+import { createKnownBrowsers } from './people/known-browser.ts';
+import { createPasswords } from './people/passwords.ts';
+import { createRefusedSignIns } from './people/refused-sign-ins.ts';
+import { createSetupCode } from './people/setup-code.ts';
+import { createSignInLimits } from './people/sign-in-limits.ts';
 import { RequestRefused } from './refusal.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { branchRoutes } from './routes/branch-files.ts';
@@ -21,10 +28,13 @@ import { frontRoutes } from './routes/front.ts';
 import { gitRoutes } from './routes/git.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { identityRoutes } from './routes/identity.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { openApiRoutes } from './routes/openapi.ts';
+import { peopleRoutes } from './routes/people.ts';
 import { readRoutes } from './routes/read-api.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { runLogRoutes } from './routes/run-logs.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { tunnelRoute } from './routes/tunnel.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { type ConsoleClock, openState } from './state.ts';
@@ -57,6 +67,11 @@ export interface Console {
   readonly routes: readonly string[];
   /** What they declare of themselves, by the same names. */
   readonly operations: ReadonlyMap<string, OperationDeclaration>;
+  /**
+   * Where the first person is made, with a new code in it; the address before is void. Null when there is somebody already. It
+   * is good until it was used, or this process ends.
+   */
+  setupUrl(): Promise<string | null>;
   /** How many agents of a tenant have a tunnel now. */
   connected(tenant: string): number;
   listen(): Promise<string>;
@@ -80,7 +95,7 @@ export function createConsole(options: ConsoleOptions): Console {
   const closing = new AbortController();
   const leaving = new AbortController();
   const backend = createGitBackend(state.repositories.root, limits);
-  const callers = createCallers(state, limits, alarms);
+  const callers = createCallers(state, limits, alarms, notices);
   const folder = createArtifactFolder(state.artifacts);
   const budget = createBodyBudget(limits.bodiesInFlightBytes);
 
@@ -119,6 +134,23 @@ export function createConsole(options: ConsoleOptions): Console {
     background.add(kept);
   };
 
+  const setupCode = createSetupCode();
+  const isHttps = () => state.publicUrl().startsWith('https:');
+  const entry = createEntry({
+    people: state.peopleStore,
+    sessions: state.sessions,
+    passwords: createPasswords({ atOnce: limits.passwordsAtOnce, waiting: limits.passwordsWaiting }),
+    known: createKnownBrowsers(state.secrets.knownBrowserKey, isHttps),
+    limits: createSignInLimits(limits, () => options.clock.monotonicMs()),
+    setupCode,
+    refused: createRefusedSignIns({
+      write: (told) => afterwards(state.audit.note(told, options.clock.now())),
+      nowMs: () => options.clock.monotonicMs(),
+    }),
+    now: () => options.clock.now(),
+    newId: state.newId,
+  });
+
   let draining = false;
   const working = new Set<object>();
   app.addHook('onRequest', async (request, reply) => {
@@ -131,7 +163,9 @@ export function createConsole(options: ConsoleOptions): Console {
     working.add(request);
     reply.raw.once('close', () => working.delete(request));
   });
-  commonAnswers(app, { now: () => options.clock.now(), https: () => state.publicUrl().startsWith('https:') });
+  // What people/cookies.ts reads and writes them with is there once it is registered.
+  void app.register(fastifyCookie);
+  commonAnswers(app, { now: () => options.clock.now(), https: isHttps });
   void app.register(frontRoutes({ state }));
   void app.register(openApiRoutes(openApi));
   void app.register(branchRoutes({ state, callers, limits, closing: closing.signal }));
@@ -141,6 +175,9 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(reportRoutes({ state, callers, limits, notices, budget, alarms }));
   void app.register(uploadRoutes({ state, callers, limits }));
   void app.register(identityRoutes({ state, callers, limits, admin }));
+  void app.register(sessionRoutes({ state, callers, entry }));
+  void app.register(peopleRoutes({ state, callers }));
+  void app.register(keyRoutes({ state, callers }));
   void app.register(readRoutes({ state, callers, gateway }));
   void app.register(commandRoutes({ state, callers, limits, notices, gateway }));
   void app.register(runLogRoutes({ state, callers, limits, notices, leaving: leaving.signal }));
@@ -176,6 +213,8 @@ export function createConsole(options: ConsoleOptions): Console {
     notices,
     routes,
     operations: openApi.declared,
+    setupUrl: async () =>
+      (await state.peopleStore.isEmpty()) ? `${state.publicUrl()}/setup#${setupCode.renew()}` : null,
     connected: (tenant) => gateway.connected(tenant),
     get url() {
       return state.publicUrl();

@@ -12,6 +12,8 @@ import { createGitRepositories, type GitRepositories } from './git-repositories.
 import { createIdentityWatch, type IdentityWatch } from './identity-watch.ts';
 import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
 import { type ApiKeys, createApiKeys } from './people/api-keys.ts';
+import { createPeople, type People } from './people/people.ts';
+import { createSessions, type Sessions } from './people/sessions.ts';
 import { createReplayGuard, type ReplayGuard } from './replay-guard.ts';
 import { createReportStore, type ReportStore } from './reports.ts';
 import { createRunLogStore, type RunLogStore } from './run-logs.ts';
@@ -19,6 +21,7 @@ import { createRunProgressStore, type RunProgressStore } from './run-progress.ts
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
 import type { AuditStore } from './store/ports/audit.ts';
 import type { ChangeStore, FleetNotes, FleetStore } from './store/ports/fleet.ts';
+import type { PeopleStore } from './store/ports/people.ts';
 import type { ReleaseStore } from './store/ports/releases.ts';
 import type { RepeatableRequestStore } from './store/ports/repeatable-requests.ts';
 import type { RunFacts } from './store/ports/run-facts.ts';
@@ -30,9 +33,11 @@ import { createFleetNotes } from './store/sqlite/fleet/fleet-notes.ts';
 import { createFleetStore } from './store/sqlite/fleet/fleet-store.ts';
 import { createReleaseStore } from './store/sqlite/fleet/releases.ts';
 import { createSummaryWriter } from './store/sqlite/fleet/summary-writer.ts';
+import { createPeopleStore } from './store/sqlite/people.ts';
 import { createRepeatableRequestStore } from './store/sqlite/repeatable-requests.ts';
 import { createRunFacts } from './store/sqlite/run-facts.ts';
 import { createRunIndex } from './store/sqlite/run-index.ts';
+import { createSessionStore } from './store/sqlite/sessions.ts';
 import { createTriggerKeyStore } from './store/sqlite/trigger-keys.ts';
 import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
@@ -53,6 +58,9 @@ export interface ConsoleState {
   readonly tenants: TenantStore;
   readonly agents: AgentStore;
   readonly apiKeys: ApiKeys;
+  readonly people: People;
+  readonly peopleStore: PeopleStore;
+  readonly sessions: Sessions;
   readonly enrolment: Enrolment;
   readonly deviceKeys: DeviceKeys;
   readonly identities: IdentityWatch;
@@ -139,6 +147,11 @@ export function openState(
     return (row as { value: string } | undefined)?.value ?? URL_BEFORE_FIRST_START;
   };
   const audit = createAuditStore(database);
+  const peopleStore = createPeopleStore(database);
+  const isTenant = async (slug: string) => (await tenants.get(slug)) !== null;
+  const people = createPeople({ store: peopleStore, isTenant, now, newId, publicUrl });
+  const https = () => publicUrl().startsWith('https:');
+  const sessions = createSessions({ store: createSessionStore(database), now, https, limits });
   const tokens = createTokenRecords(database, now);
   const deviceKeys = createDeviceKeys(database);
   const identities = createIdentityWatch(database, now, () => limits.processOverlapMs);
@@ -150,6 +163,9 @@ export function openState(
     secrets,
     tenants,
     agents,
+    people,
+    peopleStore,
+    sessions,
     apiKeys: createApiKeys(createApiKeyStore(database), { now, newId }),
     enrolment,
     deviceKeys,
@@ -193,6 +209,7 @@ export function openState(
       tokens.prune(now()) +
       identities.prune() +
       (await audit.prune(limits.keepAudit)) +
+      (await sessions.prune()) +
       uploads.prune(now(), limits.uploadOpenDays) +
       reports.prune(limits.keepRuns, limits.keepRunBytes) +
       events.prune(limits.keepEvents, limits.keepEventLogs) +

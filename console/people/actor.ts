@@ -90,7 +90,7 @@ function largest({ grants }: Actor): Role | null {
   );
 }
 
-function roleTooSmall(needed: Role, found: Role | null, where: string): RequestRefused {
+export function roleTooSmall(needed: Role, found: Role | null, where: string): RequestRefused {
   const message = `expected the role ${needed} ${where}, found ${found ?? 'none'}; ask an admin for it`;
   return new RequestRefused(403, 'role_too_small', message);
 }

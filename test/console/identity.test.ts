@@ -168,7 +168,7 @@ describe('the change of a device key', () => {
     try {
       const { notices } = running.console;
       const alarms = createIdentityAlarms({ state, notices, log: pino({ level: 'silent' }) });
-      const callers = createCallers(state, DEFAULT_LIMITS, alarms);
+      const callers = createCallers(state, DEFAULT_LIMITS, alarms, notices);
       const ask = async (between = () => {}) => {
         const url = '/edge/status';
         const token = await signRequestToken({ ...agent, method: 'POST', url: at(url), now: clock.now() });

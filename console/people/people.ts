@@ -1,0 +1,145 @@
+import type { PersonChange, PersonDraft } from '../../schemas/console/people.ts';
+import { notFound, RequestRefused } from '../refusal.ts';
+import { hashOf, newToken } from '../secrets.ts';
+import type { AuditAction, AuditEntry } from '../store/ports/audit.ts';
+import type { PeopleStore, PersonChanged, PersonRecord } from '../store/ports/people.ts';
+import { type Actor, scopeOf } from './actor.ts';
+import { grantsInWords, onlyTenant } from './api-keys.ts';
+import { decidesOver, expectToGive } from './giving.ts';
+
+const INVITATION_MS = 24 * 60 * 60_000;
+
+export interface Invited {
+  readonly person: PersonRecord;
+  /** Where the person chooses a password; shown here and nowhere else. */
+  readonly url: string;
+  readonly expiresAt: string;
+}
+
+/**
+ * People, as their admins see them: those over all of whose tenants one decides. Others are not there (404). Throws
+ * `RequestRefused`. What takes something away ends the person's sessions.
+ */
+export interface People {
+  /** By login; with a tenant those who may do something there. */
+  list(actor: Actor, tenant?: string): Promise<PersonRecord[]>;
+  invite(actor: Actor, draft: PersonDraft): Promise<Invited>;
+  /** Another invitation; the password and the one before are void. */
+  inviteAgain(actor: Actor, personId: string): Promise<Invited>;
+  change(actor: Actor, personId: string, change: PersonChange): Promise<PersonRecord>;
+  remove(actor: Actor, personId: string): Promise<PersonRecord>;
+}
+
+export function createPeople(parts: {
+  readonly store: PeopleStore;
+  readonly isTenant: (slug: string) => Promise<boolean>;
+  readonly now: () => Date;
+  readonly newId: () => string;
+  readonly publicUrl: () => string;
+}): People {
+  const { store, now } = parts;
+
+  const known = async (actor: Actor, personId: string): Promise<PersonRecord> => {
+    scopeOf(actor, undefined, 'admin');
+    const person = await store.get(personId);
+    if (person !== null && decidesOver(actor, person.grants)) return person;
+    throw notFound('expected the id of a person, found no such person');
+  };
+  const newInvitation = () => {
+    const code = newToken('eci');
+    const expiresAt = new Date(now().getTime() + INVITATION_MS).toISOString();
+    const url = `${parts.publicUrl()}/invite#${code}`;
+    return { url, expiresAt, invitation: { code_hash: hashOf(code), expires_at: expiresAt } };
+  };
+
+  return {
+    async list(actor, tenant) {
+      const scope = scopeOf(actor, tenant, 'admin');
+      const people = await store.list();
+      return people.filter(
+        ({ grants }) =>
+          decidesOver(actor, grants) &&
+          (tenant === undefined ||
+            (scope.length > 0 && grants.some((grant) => grant.tenant === '*' || grant.tenant === tenant))),
+      );
+    },
+    async invite(actor, { login, name = login, locale, grants }) {
+      scopeOf(actor, undefined, 'admin');
+      await expectToGive(actor, grants, parts.isTenant);
+      const { url, expiresAt, invitation } = newInvitation();
+      const person = {
+        person_id: parts.newId(),
+        login,
+        name,
+        locale,
+        grants,
+        created_by: actor.by,
+        created_at: now().toISOString(),
+      };
+      const told = tell(actor, 'person_invited', person, `was invited: ${grantsInWords(grants)}`);
+      if (!(await store.invite(person, invitation, told))) {
+        const message = `expected a login that nobody has, found "${login}", which somebody has; choose another`;
+        throw new RequestRefused(409, 'login_taken', message);
+      }
+      return { person: (await store.get(person.person_id)) as PersonRecord, url, expiresAt };
+    },
+    async inviteAgain(actor, personId) {
+      const person = await known(actor, personId);
+      const { url, expiresAt, invitation } = newInvitation();
+      const told = tell(actor, 'person_invited', person, 'was invited again; the password is void');
+      const invited = await store.renewInvitation(personId, invitation, now(), told);
+      if (invited === null) throw notFound('expected the id of a person, found no such person');
+      return { person: invited, url, expiresAt };
+    },
+    async change(actor, personId, { name, locale, grants }) {
+      const person = await known(actor, personId);
+      if (grants !== undefined) await expectToGive(actor, grants, parts.isTenant);
+      const roles =
+        grants === undefined
+          ? ''
+          : ` is ${grantsInWords(grants)} now, and was ${grantsInWords(person.grants)}`;
+      const told = tell(
+        actor,
+        'person_changed',
+        person,
+        roles === '' ? 'has another name or language' : roles.trim(),
+      );
+      const change = {
+        ...(name === undefined ? {} : { name }),
+        ...(locale === undefined ? {} : { locale }),
+        ...(grants === undefined ? {} : { grants }),
+      };
+      return done(await store.change(personId, change, now(), told));
+    },
+    async remove(actor, personId) {
+      const person = await known(actor, personId);
+      const told = tell(actor, 'person_removed', person, 'was removed');
+      return done(await store.remove(personId, now(), told));
+    },
+  };
+}
+
+function done(outcome: PersonChanged): PersonRecord {
+  switch (outcome.kind) {
+    case 'done':
+      return outcome.person;
+    case 'absent':
+      throw notFound('expected the id of a person, found no such person');
+    case 'last_admin': {
+      const message =
+        'expected somebody to stay who is admin of * and can sign in, found the last one; make somebody else an admin of * first';
+      throw new RequestRefused(409, 'last_admin', message);
+    }
+  }
+}
+
+/** A row of the audit about a person. */
+export function tell(
+  { by, id }: Pick<Actor, 'by' | 'id'>,
+  action: AuditAction,
+  person: Pick<PersonRecord, 'login' | 'person_id' | 'grants'>,
+  what: string,
+): AuditEntry {
+  const message = `"${person.login}" (${person.person_id}) ${what}`;
+  return { action, tenant: onlyTenant(person.grants), agent_id: null, by, actor_id: id, message };
+}
