@@ -8,6 +8,8 @@ import { addCommandVerbs } from './command-verbs.ts';
 import { DEFAULT_DATA, dataOption, openExistingState } from './data-folder.ts';
 import { addIdentityVerbs } from './identity-verbs.ts';
 import { type ServeOptions, serve } from './serve.ts';
+import { addMigrateVerb } from './settings/migrate-verb.ts';
+import { loadSettings } from './settings/settings-file.ts';
 import type { ConsoleState } from './state.ts';
 import { TenantFault } from './tenants.ts';
 import { table } from './text-table.ts';
@@ -28,19 +30,29 @@ export function buildCommand(): Command {
   const program = new Command('edge-console')
     .description('The SaaS side of Edge-Agent: git, artifacts, enrolment and the reports of agents.')
     .showHelpAfterError('(--help says more)')
-    .exitOverride();
+    .exitOverride()
+    // All but those that have their own way with it work on the data of the console that is configured here.
+    .hook('preAction', async (_program, action) => {
+      const { data, config } = action.opts<{ data?: string; config?: string }>();
+      if (data !== undefined || action.name() === 'serve') return;
+      action.setOptionValue('data', (await loadSettings({ config })).data);
+    });
 
   common(program.command('serve', { isDefault: true }))
     .description('run the console (what happens when no verb is given)')
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <number>', 'port to listen on; 0 takes any free one', integer(0, 65_535), 8080)
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--port <number>', 'port to listen on; 0 takes any free one (default: 8080)', integer(0, 65_535))
     .option('--public-url <origin>', 'what agents call, when it is not the address listened on')
     .option('--tls-key <file>', 'PEM file of the private key')
     .option('--tls-cert <file>', 'PEM file of the certificate chain')
     .addOption(
-      new Option('--log-level <level>', 'to standard error, JSON lines')
-        .choices(['trace', 'debug', 'info', 'warn', 'error'])
-        .default('warn'),
+      new Option('--log-level <level>', 'to standard error, JSON lines (default: warn)').choices([
+        'trace',
+        'debug',
+        'info',
+        'warn',
+        'error',
+      ]),
     )
     .action(async (options: ServeOptions) => serve(options));
 
@@ -151,6 +163,8 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
       }),
     );
 
+  addMigrateVerb({ program, common, print });
+
   const command = addCommandVerbs(program, common, print);
   addCommandHistory({ command, common, print });
 
@@ -188,7 +202,8 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
 
 function common(command: Command): Command {
   return command
-    .option('--data <dir>', 'data directory', DEFAULT_DATA)
+    .option('--data <dir>', `data directory (default: of console.yaml, else ${DEFAULT_DATA})`)
+    .option('--config <file>', 'settings (default: ./console.yaml, else console.yaml in the data directory)')
     .addOption(
       new Option('--output <form>', 'for people, or one JSON document')
         .choices(['text', 'json'])

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { migratedLine } from './settings/migration-texts.ts';
 import { type ConsoleClock, type ConsoleState, openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
 
@@ -13,16 +14,29 @@ export function dataOption(data: string): string {
 /** In the data folder of every console that was ever started. */
 const DATABASE = 'console.db';
 
+/** Path of the database of a console that was started before; throws `TenantFault` when none was. */
+export function expectDatabase(data: string): string {
+  const folder = resolve(data);
+  const path = join(folder, DATABASE);
+  if (existsSync(path)) return path;
+  throw new TenantFault(
+    `expected the data of a console in ${folder}, found none; run this in the folder in which edge-console runs, or name its data folder with --data (edge-console without a verb starts a console, and makes the folder)`,
+  );
+}
+
 /**
  * The state of a console that was started before; throws `TenantFault` when none was. Starting makes the data folder, and
  * nothing else does: a verb in the wrong folder would make a second console there, whose tenants and tokens are worth nothing.
  */
 export function openExistingState(data: string, clock: ConsoleClock): ConsoleState {
-  const folder = resolve(data);
-  if (!existsSync(join(folder, DATABASE))) {
-    throw new TenantFault(
-      `expected the data of a console in ${folder}, found none; run this in the folder in which edge-console runs, or name its data folder with --data (edge-console without a verb starts a console, and makes the folder)`,
-    );
-  }
-  return openState(folder, clock);
+  expectDatabase(data);
+  return openTold(resolve(data), clock);
+}
+
+/** Opens the state, or makes it; says on standard error when the data was of an older console. */
+export function openTold(data: string, clock: ConsoleClock): ConsoleState {
+  const state = openState(data, clock);
+  const { migrated } = state.database;
+  if (migrated !== null) process.stderr.write(`${migratedLine(migrated)}\n`);
+  return state;
 }

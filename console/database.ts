@@ -1,10 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { createGroupCommit, GROUP_COMMIT, type GroupCommitOptions } from './store/sqlite/group-commit.ts';
+import { type Migrated, migrate } from './store/sqlite/migrate.ts';
 import { createStatements } from './store/sqlite/statements.ts';
 
 /** Each entry takes the schema from version n to n+1 (`PRAGMA user_version`). Entries are never edited, only added. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
   CREATE TABLE api_keys (hash TEXT PRIMARY KEY, label TEXT NOT NULL, created_at TEXT NOT NULL) STRICT;
@@ -433,6 +434,8 @@ const MIGRATIONS: readonly string[] = [
 
 export interface ConsoleDatabase {
   readonly sql: DatabaseSync;
+  /** What opening it changed; null for a new one, and for one of this version. */
+  readonly migrated: Migrated | null;
   /** A statement compiled once for its text. For `get`, `all` and `run`; not for `iterate`. */
   prepare(text: string): StatementSync;
   /**
@@ -460,9 +463,11 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
   const sql = new DatabaseSync(path, { timeout: options.blockingMs });
   try {
     sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    const migrated = migrate(sql, path, MIGRATIONS);
     const group = createGroupCommit(sql, options);
     const database: ConsoleDatabase = {
       sql,
+      migrated,
       prepare: createStatements(sql),
       write: (work) => group.write(work),
       transaction: (work) =>
@@ -474,7 +479,6 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
         sql.close();
       },
     };
-    database.transaction(() => migrate(sql, path));
     return database;
   } catch (error) {
     sql.close();
@@ -498,16 +502,4 @@ function allOrNothing<T>(sql: DatabaseSync, work: () => T, words: typeof NESTED)
     if (sql.isTransaction) sql.exec(words.undo);
     throw error;
   }
-}
-
-function migrate(sql: DatabaseSync, path: string): void {
-  const { user_version: found } = sql.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (found > MIGRATIONS.length) {
-    throw new Error(
-      `expected ${path} to be of schema version ${MIGRATIONS.length} or older, found ${found}: ` +
-        'it was written by a newer console; start that one, or use another data directory',
-    );
-  }
-  for (const step of MIGRATIONS.slice(found)) sql.exec(step);
-  sql.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
 }

@@ -3,41 +3,56 @@ import { resolve } from 'node:path';
 import { pino } from 'pino';
 import { createSystemClock } from '../system/clock.ts';
 import { createAdmin } from './admin.ts';
-import { dataOption } from './data-folder.ts';
+import { dataOption, openTold } from './data-folder.ts';
 import { createConsole } from './server.ts';
-import { openState } from './state.ts';
+import { limitsOf, overruled, type ServeChoices } from './settings/effective.ts';
+import { loadSettings } from './settings/settings-file.ts';
+import { startTexts } from './start-texts.ts';
 import { TenantFault } from './tenants.ts';
 
-export interface ServeOptions {
-  readonly data: string;
-  readonly host: string;
-  readonly port: number;
-  readonly publicUrl?: string;
-  readonly tlsKey?: string;
-  readonly tlsCert?: string;
-  readonly logLevel: string;
+export interface ServeOptions extends ServeChoices {
+  readonly config?: string;
+  readonly data?: string;
   readonly output: 'text' | 'json';
 }
 
-/** Runs the console until SIGINT or SIGTERM. Makes the data directory and, at the first start, a key of the read API. */
+/**
+ * Runs the console until SIGINT or SIGTERM, as `console.yaml` and then the options have it. Makes the data directory and, at the
+ * first start, a key of the read API.
+ */
 export async function serve(options: ServeOptions): Promise<void> {
   const stopped = stopSignal();
   try {
+    const loaded = await loadSettings(options);
+    const { data, file } = loaded;
+    const settings = overruled(loaded.settings, options);
+    const tls = settings.tls === undefined ? undefined : tlsOf(settings.tls);
     const clock = createSystemClock();
-    const apiKey = await firstApiKey(options.data);
-    const log = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+    const apiKey = await firstApiKey(data);
+    const log = pino({ level: settings.log.level }, pino.destination({ dest: 2, sync: true }));
     const server = createConsole({
-      dataDirectory: options.data,
-      host: options.host,
-      port: options.port,
-      publicUrl: options.publicUrl,
-      tls: tlsOf(options),
+      dataDirectory: data,
+      host: settings.listen.host,
+      port: settings.listen.port,
+      publicUrl: settings.public_url,
+      trustedProxies: settings.trusted_proxies,
+      tls,
+      limits: limitsOf(settings),
       log,
       clock,
     });
     try {
       const url = await server.listen();
-      announce(options, url, apiKey);
+      const about = { url, data: resolve(data), file, apiKey, setupUrl: await server.setupUrl() };
+      process.stdout.write(
+        options.output === 'json'
+          ? `${JSON.stringify({ url, data: about.data, settings: file, api_key: apiKey, setup_url: about.setupUrl })}\n`
+          : startTexts(about, {
+              hint: hintOf(options, data),
+              isTerminal: process.stdout.isTTY,
+              env: process.env,
+            }),
+      );
       await stopped.promise;
     } finally {
       await server.close();
@@ -49,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 /** A key when there is none yet, else null. */
 async function firstApiKey(data: string): Promise<string | null> {
-  const state = openState(data, createSystemClock());
+  const state = openTold(data, createSystemClock());
   try {
     return (await state.apiKeys.count()) === 0 ? await createAdmin(state).newApiKey('first start') : null;
   } finally {
@@ -57,32 +72,21 @@ async function firstApiKey(data: string): Promise<string | null> {
   }
 }
 
-function announce(options: ServeOptions, url: string, apiKey: string | null): void {
-  const data = resolve(options.data);
-  if (options.output === 'json') {
-    process.stdout.write(`${JSON.stringify({ url, data, api_key: apiKey })}\n`);
-    return;
-  }
-  const key =
-    apiKey === null
-      ? ''
-      : `\n  API key   ${apiKey}\n            (header X-Api-Key; shown only now, another one: key new)`;
-  process.stdout.write(`The console is listening.
-
-  address   ${url}
-  data      ${data}${key}
-
-Next, in ${process.cwd()}: edge-console tenant add <slug> --root <file>${dataOption(options.data)}
-Ctrl-C ends it.
-`);
+/** What another verb needs to find the same data from this folder. */
+function hintOf({ data, config }: ServeOptions, found: string): string {
+  if (data !== undefined) return dataOption(found);
+  return config === undefined ? '' : ` --config ${resolve(config)}`;
 }
 
-function tlsOf({ tlsKey, tlsCert }: ServeOptions): { key: string; cert: string } | undefined {
-  if (tlsKey === undefined && tlsCert === undefined) return undefined;
-  if (tlsKey === undefined || tlsCert === undefined) {
-    throw new TenantFault('expected --tls-key and --tls-cert together, found one of them');
-  }
-  return { key: readFileSync(tlsKey, 'utf8'), cert: readFileSync(tlsCert, 'utf8') };
+function tlsOf(files: { readonly key_file: string; readonly cert_file: string }) {
+  const read = (file: string) => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new TenantFault(`expected a PEM file for TLS, found: ${(error as Error).message}`);
+    }
+  };
+  return { key: read(files.key_file), cert: read(files.cert_file) };
 }
 
 /** The first signal ends the console in peace; a second one ends the process at once, as without us. */

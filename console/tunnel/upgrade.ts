@@ -30,9 +30,11 @@ export function acceptTunnelUpgrades(
     readonly gateway: TunnelGateway;
     readonly log: FastifyBaseLogger;
     readonly now: () => Date;
+    /** Who calls, also through a proxy. */
+    readonly addressOf: (request: IncomingMessage) => string;
   },
 ): TunnelUpgrades {
-  const { callers, gateway, log, now } = parts;
+  const { callers, gateway, log, now, addressOf } = parts;
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -54,7 +56,7 @@ export function acceptTunnelUpgrades(
     const agent = await callers.tunnel({
       method: request.method ?? 'GET',
       url: request.url ?? TUNNEL_PATH,
-      ip: request.socket.remoteAddress ?? 'unknown',
+      ip: addressOf(request),
       headers: request.headers,
     });
     const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? [];
@@ -75,7 +77,7 @@ export function acceptTunnelUpgrades(
       const agent = await expectWelcome(request);
       if (closing) return socket.destroy();
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        gateway.open(webSocket, agent, request.socket.remoteAddress ?? 'unknown');
+        gateway.open(webSocket, agent, addressOf(request));
       });
     } catch (error) {
       if (error instanceof RequestRefused) {
