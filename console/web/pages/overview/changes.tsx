@@ -1,0 +1,64 @@
+import type { Overview } from '../../../../schemas/console/overview.ts';
+import { ChangeText } from '../../parts/change-text.tsx';
+import { Verbatim } from '../../parts/copied.tsx';
+import { Link } from '../../parts/link.tsx';
+import { Empty } from '../../parts/note.tsx';
+import { Card } from '../../parts/page.tsx';
+import { Time } from '../../parts/time.tsx';
+import { en } from '../../text/en/overview.ts';
+import { useFormat } from '../../text/format.ts';
+import { fr } from '../../text/fr/overview.ts';
+import { useText } from '../../text/language.tsx';
+
+type Group = Overview['changes'][number];
+
+/** The last hour, like changes in one line. */
+export function ChangesCard({ changes }: { changes: readonly Group[] }) {
+  const text = useText({ en, fr });
+  return (
+    <Card title={text.changes} flush>
+      {changes.length === 0 ? (
+        <Empty icon="events" title={text.noChanges}>
+          {text.noChangesMore}
+        </Empty>
+      ) : (
+        <ul class="rows">
+          {changes.map((group) => (
+            <li key={`${group.at} ${group.tenant} ${group.kind} ${group.to} ${group.flow}`} class="row">
+              <div class="row-head">
+                <p class="row-sentence">
+                  <Who group={group} /> <ChangeText change={group} />
+                </p>
+                <span class="row-side quiet small">
+                  <Time at={group.at} />
+                </span>
+              </div>
+              {group.message === null ? null : (
+                <p class="row-more">
+                  {group.reason === null ? null : <strong>{group.reason} </strong>}
+                  <Verbatim>{group.message}</Verbatim>
+                </p>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+/** The one agent is a link; of many up to three are named. */
+function Who({ group }: { group: Group }) {
+  const text = useText({ en, fr });
+  const format = useFormat();
+  const [only] = group.agents;
+  if (group.count === 1 && only !== undefined)
+    return (
+      <Link class="row-name" to={`/agents/${only.agent_id}`}>
+        {only.hostname}
+      </Link>
+    );
+  const names = group.agents.map(({ hostname }) => hostname);
+  const shown = group.count > names.length ? names.join(', ') : format.list(names);
+  return <strong>{text.who(shown, group.count, names.length)}</strong>;
+}

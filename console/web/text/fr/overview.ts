@@ -1,0 +1,89 @@
+import { counted } from '../counted.ts';
+import type { en } from '../en/overview.ts';
+
+const n = counted('fr');
+const agents = (count: number) => n(count, { one: '# agent', other: '# agents' });
+
+export const fr: typeof en = {
+  title: 'Vue d’ensemble',
+  verdict: {
+    no_tenants: () => 'Il n’y a encore aucun client.',
+    no_agents: () => 'Aucune machine n’est encore inscrite.',
+    all_ready: (_count, total) =>
+      total === 1
+        ? 'Le seul agent est prêt : rien à faire.'
+        : `Les ${agents(total)} sont prêts : rien à faire.`,
+    rolling_out: (count, total) =>
+      `${n(count, { one: '# agent est', other: '# agents sont' })} en route vers ce que dit la branche, sur ${total}.`,
+    some_suspended: (count, total) =>
+      `${n(count, { one: '# agent est suspendu', other: '# agents sont suspendus' })}, sur ${total}.`,
+    some_waiting: (count, total) =>
+      `${n(count, { one: '# agent n’a', other: '# agents n’ont' })} jamais donné de nouvelles depuis l’inscription, sur ${total}.`,
+    some_unreachable: (count, total) =>
+      `${n(count, { one: '# agent n’a', other: '# agents n’ont' })} pas donné de nouvelles depuis onze minutes, sur ${total}.`,
+    some_unhealthy: (count, total) =>
+      `${n(count, { one: '# agent a', other: '# agents ont' })} un flux en mauvaise santé, sur ${total}.`,
+    some_stalled: (count, total) =>
+      `${n(count, { one: '# agent est bloqué et attend', other: '# agents sont bloqués et attendent' })} quelqu’un, sur ${total}.`,
+  },
+  advice: {
+    no_tenants: 'Ajoutez-en un dans le terminal de la console, comme ci-dessous.',
+    no_agents: 'Créez un jeton d’inscription et collez sa ligne sur la machine.',
+    all_ready: '',
+    rolling_out: 'Ils continuent d’eux-mêmes.',
+    some_suspended: 'Reprenez-les quand ils peuvent de nouveau changer.',
+    some_waiting: 'Démarrez l’agent sur la machine.',
+    some_unreachable: 'Les machines sont-elles allumées, et peuvent-elles joindre cette console ?',
+    some_unhealthy: 'Corrigez le flux, ou revenez à la version précédente.',
+    some_stalled: 'Réessayer ne suffira pas : ouvrez-en un pour voir ce qu’il lui faut.',
+  },
+  mostSay: (count, of) => (count >= of ? 'Ils disent' : `${count} d’entre eux disent`),
+  show: 'Les afficher',
+  states: 'Agents par état',
+  facts: 'En ce moment',
+  connected: (connected, total) => `${connected} sur ${total}`,
+  connectedWord: 'connectés',
+  running: 'en cours',
+  queued: 'en file',
+  succeeded: 'réussies en une heure',
+  failed: 'échouées en une heure',
+  worst: 'Le pire d’abord',
+  allOfThem: 'Tous les agents',
+  noneBad: 'Tout va bien',
+  noneBadMore: 'Les agents bloqués, en mauvaise santé ou silencieux apparaissent ici, le pire d’abord.',
+  rollouts: 'En route',
+  noRollouts: 'Aucune version n’est en route',
+  noRolloutsMore: 'Un push sur la branche d’un client apparaît ici dans la seconde, avec son avancement.',
+  shares: { applied: 'appliquée', reconciling: 'en route', failing: 'en échec', pending: 'en attente' },
+  rolloutLabel: (applied, total) => `${applied} sur ${agents(total)} l’ont appliquée`,
+  by: (author) => `par ${author}`,
+  changes: 'Ce qui a changé depuis une heure',
+  noChanges: 'Rien n’a changé depuis une heure',
+  noChangesMore:
+    'Les changements d’état, de révision et de version sont listés ici, les semblables sur une ligne.',
+  who: (names, count, shown) => (count > shown ? `${names} et ${agents(count - shown)} de plus` : names),
+  change: {
+    state: 'de $from à $to',
+    stateFirst: 'maintenant $to',
+    revision: 'révision $to appliquée',
+    version: '$flow $to activée',
+    versionGone: '$flow $from retirée',
+    suspended: 'suspension',
+    resumed: 'reprise',
+    enrolled: 'inscription',
+    revoked: 'révocation',
+    connected: 'tunnel ouvert',
+    disconnected: 'tunnel perdu',
+  },
+  start: {
+    title: 'Trois étapes jusqu’à la première machine',
+    tenant: 'Ajouter un client avec sa racine de confiance',
+    publish: 'Pousser sa première version signée',
+    enrol: 'Inscrire une machine',
+    enrolAction: 'Créer un jeton d’inscription',
+    tenantMore:
+      'Dans le terminal de la console. La commande affiche l’adresse git et le jeton de publication.',
+    publishMore: 'Sur la branche tenant/<slug>, avec le jeton de publication comme mot de passe.',
+    enrolMore: 'La page affiche la ligne à coller, et la machine apparaît ici d’elle-même.',
+  },
+};
