@@ -6,6 +6,7 @@ import { type ConsoleAdmin, createAdmin } from './admin.ts';
 import { createArtifactFolder } from './artifact-folder.ts';
 import { createBodyBudget } from './body-budget.ts';
 import { createCallers } from './callers.ts';
+import { createClientAddresses } from './client-address.ts';
 import { createGitBackend } from './git-backend.ts';
 import { answerMalformed, commonAnswers, newRequestId } from './http-answers.ts';
 import { createIdentityAlarms } from './identity-alarms.ts';
@@ -53,6 +54,8 @@ export interface ConsoleOptions {
   readonly publicUrl?: string;
   /** PEM texts. */
   readonly tls?: { readonly key: string; readonly cert: string };
+  /** Whose `X-Forwarded-For` is believed: addresses, networks, `loopback`. */
+  readonly trustedProxies?: readonly string[];
   readonly log: FastifyBaseLogger;
   readonly clock: ConsoleClock;
   readonly limits?: Partial<ConsoleLimits>;
@@ -99,7 +102,10 @@ export function createConsole(options: ConsoleOptions): Console {
   const folder = createArtifactFolder(state.artifacts);
   const budget = createBodyBudget(limits.bodiesInFlightBytes);
 
+  const trusted = options.trustedProxies ?? [];
+  const addresses = createClientAddresses(trusted);
   const app = Fastify({
+    trustProxy: trusted.length === 0 ? false : (address: string) => addresses.trusts(address),
     loggerInstance: options.log,
     genReqId: newRequestId,
     requestIdHeader: false,
@@ -189,6 +195,7 @@ export function createConsole(options: ConsoleOptions): Console {
     gateway,
     log: options.log,
     now: () => options.clock.now(),
+    addressOf: addresses.of,
   });
 
   let upkeep: NodeJS.Timeout | undefined;
