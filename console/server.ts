@@ -7,10 +7,12 @@ import { createArtifactFolder } from './artifact-folder.ts';
 import { createBodyBudget } from './body-budget.ts';
 import { createCallers } from './callers.ts';
 import { createClientAddresses } from './client-address.ts';
+import { createFleetPulse } from './fleet/pulse.ts';
 import { createGitBackend } from './git-backend.ts';
 import { answerMalformed, commonAnswers, newRequestId } from './http-answers.ts';
 import { createIdentityAlarms } from './identity-alarms.ts';
 import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
+import { createLiveFeed, feedFromNotices } from './live/live-feed.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { createOpenApi } from './openapi/document.ts';
 import type { OperationDeclaration } from './openapi/operation.ts';
@@ -25,16 +27,20 @@ import { artifactRoutes } from './routes/artifacts.ts';
 import { branchRoutes } from './routes/branch-files.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { enrolRoute } from './routes/enrol.ts';
+import { fleetRoutes } from './routes/fleet.ts';
 import { frontRoutes } from './routes/front.ts';
 import { gitRoutes } from './routes/git.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { identityRoutes } from './routes/identity.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { liveRoute } from './routes/live.ts';
 import { openApiRoutes } from './routes/openapi.ts';
+import { pageRoutes, tellPagesFromPrograms } from './routes/pages.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { readRoutes } from './routes/read-api.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { runLogRoutes } from './routes/run-logs.ts';
+import { runRoutes } from './routes/runs.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { tunnelRoute } from './routes/tunnel.ts';
 import { uploadRoutes } from './routes/uploads.ts';
@@ -56,6 +62,8 @@ export interface ConsoleOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Whose `X-Forwarded-For` is believed: addresses, networks, `loopback`. */
   readonly trustedProxies?: readonly string[];
+  /** Where the built pages are; without it, where the build puts them. Null: nowhere. */
+  readonly pages?: () => string | null;
   readonly log: FastifyBaseLogger;
   readonly clock: ConsoleClock;
   readonly limits?: Partial<ConsoleLimits>;
@@ -93,7 +101,13 @@ export function createConsole(options: ConsoleOptions): Console {
   const notices = createNotices((err) => options.log.error({ err }, 'a listener failed'));
   const alarms = createIdentityAlarms({ state, notices, log: options.log });
   const gateway = createTunnelGateway({ state, limits, notices, log: options.log, alarms });
-  const admin = createAdmin(state, (agentId) => gateway.revoked(new Set([agentId])));
+  const feed = createLiveFeed(() => options.clock.now());
+  feedFromNotices(feed, notices);
+  const pulse = createFleetPulse({ state, notices, feed, log: options.log });
+  const admin = createAdmin(state, (agentId) => {
+    gateway.revoked(new Set([agentId]));
+    pulse.settle();
+  });
   notices.push.subscribe(({ tenant, commit }) => gateway.nudge(tenant, commit));
   const closing = new AbortController();
   const leaving = new AbortController();
@@ -172,6 +186,8 @@ export function createConsole(options: ConsoleOptions): Console {
   // What people/cookies.ts reads and writes them with is there once it is registered.
   void app.register(fastifyCookie);
   commonAnswers(app, { now: () => options.clock.now(), https: isHttps });
+  tellPagesFromPrograms(app);
+  void app.register(pageRoutes({ folder: options.pages }));
   void app.register(frontRoutes({ state }));
   void app.register(openApiRoutes(openApi));
   void app.register(branchRoutes({ state, callers, limits, closing: closing.signal }));
@@ -184,8 +200,13 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(sessionRoutes({ state, callers, entry }));
   void app.register(peopleRoutes({ state, callers }));
   void app.register(keyRoutes({ state, callers }));
-  void app.register(readRoutes({ state, callers, gateway }));
+  void app.register(fleetRoutes({ state, callers, gateway }));
+  void app.register(
+    liveRoute({ callers, limits, feed, now: () => options.clock.now(), leaving: leaving.signal }),
+  );
+  void app.register(readRoutes({ state, callers }));
   void app.register(commandRoutes({ state, callers, limits, notices, gateway }));
+  void app.register(runRoutes({ state, callers }));
   void app.register(runLogRoutes({ state, callers, limits, notices, leaving: leaving.signal }));
   void app.register(tunnelRoute());
   void app.register(hookRoutes({ state, callers, limits, notices, gateway, budget }));
@@ -211,6 +232,8 @@ export function createConsole(options: ConsoleOptions): Console {
     await backend.close();
     await Promise.all(background);
     await app.close();
+    feed.close();
+    await pulse.close();
     state.close();
   };
   let closed: Promise<void> | undefined;
@@ -238,6 +261,7 @@ export function createConsole(options: ConsoleOptions): Console {
         options.publicUrl ?? new URL(`${scheme}://${hostInUrl(options.host)}:${port}`).origin,
       );
       await state.prune(limits);
+      await pulse.start();
       gateway.start();
       upkeep = setInterval(() => afterwards(state.prune(limits).then(() => {})), PRUNE_EVERY_MS).unref();
       return state.publicUrl();

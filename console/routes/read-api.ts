@@ -1,29 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { Id } from '../../schemas/names.ts';
-import type { Agent } from '../agents.ts';
 import type { Callers } from '../callers.ts';
 import { isInScope, scopeOf } from '../people/actor.ts';
 import type { ConsoleState } from '../state.ts';
-import type { TunnelGateway } from '../tunnel/gateway.ts';
-import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
+import { readQuery, TenantQuery } from './operator-query.ts';
 
 const Count = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const limit = z.coerce.number().int().min(1).max(500).default(100);
 const EventsQuery = TenantQuery.extend({ agent: Id.optional(), after: Count.optional(), limit });
 
-/** What the operator reads, with an `X-Api-Key`: tenants, agents, their status, events and runs. Lists are pages. */
-export function readRoutes(parts: {
-  readonly state: ConsoleState;
-  readonly callers: Callers;
-  readonly gateway: TunnelGateway;
-}) {
-  const { state, callers, gateway } = parts;
-  const shown = ({ device_jwk: _key, ...agent }: Agent) => ({
-    ...agent,
-    tunnel: gateway.presence(agent.agent_id),
-    identity_conflict: state.identities.conflict(agent.agent_id),
-  });
+/** What viewers read of tenants and events. Lists are pages. */
+export function readRoutes(parts: { readonly state: ConsoleState; readonly callers: Callers }) {
+  const { state, callers } = parts;
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => void (await callers.actor(request)));
 
@@ -38,26 +27,6 @@ export function readRoutes(parts: {
         created_at: tenant.createdAt,
       }));
       return { tenants };
-    });
-
-    app.get('/api/agents', async (request) => {
-      const { tenant } = readQuery(TenantQuery, request);
-      const tenants = scopeOf(await callers.actor(request), tenant);
-      return { agents: (await state.agents.list(tenants)).map(shown) };
-    });
-
-    app.get('/api/agents/:id', async (request) => {
-      const query = readQuery(TenantQuery, request);
-      const agent = await agentOf(state, request, query, await callers.actor(request));
-      const latest = await state.reports.status(agent.agent_id);
-      return {
-        ...shown(agent),
-        status: latest?.status ?? null,
-        status_received_at: latest?.received_at ?? null,
-        event_logs: state.events.logs(agent.agent_id),
-        processes: state.identities.processes(agent.agent_id),
-        former_keys: state.deviceKeys.former(agent.agent_id).map(({ jwk: _jwk, ...key }) => key),
-      };
     });
 
     // `after=<id>`: what came in since, in order of arrival; without it the newest. `next_after` goes into the next call.

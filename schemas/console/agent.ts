@@ -105,6 +105,8 @@ export const AgentDetail = AgentRow.extend({
   revoked_at: Timestamp.nullable(),
   revoked_by: z.string().nullable(),
   revoked_why: z.string().nullable(),
+  /** Two machines with its identity, as far as is known; null when there was never a sign of it. The row's is true while it goes on. */
+  identity_conflict: z.looseObject({ state: z.enum(['ongoing', 'past']), since: Timestamp }).nullable(),
   /** Whether this console can sign commands for it (it holds a trigger key of the tenant). */
   can_command: z.boolean(),
 }).loose();

@@ -1,0 +1,49 @@
+import { AgentState } from '../../schemas/console/agent.ts';
+import type { Overview } from '../../schemas/console/overview.ts';
+import type { ChangeStore, FleetStore } from '../store/ports/fleet.ts';
+import type { ReleaseStore } from '../store/ports/releases.ts';
+import type { TenantScope } from '../store/ports/tenant-scope.ts';
+import { isOnItsWay, rollout } from './rollout.ts';
+import { decidingState, verdictOf } from './verdict.ts';
+
+const HOUR_MS = 60 * 60_000;
+const WORST_MAX = 10;
+const CHANGES_MAX = 50;
+const ROLLOUTS_MAX = 5;
+
+/** Everything of the first page, in one answer. */
+export async function overview(
+  stores: { readonly agents: FleetStore; readonly changes: ChangeStore; readonly releases: ReleaseStore },
+  scope: TenantScope,
+  tenants: readonly string[],
+  now: Date,
+): Promise<Overview> {
+  const lastHour = new Date(now.getTime() - HOUR_MS);
+  const numbers = await stores.agents.numbers(scope, now);
+  const state = decidingState(numbers.states);
+  const reasons = state === null ? [] : await stores.agents.reasons(scope, [state], now, 1);
+  const verdict = verdictOf({ tenants: tenants.length, states: numbers.states, main: reasons[0] ?? null });
+  const uses = await stores.agents.revisionUse(scope, now);
+  const newest = await stores.releases.newest(scope);
+  return {
+    time: now.toISOString(),
+    tenants: [...tenants],
+    verdict,
+    states: Object.fromEntries(
+      AgentState.options.map((each) => [each, numbers.states[each] ?? 0]),
+    ) as Overview['states'],
+    total: verdict.total,
+    connected: numbers.connected,
+    runs: {
+      running: numbers.running,
+      queued: numbers.queued,
+      ...(await stores.agents.endedRuns(scope, lastHour)),
+    },
+    worst: await stores.agents.worst(scope, now, WORST_MAX),
+    changes: await stores.changes.groups(scope, lastHour, CHANGES_MAX),
+    rollouts: newest
+      .map((release) => rollout(release, uses))
+      .filter(isOnItsWay)
+      .slice(0, ROLLOUTS_MAX),
+  };
+}

@@ -1,0 +1,131 @@
+import type { LiveChange } from '../../schemas/console/live.ts';
+import type { Notices } from '../notices.ts';
+import { isInScope } from '../people/actor.ts';
+import type { TenantScope } from '../store/ports/tenant-scope.ts';
+
+/** Changes are told together so often at most. */
+export const TOLD_EVERY_MS = 250;
+const NAMED_MAX = 50;
+
+type Flag = Exclude<keyof LiveChange, 'time' | 'agents' | 'runs'>;
+
+/** What happened, in a tenant; null: in none of them, which is for those who see them all. */
+export interface Happening {
+  readonly tenant: string | null;
+  readonly agent?: string;
+  readonly run?: string;
+  readonly flags?: readonly Flag[];
+}
+
+export interface LiveFeed {
+  happened(what: Happening): void;
+  /** `hear` gets what changed in the scope, put together; returns what ends it. */
+  subscribe(scope: TenantScope, hear: (change: LiveChange) => void): () => void;
+  close(): void;
+}
+
+interface Pending {
+  readonly agents: Set<string>;
+  readonly runs: Set<string>;
+  readonly flags: Set<Flag>;
+}
+
+/**
+ * What pages are told. A thousand reports a second are noted as ids in one set a tenant, and every subscriber hears of them four
+ * times a second at most, whatever is reported.
+ */
+export function createLiveFeed(now: () => Date): LiveFeed {
+  const subscribers = new Set<{ readonly scope: TenantScope; readonly hear: (change: LiveChange) => void }>();
+  let pending = new Map<string | null, Pending>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const tell = () => {
+    timer = undefined;
+    const told = pending;
+    pending = new Map();
+    for (const { scope, hear } of subscribers) {
+      const mine = [...told].flatMap(([tenant, what]) =>
+        (tenant === null ? scope === '*' : isInScope(scope, tenant)) ? [what] : [],
+      );
+      if (mine.length > 0) hear(together(mine, now()));
+    }
+  };
+
+  return {
+    happened({ tenant, agent, run, flags = [] }) {
+      // Whoever comes reads everything first.
+      if (subscribers.size === 0) return;
+      const there = pending.get(tenant);
+      const what = there ?? { agents: new Set(), runs: new Set(), flags: new Set() };
+      if (there === undefined) pending.set(tenant, what);
+      if (agent !== undefined && what.agents.size <= NAMED_MAX) what.agents.add(agent);
+      if (run !== undefined && what.runs.size <= NAMED_MAX) what.runs.add(run);
+      for (const flag of flags) what.flags.add(flag);
+      timer ??= setTimeout(tell, TOLD_EVERY_MS).unref();
+    },
+    subscribe(scope, hear) {
+      const one = { scope, hear };
+      subscribers.add(one);
+      return () => void subscribers.delete(one);
+    },
+    close() {
+      clearTimeout(timer);
+      subscribers.clear();
+    },
+  };
+}
+
+function together(parts: readonly Pending[], at: Date): LiveChange {
+  const named = (of: 'agents' | 'runs'): LiveChange['agents'] => {
+    const ids = new Set<string>();
+    for (const part of parts) {
+      for (const id of part[of]) {
+        ids.add(id);
+        if (ids.size > NAMED_MAX) return 'many';
+      }
+    }
+    return [...ids];
+  };
+  const has = (flag: Flag) => parts.some(({ flags }) => flags.has(flag));
+  return {
+    time: at.toISOString(),
+    agents: named('agents'),
+    runs: named('runs'),
+    flows: has('flows'),
+    releases: has('releases'),
+    events: has('events'),
+    commands: has('commands'),
+    audit: has('audit'),
+    tokens: has('tokens'),
+  };
+}
+
+/** Tells the feed of everything that is told inside the process. */
+export function feedFromNotices(feed: LiveFeed, notices: Notices): void {
+  notices.status.subscribe(({ tenant, agent_id: agent, changed }) => {
+    const flags: Flag[] = [
+      ...(changed.flows ? (['flows'] as const) : []),
+      // How far a rollout has got depends on both.
+      ...(changed.revisions || changed.state ? (['releases'] as const) : []),
+    ];
+    feed.happened({ tenant, agent, flags });
+  });
+  notices.tunnel.subscribe(({ tenant, agent_id: agent }) => feed.happened({ tenant, agent }));
+  notices.events.subscribe(({ tenant, agent_id: agent }) =>
+    feed.happened({ tenant, agent, flags: ['events'] }),
+  );
+  notices.run.subscribe(({ tenant, agent_id: agent, run_id: run }) => feed.happened({ tenant, agent, run }));
+  notices.notify.subscribe(({ tenant, agent_id: agent, report }) =>
+    feed.happened({ tenant, agent, run: report.run_id, flags: ['flows'] }),
+  );
+  notices.command.subscribe(({ tenant, agent_id: agent }) =>
+    feed.happened({ tenant, agent, flags: ['commands', 'audit'] }),
+  );
+  notices.identity.subscribe(({ tenant, agent_id: agent }) =>
+    feed.happened({ tenant, agent, flags: ['audit'] }),
+  );
+  notices.enrol.subscribe(({ tenant, agent_id: agent }) =>
+    feed.happened({ tenant, agent, flags: ['tokens', 'audit', 'flows'] }),
+  );
+  notices.push.subscribe(({ tenant }) => feed.happened({ tenant, flags: ['releases'] }));
+}
