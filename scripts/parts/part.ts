@@ -43,8 +43,13 @@ export function partsFolder(): URL {
 
 /** Where the part is: the user's own on PATH, else the one in the cache, else null. */
 export function findPart(part: Part): string | null {
-  const own = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  return [...own.map((folder) => join(folder, programOf(part))), cachedPart(part)].find(executable) ?? null;
+  return findProgram(part.name) ?? [cachedPart(part)].find(executable) ?? null;
+}
+
+/** Of that name on PATH. */
+export function findProgram(name: string): string | null {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders.map((folder) => join(folder, programOf({ name }))).find(executable) ?? null;
 }
 
 export function cachedPart(part: Part): string {
@@ -52,7 +57,7 @@ export function cachedPart(part: Part): string {
 }
 
 /** The name of its file on this platform. */
-export function programOf({ name }: Part): string {
+export function programOf({ name }: Pick<Part, 'name'>): string {
   return name + SUFFIX;
 }
 

@@ -59,7 +59,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     dataDirectory: join(folder, 'data'),
     host,
     port,
-    log: pino({ level: 'error' }),
+    log: pino({ level: 'error' }, pino.destination({ dest: 2, sync: true })),
     clock,
     // Days are lived in seconds here.
     limits: {

@@ -1,0 +1,38 @@
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+
+export type Look = 'light' | 'dark' | 'phone';
+
+/** How pages are looked at: on a desk by day and by night, and on a phone of usual size. */
+export const LOOKS: Readonly<Record<Look, BrowserContextOptions>> = {
+  light: { viewport: { width: 1_280, height: 800 }, colorScheme: 'light' },
+  dark: { viewport: { width: 1_280, height: 800 }, colorScheme: 'dark' },
+  phone: {
+    viewport: { width: 390, height: 844 },
+    colorScheme: 'light',
+    deviceScaleFactor: 2,
+    isMobile: true,
+    hasTouch: true,
+  },
+};
+
+/** Kept by the run for a person to look at (CONTRIBUTING.md). */
+export const PICTURES = fileURLToPath(new URL('../../../.cache/screenshots/', import.meta.url));
+
+/** Longer pages are cut: nobody looks at a picture of twenty screens. */
+const HEIGHT_MAX = 3_000;
+
+export async function shoot(page: Page, name: string, look: Look): Promise<void> {
+  await mkdir(PICTURES, { recursive: true });
+  const height = await page.evaluate<number>('document.documentElement.scrollHeight');
+  const { width = 0 } = LOOKS[look].viewport ?? {};
+  const long = height > HEIGHT_MAX;
+  await page.screenshot({
+    path: `${PICTURES}${name}-${look}.png`,
+    fullPage: true,
+    animations: 'disabled',
+    caret: 'hide',
+    ...(long ? { clip: { x: 0, y: 0, width, height: HEIGHT_MAX } } : {}),
+  });
+}
