@@ -7,6 +7,8 @@ import { signEnrolmentToken } from './enrolment-token.ts';
 import type { StoredEvent } from './event-history.ts';
 import type { ConflictRecord } from './identity-watch.ts';
 import { type Actor, PROGRAM } from './people/actor.ts';
+import type { ApiKeys } from './people/api-keys.ts';
+import type { People } from './people/people.ts';
 import type { RunRow } from './reports.ts';
 import type { ConsoleState } from './state.ts';
 import type { AuditRow } from './store/ports/audit.ts';
@@ -44,6 +46,9 @@ export interface ConsoleAdmin {
   newHookSecret(slug: string): { readonly url: string; readonly secret: string };
   /** An admin's of everything, unless it is said otherwise. The key is shown here and nowhere else. */
   newApiKey(label: string, may?: { grants?: readonly Grant[]; expiresAt?: Date | null }): Promise<string>;
+  /** Keys of the API, and people. Who asks is said with each of them. */
+  readonly apiKeys: ApiKeys;
+  readonly people: People;
   /** False when there is no such agent. What waits for it is dropped, and its connection ended. */
   revokeAgent(agentId: string, revocation?: Revocation, actor?: Actor): boolean;
   /** Asks the agent to change its device key, with its next status. False when there is no such agent, or it was revoked. */
@@ -129,6 +134,8 @@ export function createAdmin(
       known(slug);
       return { url: `${state.publicUrl()}/hooks/${slug}`, secret: state.hooks.renew(slug) };
     },
+    apiKeys: state.apiKeys,
+    people: state.people,
     async newApiKey(label, { grants = PROGRAM.grants, expiresAt = null } = {}) {
       const expires_at = expiresAt?.toISOString() ?? null;
       return (await state.apiKeys.make({ label, grants, expires_at }, PROGRAM)).secret;

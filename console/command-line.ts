@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../schemas/duration.ts';
 import { createSystemClock } from '../system/clock.ts';
+import { addAccessVerbs } from './access-verbs.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
 import { addCommandHistory } from './command-history.ts';
 import { addCommandVerbs } from './command-verbs.ts';
@@ -153,15 +154,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
 
   addIdentityVerbs({ program, token, common, print, withAdmin });
 
-  common(program.command('key').description('keys of the read API').command('new'))
-    .description('make a key for X-Api-Key; prints it, once')
-    .option('--label <text>', 'what it is for', 'operator')
-    .action(async (options: Common & { label: string }) =>
-      withAdmin(options, async (admin) => {
-        const key = await admin.newApiKey(options.label);
-        print(options, { api_key: key }, key);
-      }),
-    );
+  addAccessVerbs({ program, common, print, withAdmin });
 
   addMigrateVerb({ program, common, print });
 
