@@ -36,6 +36,7 @@ import { keyRoutes } from './routes/keys.ts';
 import { liveRoute } from './routes/live.ts';
 import { openApiRoutes } from './routes/openapi.ts';
 import { pageRoutes, tellPagesFromPrograms } from './routes/pages.ts';
+import { pageRoutes, tellPagesFromPrograms } from './routes/pages.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { readRoutes } from './routes/read-api.ts';
 import { reportRoutes } from './routes/reports.ts';
@@ -62,6 +63,8 @@ export interface ConsoleOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Whose `X-Forwarded-For` is believed: addresses, networks, `loopback`. */
   readonly trustedProxies?: readonly string[];
+  /** Where the built pages are; without it, where the build puts them. Null: nowhere. */
+  readonly pages?: () => string | null;
   /** Where the built pages are; without it, where the build puts them. Null: nowhere. */
   readonly pages?: () => string | null;
   readonly log: FastifyBaseLogger;
@@ -186,6 +189,8 @@ export function createConsole(options: ConsoleOptions): Console {
   // What people/cookies.ts reads and writes them with is there once it is registered.
   void app.register(fastifyCookie);
   commonAnswers(app, { now: () => options.clock.now(), https: isHttps });
+  tellPagesFromPrograms(app);
+  void app.register(pageRoutes({ folder: options.pages }));
   tellPagesFromPrograms(app);
   void app.register(pageRoutes({ folder: options.pages }));
   void app.register(frontRoutes({ state }));

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { ConsoleState } from '../state.ts';
 
-const PAGE = `Edge-Agent console
+/** To those who ask for no page. */
+const TEXT = `Edge-Agent console
 
 Agents are enrolled, fed and heard here.
 
@@ -24,10 +25,12 @@ For forges     POST /hooks/<slug>
 For monitors   GET  /healthz
 `;
 
-/** What a person or a monitor sees first. */
+/** What a program or a monitor sees first; a browser gets the page (pages.ts). */
 export function frontRoutes({ state }: { readonly state: ConsoleState }) {
   return async (app: FastifyInstance) => {
-    app.get('/', async (_request, reply) => reply.type('text/plain; charset=utf-8').send(PAGE));
+    app.get('/', async (_request, reply) =>
+      reply.header('vary', 'accept').type('text/plain; charset=utf-8').send(TEXT),
+    );
     app.get('/healthz', async () => {
       state.database.sql.prepare('SELECT 1').get();
       return { status: 'ok', time: state.clock.now().toISOString() };
