@@ -10,6 +10,7 @@ export interface CallOptions {
   readonly query?: object;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Api {
@@ -37,7 +38,7 @@ export function createApi({ csrf, onSignedOut, onClock }: ApiOptions): Api {
   async function call<T>(method: string, path: string, body: unknown, options: CallOptions): Promise<T> {
     const deadline = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
     const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
-    const headers: Record<string, string> = { accept: 'application/json' };
+    const headers: Record<string, string> = { accept: 'application/json', ...options.headers };
     if (body !== undefined) headers['content-type'] = 'application/json';
     const token = method === 'GET' ? null : csrf();
     if (token !== null) headers['x-csrf-token'] = token;

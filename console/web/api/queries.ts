@@ -55,8 +55,8 @@ export const useAgent = (agentId: string) =>
 export const useAgentHistory = (agentId: string, query: { before?: number; limit?: number } = {}) =>
   useRead<HistoryAnswer>('agents', `/api/agents/${encodeURIComponent(agentId)}/history`, query);
 
-export const useFlows = (query: Asked<typeof FlowsQuery>) =>
-  useRead<FlowsAnswer>('flows', '/api/flows', query);
+export const useFlows = (query: Asked<typeof FlowsQuery>, enabled = true) =>
+  useRead<FlowsAnswer>('flows', enabled ? '/api/flows' : null, query);
 
 export const useReleases = (query: Asked<typeof ReleasesQuery>) =>
   useRead<ReleasesAnswer>('releases', '/api/releases', query);

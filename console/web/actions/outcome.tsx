@@ -1,0 +1,66 @@
+import type { ActionAnswer } from '../../../schemas/console/action.ts';
+import { Mono, Version } from '../parts/copied.tsx';
+import { FaultNote, Note } from '../parts/note.tsx';
+import { en } from '../text/en/actions.ts';
+import { fr } from '../text/fr/actions.ts';
+import { useText } from '../text/language.tsx';
+import { useWords } from '../text/words.ts';
+import type { Asking } from './asking.ts';
+import type { Dry } from './use-dry-run.ts';
+
+/** What will happen, in sentences, from the dry run. */
+export function Outcome({ asking, dry }: { asking: Asking; dry: Dry }) {
+  const text = useText({ en, fr });
+  const words = useWords();
+  switch (dry.kind) {
+    case 'looking':
+      return <p class="quiet">{words.confirm.looking}</p>;
+    case 'flow_missing':
+    case 'inputs_malformed':
+      return <p class="quiet">{text.fields[dry.kind]}</p>;
+    case 'fault':
+      return <FaultNote fault={dry.fault} />;
+    case 'told': {
+      const { counts, versions } = dry.answer;
+      const taken = counts.total - counts.refused;
+      return (
+        <div class="stack-small">
+          {taken === 0 ? null : <p>{text.will[asking.action](taken)}</p>}
+          {counts.offline === 0 ? null : <p>{text.offline(counts.offline)}</p>}
+          {versions.length === 0 ? null : (
+            <ul>
+              {versions.map(({ flow, from, to, agents }) => (
+                <li key={`${flow} ${from} ${to}`}>
+                  {flow}: <Version version={from} /> → <Version version={to} /> ({words.agents(agents)})
+                </li>
+              ))}
+            </ul>
+          )}
+          {counts.refused === 0 ? null : <Refusals answer={dry.answer} />}
+        </div>
+      );
+    }
+  }
+}
+
+const SHOWN = 8;
+
+/** Who it is not for, and why, as the console says. */
+export function Refusals({ answer }: { answer: ActionAnswer }) {
+  const text = useText({ en, fr });
+  const refused = answer.outcomes.filter(({ outcome }) => outcome === 'refused');
+  return (
+    <Note tone="warn" title={text.refusedTitle(answer.counts.refused)}>
+      <ul class="small">
+        {refused.slice(0, SHOWN).map(({ agent_id, hostname, message, code }) => (
+          <li key={agent_id}>
+            <strong>{hostname}</strong>: {message} {code === null ? null : <Mono text={code} />}
+          </li>
+        ))}
+      </ul>
+      {answer.counts.refused > SHOWN ? (
+        <p class="small">{text.andMore(answer.counts.refused - SHOWN)}</p>
+      ) : null}
+    </Note>
+  );
+}

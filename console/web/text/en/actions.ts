@@ -1,0 +1,78 @@
+import type { ActionName } from '../../../../schemas/console/action.ts';
+import { counted } from '../counted.ts';
+
+const n = counted('en');
+const agents = (count: number) => n(count, { one: '# agent', other: '# agents' });
+
+type Each<T> = Record<ActionName, T>;
+
+export const en = {
+  verb: {
+    reconcile: 'Reconcile',
+    run: 'Run',
+    cancel: 'Cancel the run',
+    suspend: 'Suspend',
+    resume: 'Resume',
+    rollback: 'Roll back',
+    revoke: 'Revoke',
+  } satisfies Each<string> as Each<string>,
+  title: {
+    reconcile: (who) => `Let ${who} look at the branch now?`,
+    run: (who) => `Run a flow on ${who}?`,
+    cancel: (who) => `Cancel this run on ${who}?`,
+    suspend: (who) => `Suspend ${who}?`,
+    resume: (who) => `Resume ${who}?`,
+    rollback: (who) => `Roll back a flow on ${who}?`,
+    revoke: (who) => `Revoke ${who} for ever?`,
+  } satisfies Each<(who: string) => string> as Each<(who: string) => string>,
+  will: {
+    reconcile: (count) => `${agents(count)} will look at the branch and apply what it says.`,
+    run: (count) =>
+      `${n(count, { one: '# run is', other: '# runs are' })} asked for, one on each agent. Runs queue where others go on.`,
+    cancel: () =>
+      'The run is interrupted, given its grace, then ended with all its processes. It is reported as cancelled.',
+    suspend: (count) =>
+      `${agents(count)} will activate nothing new. Flows still run, on schedule and when asked for.`,
+    resume: (count) => `${agents(count)} will follow the branch again, and let go of versions held by hand.`,
+    rollback: (count) =>
+      `${agents(count)} will go back to the version before, and stay with it until the branch has a newer one or somebody resumes.`,
+    revoke: (count) =>
+      `The keys of ${agents(count)} are refused from now on, the tunnel ends, and what waits is dropped. What runs on the machine stays as it is. This cannot be taken back: the machine has to be enrolled again.`,
+  } satisfies Each<(count: number) => string> as Each<(count: number) => string>,
+  offline: (count: number) =>
+    `${n(count, { one: '# of them is not connected: it gets this when it is', other: '# of them are not connected: they get this when they are' })}.`,
+  refusedTitle: (count: number) => `Not for ${agents(count)}`,
+  andMore: (count: number) => `and ${agents(count)} more`,
+  allRefused: 'None of them would take it',
+  typeIt: 'Type it to confirm',
+  confirmBy: (what: string) => `To confirm, type ${what}`,
+  off: {
+    looking: 'Looking what it would do…',
+    fault: 'What it would do is not known',
+    flow_missing: 'Choose a flow',
+    inputs_malformed: 'The inputs have to be a JSON object',
+  },
+  fields: {
+    flow: 'Flow',
+    chooseFlow: 'Choose a flow',
+    inputs: 'Inputs',
+    inputsNote: 'A JSON object, such as {"month": "2026-11"}. Empty: {}.',
+    flow_missing: 'Choose a flow to see what will happen.',
+    inputs_malformed: 'Expected the inputs to be a JSON object, such as {"month": "2026-11"}.',
+    until: 'For how long',
+    untilResumed: 'Until somebody resumes',
+    hours: { '1': '1 hour', '4': '4 hours', '24': '1 day', '168': '7 days' },
+  },
+  done: (action: ActionName, count: number, refused: number) => {
+    const said: Each<string> = {
+      reconcile: `${agents(count)} will look at the branch`,
+      run: n(count, { one: '# run asked for', other: '# runs asked for' }),
+      cancel: 'The run is being cancelled',
+      suspend: `${agents(count)} asked to suspend`,
+      resume: `${agents(count)} asked to resume`,
+      rollback: `${agents(count)} asked to roll back`,
+      revoke: `${agents(count)} revoked`,
+    };
+    return refused === 0 ? said[action] : `${said[action]}, ${refused} refused`;
+  },
+};

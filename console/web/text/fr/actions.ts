@@ -1,0 +1,89 @@
+import type { ActionName } from '../../../../schemas/console/action.ts';
+import { counted } from '../counted.ts';
+import type { en } from '../en/actions.ts';
+
+const n = counted('fr');
+const agents = (count: number) => n(count, { one: '# agent', other: '# agents' });
+
+export const fr: typeof en = {
+  verb: {
+    reconcile: 'Réconcilier',
+    run: 'Exécuter',
+    cancel: 'Annuler l’exécution',
+    suspend: 'Suspendre',
+    resume: 'Reprendre',
+    rollback: 'Revenir en arrière',
+    revoke: 'Révoquer',
+  },
+  title: {
+    reconcile: (who) => `Faire regarder la branche maintenant (${who}) ?`,
+    run: (who) => `Exécuter un flux (${who}) ?`,
+    cancel: (who) => `Annuler cette exécution sur ${who} ?`,
+    suspend: (who) => `Suspendre ${who} ?`,
+    resume: (who) => `Reprendre ${who} ?`,
+    rollback: (who) => `Revenir à la version précédente (${who}) ?`,
+    revoke: (who) => `Révoquer ${who} définitivement ?`,
+  },
+  will: {
+    reconcile: (count) =>
+      n(count, {
+        one: '# agent regardera la branche et appliquera ce qu’elle dit.',
+        other: '# agents regarderont la branche et appliqueront ce qu’elle dit.',
+      }),
+    run: (count) =>
+      `${n(count, { one: '# exécution est demandée', other: '# exécutions sont demandées' })}, une par agent. Elle attend son tour là où d’autres sont en cours.`,
+    cancel: () =>
+      'L’exécution est interrompue, reçoit son délai de grâce, puis prend fin avec tous ses processus. Elle est rapportée comme annulée.',
+    suspend: (count) =>
+      `${n(count, { one: '# agent n’activera', other: '# agents n’activeront' })} plus rien de nouveau. Les flux s’exécutent toujours, à l’heure prévue et sur demande.`,
+    resume: (count) =>
+      n(count, {
+        one: '# agent suivra de nouveau la branche et lâchera les versions retenues à la main.',
+        other: '# agents suivront de nouveau la branche et lâcheront les versions retenues à la main.',
+      }),
+    rollback: (count) =>
+      n(count, {
+        one: '# agent reviendra à la version précédente et y restera jusqu’à ce que la branche en ait une plus récente ou que quelqu’un reprenne.',
+        other:
+          '# agents reviendront à la version précédente et y resteront jusqu’à ce que la branche en ait une plus récente ou que quelqu’un reprenne.',
+      }),
+    revoke: (count) =>
+      `Les clés de ${agents(count)} sont refusées dès maintenant, le tunnel se ferme et ce qui attend est abandonné. Ce qui tourne sur la machine reste tel quel. C’est définitif : il faudra réinscrire la machine.`,
+  },
+  offline: (count) =>
+    `${n(count, { one: '# d’entre eux n’est pas connecté : il le recevra quand il le sera', other: '# d’entre eux ne sont pas connectés : ils le recevront quand ils le seront' })}.`,
+  refusedTitle: (count) => `Pas pour ${agents(count)}`,
+  andMore: (count) => `et ${agents(count)} de plus`,
+  allRefused: 'Aucun ne l’accepterait',
+  typeIt: 'Tapez-le pour confirmer',
+  confirmBy: (what) => `Pour confirmer, tapez ${what}`,
+  off: {
+    looking: 'Recherche de ce que cela ferait…',
+    fault: 'On ne sait pas ce que cela ferait',
+    flow_missing: 'Choisissez un flux',
+    inputs_malformed: 'Les entrées doivent être un objet JSON',
+  },
+  fields: {
+    flow: 'Flux',
+    chooseFlow: 'Choisissez un flux',
+    inputs: 'Entrées',
+    inputsNote: 'Un objet JSON, par exemple {"month": "2026-11"}. Vide : {}.',
+    flow_missing: 'Choisissez un flux pour voir ce qui se passera.',
+    inputs_malformed: 'Les entrées doivent être un objet JSON, par exemple {"month": "2026-11"}.',
+    until: 'Pour combien de temps',
+    untilResumed: 'Jusqu’à ce que quelqu’un reprenne',
+    hours: { '1': '1 heure', '4': '4 heures', '24': '1 jour', '168': '7 jours' },
+  },
+  done: (action, count, refused) => {
+    const said: Record<ActionName, string> = {
+      reconcile: n(count, { one: '# agent regardera la branche', other: '# agents regarderont la branche' }),
+      run: n(count, { one: '# exécution demandée', other: '# exécutions demandées' }),
+      cancel: 'L’exécution est en cours d’annulation',
+      suspend: `Suspension demandée à ${agents(count)}`,
+      resume: `Reprise demandée à ${agents(count)}`,
+      rollback: `Retour en arrière demandé à ${agents(count)}`,
+      revoke: n(count, { one: '# agent révoqué', other: '# agents révoqués' }),
+    };
+    return refused === 0 ? said[action] : `${said[action]}, ${refused} refusés`;
+  },
+};
