@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { PASSWORD, PEOPLE } from './fleet/people.ts';
 import { startFleet } from './fleet.ts';
 
 const { values } = parseArgs({
@@ -38,12 +39,15 @@ const fleet = await startFleet({
   say,
 });
 const { url, apiKey } = fleet;
+const logins = PEOPLE.filter(({ comes }) => comes).map(({ login }) => login);
 say(`ready after ${((performance.now() - began) / 1_000).toFixed(1)} s`);
-if (values.json) process.stdout.write(`${JSON.stringify({ url, api_key: apiKey, folder })}\n`);
+if (values.json)
+  process.stdout.write(`${JSON.stringify({ url, api_key: apiKey, folder, logins, password: PASSWORD })}\n`);
 else
   process.stdout.write(`A console with ${fleet.machines.length} agents.
 
   address   ${url}
+  sign in   ${logins.join(', ')}, all with the password: ${PASSWORD}
   API key   ${apiKey}
             (header X-Api-Key, admin of everything)
   data      ${folder}

@@ -9,6 +9,8 @@ import { enrolDevice } from './fleet/device.ts';
 import { goOn, keepInTouch } from './fleet/going-on.ts';
 import { createMachine, type Machine } from './fleet/machine.ts';
 import { type MovingClock, movingClock } from './fleet/moving-clock.ts';
+import { ask } from './fleet/operator.ts';
+import { invite, PEOPLE } from './fleet/people.ts';
 import { addPublisher, type PublishedRelease, type Publisher } from './fleet/publisher.ts';
 import { type Scene, storyOf } from './fleet/story.ts';
 
@@ -23,6 +25,10 @@ export interface FleetOptions {
   readonly seed?: number;
   /** Goes on after the past: runs, statuses, the rollout, agents that go and come. */
   readonly live?: boolean;
+  /** Where the built pages are; without it, where the build puts them. */
+  readonly pages?: () => string | null;
+  /** Runs that each machine reports of its last day; fewer for a large fleet unless it is given. */
+  readonly runs?: number;
   /** What is going on, for a person who waits. */
   readonly say?: (text: string) => void;
 }
@@ -42,8 +48,7 @@ export interface Fleet {
 const DAY_MS = 86_400_000;
 const PAST_MS = 30 * DAY_MS;
 /** What happens within so long happens together: agents do not wait for one another. */
-const TOGETHER_MS = 60_000;
-/** Runs that each machine reports of its last day. */
+const TOGETHER_MS = 3 * 60_000;
 const runsEach = (agents: number) => (agents <= 120 ? 8 : agents <= 600 ? 3 : 1);
 
 /**
@@ -61,6 +66,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     port,
     log: pino({ level: 'error' }, pino.destination({ dest: 2, sync: true })),
     clock,
+    ...(options.pages === undefined ? {} : { pages: options.pages }),
     // Days are lived in seconds here.
     limits: {
       agentBurst: 1e6,
@@ -81,6 +87,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   try {
     const url = await server.listen();
     const apiKey = await server.admin.newApiKey('made-up fleet');
+    const operator = { url, apiKey };
     const now = new Date();
     const members = castFleet(agents, chance);
     const tenants = TENANTS.filter((tenant) => members.some((member) => member.tenant === tenant));
@@ -108,6 +115,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       scenes.push({ at, of: member, play: enrol });
     }
     say(`enrolling ${agents} agents of ${tenants.length} tenants`);
+    const past = new Date(now.getTime() - PAST_MS + DAY_MS);
+    for (const person of PEOPLE.filter(({ grants }) => tenants.length > 1 || !grants.some(isOfNordwind)))
+      scenes.push({ at: past, of: person, play: () => invite(operator, person) });
     const dawn = now.getTime() - DAY_MS - TOGETHER_MS;
     await playAll(
       scenes.filter(({ at }) => at.getTime() < dawn),
@@ -117,7 +127,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     for (const machine of machines) {
       const known = releases.get(machine.member.tenant.slug) ?? [];
       const story = storyOf(machine, known, now, chance, {
-        runs: runsEach(agents),
+        runs: options.runs ?? runsEach(agents),
         onCommand: obey(machine),
       });
       later.push(...story.map((scene) => ({ ...scene, of: machine })));
@@ -127,8 +137,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     clock.arrive();
     for (const machine of machines) {
       if (machine.member.plight !== 'revoked') continue;
-      await post(url, apiKey, `/api/agents/${machine.device.agentId}/revoke`, { why: 'sold with the shop' });
+      await ask(operator, 'POST', `/api/agents/${machine.device.agentId}/revoke`, {
+        why: 'sold with the shop',
+      });
     }
+    for (const { slug, triggerKey } of publishers.values())
+      if (slug !== WITHOUT_TRIGGER_KEY)
+        await ask(operator, 'PUT', `/api/tenants/${slug}/trigger-key`, { key: triggerKey });
     const world = { machines, publishers, releases, chance, obey, say };
     const quiet = (error: unknown) => {
       if (!leaving.signal.aborted) say(String(error));
@@ -142,9 +157,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 }
 
+/** Signs its commands elsewhere: what pages show where the console cannot. */
+const WITHOUT_TRIGGER_KEY = 'nordwind-logistik';
+const isOfNordwind = ({ tenant }: { readonly tenant: string }) => tenant === WITHOUT_TRIGGER_KEY;
+
 type OwnedScene = Scene & { readonly of: object };
 
-/** In order of time; for one owner one after the other, for several that come within a minute at once. */
+/** In order of time; for one owner one after the other, for several that come within three minutes at once. */
 async function playAll(scenes: readonly OwnedScene[], clock: MovingClock): Promise<void> {
   const waiting = scenes.toSorted((a, b) => a.at.getTime() - b.at.getTime());
   for (let from = 0; from < waiting.length; ) {
@@ -161,15 +180,4 @@ async function playAll(scenes: readonly OwnedScene[], clock: MovingClock): Promi
     );
     from = to;
   }
-}
-
-export async function post(url: string, apiKey: string, path: string, body: unknown): Promise<Response> {
-  const answer = await fetch(new URL(path, url), {
-    method: 'POST',
-    headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok)
-    throw new Error(`POST ${path}: expected 2xx, found ${answer.status}: ${await answer.text()}`);
-  return answer;
 }
