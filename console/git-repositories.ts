@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CommitInfo } from '../schemas/status.ts';
 import { writeFileAtomically } from '../system/atomic-file.ts';
 import { runGit } from './git-command.ts';
 
 const REFS_MAX_BYTES = 64 * 1024 * 1024;
+/** As agents cut them. */
+const SUBJECT_CHARACTERS = 512;
+const AUTHOR_CHARACTERS = 256;
 
 export interface BranchFile {
   /** Object id of the blob: names the content, so it is a strong ETag. */
@@ -21,8 +25,26 @@ export interface GitRepositories {
   tip(slug: string, signal: AbortSignal): Promise<string | null>;
   /** `<oid> <ref>` lines of the branch and the tags: equal before and after a push that changed nothing. */
   refs(slug: string, signal: AbortSignal): Promise<string>;
-  /** A file of the tip commit; null when there is no branch or no such file. */
-  file(slug: string, path: string, maxBytes: number, signal: AbortSignal): Promise<BranchFile | null>;
+  /** A file of the tip commit, or of `commit`; null when there is no branch, no such commit or no such file. */
+  file(
+    slug: string,
+    path: string,
+    maxBytes: number,
+    signal: AbortSignal,
+    commit?: string,
+  ): Promise<BranchFile | null>;
+  /** What a commit says of itself, in the words of agents, and the tags that point at it; null when there is no such one. */
+  commit(
+    slug: string,
+    commit: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly info: CommitInfo; readonly tags: readonly string[] } | null>;
+}
+
+/** One line without control characters: it is shown in terminals and on pages. */
+function printable(text: string, max: number): string {
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  return Array.from(line).slice(0, max).join('');
 }
 
 function branchOf(slug: string): string {
@@ -68,14 +90,30 @@ export function createGitRepositories(root: string): GitRepositories {
       const args = ['for-each-ref', '--format=%(objectname) %(refname)', branchOf(slug), 'refs/tags'];
       return (await git(slug, args, signal, '', REFS_MAX_BYTES)).stdout.toString('utf8');
     },
-    async file(slug, path, maxBytes, signal) {
+    async file(slug, path, maxBytes, signal, commit = branchOf(slug)) {
       // One process for the lookup and the content, so both are of one commit even while a push comes in.
-      const input = `${branchOf(slug)}:${path}\n`;
+      const input = `${commit}:${path}\n`;
       const answer = await git(slug, ['cat-file', '--batch'], signal, input, maxBytes + 256);
       const end = answer.stdout.indexOf('\n');
       const [oid, type, size] = answer.stdout.subarray(0, Math.max(0, end)).toString('utf8').split(' ');
       if (answer.code !== 0 || oid === undefined || type !== 'blob') return null;
       return { oid, content: answer.stdout.subarray(end + 1, end + 1 + Number(size)) };
+    },
+    async commit(slug, commit, signal) {
+      const args = ['show', '--no-patch', '--format=%ct%x00%an%x00%s', `${commit}^{commit}`];
+      const found = await git(slug, args, signal);
+      const [seconds, author, subject] = found.stdout.toString('utf8').trimEnd().split('\0');
+      if (found.code !== 0 || author === undefined || subject === undefined) return null;
+      const pointing = ['for-each-ref', `--points-at=${commit}`, '--format=%(refname:strip=2)', 'refs/tags'];
+      const tags = (await git(slug, pointing, signal, '', REFS_MAX_BYTES)).stdout.toString('utf8');
+      return {
+        info: {
+          subject: printable(subject, SUBJECT_CHARACTERS),
+          author: printable(author, AUTHOR_CHARACTERS),
+          time: new Date(Number(seconds) * 1_000).toISOString().replace('.000Z', 'Z'),
+        },
+        tags: tags.split('\n').filter((tag) => tag !== ''),
+      };
     },
   };
 }

@@ -2,12 +2,16 @@ import type { AddressInfo } from 'node:net';
 import { fastifyCookie } from '@fastify/cookie';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { urlFault } from '../schemas/urls.ts';
+import { createActions } from './actions/actions.ts';
+import { createHandIn } from './actions/hand-in.ts';
+import { createOnce } from './actions/once.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
 import { createArtifactFolder } from './artifact-folder.ts';
 import { createBodyBudget } from './body-budget.ts';
 import { createCallers } from './callers.ts';
 import { createClientAddresses } from './client-address.ts';
 import { createFleetPulse } from './fleet/pulse.ts';
+import { createPushedReleases } from './fleet/pushed-releases.ts';
 import { createGitBackend } from './git-backend.ts';
 import { answerMalformed, commonAnswers, newRequestId } from './http-answers.ts';
 import { createIdentityAlarms } from './identity-alarms.ts';
@@ -22,11 +26,14 @@ import { createPasswords } from './people/passwords.ts';
 import { createRefusedSignIns } from './people/refused-sign-ins.ts';
 import { createSetupCode } from './people/setup-code.ts';
 import { createSignInLimits } from './people/sign-in-limits.ts';
+import { createRateLimit } from './rate-limit.ts';
 import { RequestRefused } from './refusal.ts';
+import { actionRoutes } from './routes/actions.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { branchRoutes } from './routes/branch-files.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { enrolRoute } from './routes/enrol.ts';
+import { eventRoutes } from './routes/events.ts';
 import { fleetRoutes } from './routes/fleet.ts';
 import { frontRoutes } from './routes/front.ts';
 import { gitRoutes } from './routes/git.ts';
@@ -36,9 +43,9 @@ import { keyRoutes } from './routes/keys.ts';
 import { liveRoute } from './routes/live.ts';
 import { openApiRoutes } from './routes/openapi.ts';
 import { pageRoutes, tellPagesFromPrograms } from './routes/pages.ts';
-import { pageRoutes, tellPagesFromPrograms } from './routes/pages.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { readRoutes } from './routes/read-api.ts';
+import { releaseRoutes } from './routes/releases.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { runLogRoutes } from './routes/run-logs.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -63,8 +70,6 @@ export interface ConsoleOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Whose `X-Forwarded-For` is believed: addresses, networks, `loopback`. */
   readonly trustedProxies?: readonly string[];
-  /** Where the built pages are; without it, where the build puts them. Null: nowhere. */
-  readonly pages?: () => string | null;
   /** Where the built pages are; without it, where the build puts them. Null: nowhere. */
   readonly pages?: () => string | null;
   readonly log: FastifyBaseLogger;
@@ -113,10 +118,35 @@ export function createConsole(options: ConsoleOptions): Console {
   });
   notices.push.subscribe(({ tenant, commit }) => gateway.nudge(tenant, commit));
   const closing = new AbortController();
+  const pushed = createPushedReleases({
+    repositories: state.repositories,
+    releases: state.fleet.releases,
+    now: () => options.clock.now(),
+  });
+  const notePush = async (tenant: string, commit: string) => {
+    await pushed.note(tenant, commit, closing.signal);
+    feed.happened({ tenant, flags: ['releases'] });
+  };
+  notices.push.subscribe(({ tenant, commit }) => {
+    if (commit !== null) afterwards(notePush(tenant, commit));
+  });
   const leaving = new AbortController();
   const backend = createGitBackend(state.repositories.root, limits);
   const callers = createCallers(state, limits, alarms, notices);
   const folder = createArtifactFolder(state.artifacts);
+  const handIn = createHandIn({ state, limits, notices, gateway });
+  const actions = createActions({ state, limits, gateway, admin, handIn });
+  const asking = createRateLimit({
+    burst: limits.askBurst,
+    perSecond: limits.askPerSecond,
+    nowMs: () => options.clock.monotonicMs(),
+  });
+  const once = createOnce({
+    store: state.repeatable,
+    secrets: state.secrets,
+    now: () => options.clock.now(),
+    newId: state.newId,
+  });
   const budget = createBodyBudget(limits.bodiesInFlightBytes);
 
   const trusted = options.trustedProxies ?? [];
@@ -191,8 +221,6 @@ export function createConsole(options: ConsoleOptions): Console {
   commonAnswers(app, { now: () => options.clock.now(), https: isHttps });
   tellPagesFromPrograms(app);
   void app.register(pageRoutes({ folder: options.pages }));
-  tellPagesFromPrograms(app);
-  void app.register(pageRoutes({ folder: options.pages }));
   void app.register(frontRoutes({ state }));
   void app.register(openApiRoutes(openApi));
   void app.register(branchRoutes({ state, callers, limits, closing: closing.signal }));
@@ -209,9 +237,12 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(
     liveRoute({ callers, limits, feed, now: () => options.clock.now(), leaving: leaving.signal }),
   );
+  void app.register(eventRoutes({ state, callers }));
+  void app.register(releaseRoutes({ state, callers, pushed, closing: closing.signal }));
   void app.register(readRoutes({ state, callers }));
-  void app.register(commandRoutes({ state, callers, limits, notices, gateway }));
+  void app.register(commandRoutes({ state, callers, handIn, gateway }));
   void app.register(runRoutes({ state, callers }));
+  void app.register(actionRoutes({ state, callers, limits, actions, once, asking }));
   void app.register(runLogRoutes({ state, callers, limits, notices, leaving: leaving.signal }));
   void app.register(tunnelRoute());
   void app.register(hookRoutes({ state, callers, limits, notices, gateway, budget }));
@@ -267,6 +298,12 @@ export function createConsole(options: ConsoleOptions): Console {
       );
       await state.prune(limits);
       await pulse.start();
+      afterwards(
+        pushed.noteTips(
+          (await state.tenants.list()).map(({ slug }) => slug),
+          closing.signal,
+        ),
+      );
       gateway.start();
       upkeep = setInterval(() => afterwards(state.prune(limits).then(() => {})), PRUNE_EVERY_MS).unref();
       return state.publicUrl();

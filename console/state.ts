@@ -20,7 +20,9 @@ import { createRunLogStore, type RunLogStore } from './run-logs.ts';
 import { createRunProgressStore, type RunProgressStore } from './run-progress.ts';
 import { type ConsoleSecrets, loadSecrets } from './secrets.ts';
 import type { AuditStore } from './store/ports/audit.ts';
+import type { EventSearch } from './store/ports/event-search.ts';
 import type { ChangeStore, FleetNotes, FleetStore } from './store/ports/fleet.ts';
+import type { FlowPlaces } from './store/ports/flow-places.ts';
 import type { PeopleStore } from './store/ports/people.ts';
 import type { ReleaseStore } from './store/ports/releases.ts';
 import type { RepeatableRequestStore } from './store/ports/repeatable-requests.ts';
@@ -28,11 +30,13 @@ import type { RunFacts } from './store/ports/run-facts.ts';
 import type { RunIndex } from './store/ports/run-index.ts';
 import { createApiKeyStore } from './store/sqlite/api-keys.ts';
 import { createAuditStore } from './store/sqlite/audit.ts';
+import { createEventSearch } from './store/sqlite/event-search.ts';
 import { createChangeStore } from './store/sqlite/fleet/changes.ts';
 import { createFleetNotes } from './store/sqlite/fleet/fleet-notes.ts';
 import { createFleetStore } from './store/sqlite/fleet/fleet-store.ts';
 import { createReleaseStore } from './store/sqlite/fleet/releases.ts';
 import { createSummaryWriter } from './store/sqlite/fleet/summary-writer.ts';
+import { createFlowPlaces } from './store/sqlite/flow-places.ts';
 import { createPeopleStore } from './store/sqlite/people.ts';
 import { createRepeatableRequestStore } from './store/sqlite/repeatable-requests.ts';
 import { createRunFacts } from './store/sqlite/run-facts.ts';
@@ -75,6 +79,7 @@ export interface ConsoleState {
     readonly notes: FleetNotes;
   };
   readonly events: EventHistory;
+  readonly eventSearch: EventSearch;
   readonly replays: ReplayGuard;
   readonly commands: CommandQueue;
   readonly progress: RunProgressStore;
@@ -83,6 +88,7 @@ export interface ConsoleState {
   readonly triggerKeys: TriggerKeys;
   readonly runs: RunIndex;
   readonly runFacts: RunFacts;
+  readonly flowPlaces: FlowPlaces;
   readonly repeatable: RepeatableRequestStore;
   readonly repositories: GitRepositories;
   readonly uploads: UploadStore;
@@ -136,7 +142,7 @@ export function openState(
     store: createTriggerKeyStore(database),
     sealingKey: secrets.sealingKey,
     now,
-    fault: async (tenant, kid) => triggerKeyFault({ repositories, tenants }, tenant, kid),
+    fault: async (tenant, kid) => triggerKeyFault({ repositories, tenants }, tenant, kid, true),
   });
   const logs = createRunLogStore(database, join(dataDirectory, 'logs'));
   // A server goes by its own address, even when another one has started on the same directory since.
@@ -180,6 +186,7 @@ export function openState(
       notes: createFleetNotes(database, now),
     },
     events,
+    eventSearch: createEventSearch(database),
     replays,
     commands,
     progress,
@@ -188,6 +195,7 @@ export function openState(
     triggerKeys,
     runs,
     runFacts: createRunFacts(database),
+    flowPlaces: createFlowPlaces(database),
     repeatable,
     repositories,
     uploads,

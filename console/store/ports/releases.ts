@@ -27,6 +27,8 @@ export interface ReleaseNote {
 export interface ReleaseStore {
   /** The branch points at it now: it is the tenant's newest. True when that is news. */
   pushed(note: ReleaseNote & { readonly flows: readonly ReleasedFlow[] | null }, at: Date): Promise<boolean>;
+  /** What its repository says of a known one has been read. */
+  read(note: ReleaseNote & { readonly flows: readonly ReleasedFlow[] }): Promise<void>;
   /** Newest first. */
   list(
     scope: TenantScope,

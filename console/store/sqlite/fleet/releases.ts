@@ -105,6 +105,13 @@ export function createReleaseStore(database: ConsoleDatabase): ReleaseStore {
           });
         return isNews;
       }),
+    read: (note) =>
+      database.write(() => {
+        complete(database, note);
+        database
+          .prepare('UPDATE releases SET flows = ? WHERE slug = ? AND revision = ?')
+          .run(JSON.stringify(note.flows), note.tenant, note.revision);
+      }),
     async list(scope, { q, limit, offset }) {
       const words = wordsOf(q);
       const text = "lower(concat_ws(' ', r.slug, r.revision, r.commit_subject, r.commit_author, r.seq))";
