@@ -7,6 +7,11 @@ export function decidesOver(actor: Actor, grants: readonly Grant[]): boolean {
   return grants.every(({ tenant }) => holdsRole(actor, tenant, 'admin'));
 }
 
+/** Whether somebody with these grants may do something in the tenant that was asked for; all do when none was. */
+export function reaches(grants: readonly Grant[], tenant: string | undefined): boolean {
+  return tenant === undefined || grants.some((grant) => grant.tenant === '*' || grant.tenant === tenant);
+}
+
 /**
  * Throws unless the actor may give these roles: nobody gives what is beyond their own tenants. 403 `role_too_small` where they are
  * no admin, 422 `tenant_unknown` for a tenant that is not there, or not theirs to see.

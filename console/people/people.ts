@@ -5,7 +5,7 @@ import type { AuditAction, AuditEntry } from '../store/ports/audit.ts';
 import type { PeopleStore, PersonChanged, PersonRecord } from '../store/ports/people.ts';
 import { type Actor, scopeOf } from './actor.ts';
 import { grantsInWords, onlyTenant } from './api-keys.ts';
-import { decidesOver, expectToGive } from './giving.ts';
+import { decidesOver, expectToGive, reaches } from './giving.ts';
 
 const INVITATION_MS = 24 * 60 * 60_000;
 
@@ -21,13 +21,13 @@ export interface Invited {
  * `RequestRefused`. What takes something away ends the person's sessions.
  */
 export interface People {
-  /** By login; with a tenant those who may do something there. */
+  /** By login. `tenant`, here and below: only of those who may do something there. */
   list(actor: Actor, tenant?: string): Promise<PersonRecord[]>;
   invite(actor: Actor, draft: PersonDraft): Promise<Invited>;
   /** Another invitation; the password and the one before are void. */
-  inviteAgain(actor: Actor, personId: string): Promise<Invited>;
-  change(actor: Actor, personId: string, change: PersonChange): Promise<PersonRecord>;
-  remove(actor: Actor, personId: string): Promise<PersonRecord>;
+  inviteAgain(actor: Actor, personId: string, tenant?: string): Promise<Invited>;
+  change(actor: Actor, personId: string, change: PersonChange, tenant?: string): Promise<PersonRecord>;
+  remove(actor: Actor, personId: string, tenant?: string): Promise<PersonRecord>;
 }
 
 export function createPeople(parts: {
@@ -39,10 +39,10 @@ export function createPeople(parts: {
 }): People {
   const { store, now } = parts;
 
-  const known = async (actor: Actor, personId: string): Promise<PersonRecord> => {
+  const known = async (actor: Actor, personId: string, tenant: string | undefined): Promise<PersonRecord> => {
     scopeOf(actor, undefined, 'admin');
     const person = await store.get(personId);
-    if (person !== null && decidesOver(actor, person.grants)) return person;
+    if (person !== null && decidesOver(actor, person.grants) && reaches(person.grants, tenant)) return person;
     throw notFound('expected the id of a person, found no such person');
   };
   const newInvitation = () => {
@@ -54,13 +54,9 @@ export function createPeople(parts: {
 
   return {
     async list(actor, tenant) {
-      const scope = scopeOf(actor, tenant, 'admin');
-      const people = await store.list();
-      return people.filter(
-        ({ grants }) =>
-          decidesOver(actor, grants) &&
-          (tenant === undefined ||
-            (scope.length > 0 && grants.some((grant) => grant.tenant === '*' || grant.tenant === tenant))),
+      if (scopeOf(actor, tenant, 'admin').length === 0) return [];
+      return (await store.list()).filter(
+        ({ grants }) => decidesOver(actor, grants) && reaches(grants, tenant),
       );
     },
     async invite(actor, { login, name = login, locale, grants }) {
@@ -83,16 +79,16 @@ export function createPeople(parts: {
       }
       return { person: (await store.get(person.person_id)) as PersonRecord, url, expiresAt };
     },
-    async inviteAgain(actor, personId) {
-      const person = await known(actor, personId);
+    async inviteAgain(actor, personId, tenant) {
+      const person = await known(actor, personId, tenant);
       const { url, expiresAt, invitation } = newInvitation();
       const told = tell(actor, 'person_invited', person, 'was invited again; the password is void');
       const invited = await store.renewInvitation(personId, invitation, now(), told);
       if (invited === null) throw notFound('expected the id of a person, found no such person');
       return { person: invited, url, expiresAt };
     },
-    async change(actor, personId, { name, locale, grants }) {
-      const person = await known(actor, personId);
+    async change(actor, personId, { name, locale, grants }, tenant) {
+      const person = await known(actor, personId, tenant);
       if (grants !== undefined) await expectToGive(actor, grants, parts.isTenant);
       const roles =
         grants === undefined
@@ -111,8 +107,8 @@ export function createPeople(parts: {
       };
       return done(await store.change(personId, change, now(), told));
     },
-    async remove(actor, personId) {
-      const person = await known(actor, personId);
+    async remove(actor, personId, tenant) {
+      const person = await known(actor, personId, tenant);
       const told = tell(actor, 'person_removed', person, 'was removed');
       return done(await store.remove(personId, now(), told));
     },

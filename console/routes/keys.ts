@@ -7,7 +7,7 @@ import type { Callers } from '../callers.ts';
 import { operation } from '../openapi/operation.ts';
 import { scopeOf } from '../people/actor.ts';
 import { apiKeyState } from '../people/api-keys.ts';
-import { decidesOver, expectToGive } from '../people/giving.ts';
+import { decidesOver, expectToGive, reaches } from '../people/giving.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 import type { ApiKeyRecord } from '../store/ports/api-keys.ts';
@@ -26,6 +26,7 @@ const MAKE = operation({
   description: 'The key itself, `secret`, is shown only here.',
   tags,
   role: 'admin',
+  query: z.strictObject({}),
   body: KeyDraft,
   answers: { 201: NewKeyAnswer },
 });
@@ -34,6 +35,7 @@ const REVOKE = operation({
   tags,
   role: 'admin',
   params: z.object({ id: Id }),
+  query: TenantQuery,
   answers: { 200: KeyAnswer },
 });
 
@@ -47,11 +49,10 @@ export function keyRoutes(parts: { readonly state: ConsoleState; readonly caller
     app.get('/api/keys', LIST.route, async (request): Promise<KeysAnswer> => {
       const { tenant } = LIST.read(request).query;
       const actor = await callers.actor(request);
-      const scope = scopeOf(actor, tenant, 'admin');
-      const isOf = (key: ApiKeyRecord) =>
-        tenant === undefined ||
-        (scope.length > 0 && key.grants.some((grant) => grant.tenant === '*' || grant.tenant === tenant));
-      const keys = (await state.apiKeys.list()).filter((key) => decidesOver(actor, key.grants) && isOf(key));
+      const isNone = scopeOf(actor, tenant, 'admin').length === 0;
+      const keys = (isNone ? [] : await state.apiKeys.list()).filter(
+        ({ grants }) => decidesOver(actor, grants) && reaches(grants, tenant),
+      );
       return { keys: keys.map(shown) };
     });
 
@@ -71,10 +72,11 @@ export function keyRoutes(parts: { readonly state: ConsoleState; readonly caller
     app.delete('/api/keys/:id', REVOKE.route, async (request): Promise<KeyAnswer> => {
       const actor = await callers.actor(request);
       scopeOf(actor, undefined, 'admin');
-      const { id } = REVOKE.read(request).params;
-      const found = await state.apiKeys.get(id);
-      const key =
-        found === null || !decidesOver(actor, found.grants) ? null : await state.apiKeys.revoke(id, actor);
+      const { params, query } = REVOKE.read(request);
+      const { id } = params;
+      const grants = (await state.apiKeys.get(id))?.grants ?? null;
+      const isTheirs = grants !== null && decidesOver(actor, grants) && reaches(grants, query.tenant);
+      const key = isTheirs ? await state.apiKeys.revoke(id, actor) : null;
       if (key === null) throw notFound('expected the id of a key of the API, found no such key');
       callers.ended(id);
       return { key: shown(key) };

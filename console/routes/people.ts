@@ -32,6 +32,7 @@ const INVITE = operation({
     'The answer has a link, good for 24 hours, with which the person chooses a password. It is shown only here.',
   tags,
   role: 'admin',
+  query: z.strictObject({}),
   body: PersonDraft,
   answers: { 201: InvitedPerson },
 });
@@ -41,6 +42,7 @@ const CHANGE = operation({
   tags,
   role: 'admin',
   params,
+  query: TenantQuery,
   body: PersonChange,
   answers: { 200: PersonAnswer },
 });
@@ -50,6 +52,7 @@ const INVITE_AGAIN = operation({
   tags,
   role: 'admin',
   params,
+  query: TenantQuery,
   answers: { 201: InvitedPerson },
 });
 const REMOVE = operation({
@@ -58,6 +61,7 @@ const REMOVE = operation({
   tags,
   role: 'admin',
   params,
+  query: TenantQuery,
   answers: { 200: PersonAnswer },
 });
 
@@ -80,22 +84,25 @@ export function peopleRoutes(parts: { readonly state: ConsoleState; readonly cal
     });
 
     app.patch('/api/people/:id', CHANGE.route, async (request): Promise<PersonAnswer> => {
-      const { params, body } = CHANGE.read(request);
-      const person = await state.people.change(await callers.actor(request), params.id, body);
+      const { params, query, body } = CHANGE.read(request);
+      const actor = await callers.actor(request);
+      const person = await state.people.change(actor, params.id, body, query.tenant);
       callers.ended(person.person_id);
       return { person: shownPerson(person) };
     });
 
     app.post('/api/people/:id/invitation', INVITE_AGAIN.route, async (request, reply) => {
-      const { params } = INVITE_AGAIN.read(request);
-      const invited = await state.people.inviteAgain(await callers.actor(request), params.id);
+      const { params, query } = INVITE_AGAIN.read(request);
+      const actor = await callers.actor(request);
+      const invited = await state.people.inviteAgain(actor, params.id, query.tenant);
       callers.ended(invited.person.person_id);
       return reply.code(201).send(shownInvitation(invited));
     });
 
     app.delete('/api/people/:id', REMOVE.route, async (request): Promise<PersonAnswer> => {
-      const { params } = REMOVE.read(request);
-      const person = await state.people.remove(await callers.actor(request), params.id);
+      const { params, query } = REMOVE.read(request);
+      const actor = await callers.actor(request);
+      const person = await state.people.remove(actor, params.id, query.tenant);
       callers.ended(person.person_id);
       return { person: shownPerson(person) };
     });

@@ -1,5 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROGRAM } from '../../console/people/actor.ts';
+import type { Role } from '../../schemas/console/people.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
 import { signRequestToken } from '../../trust/request-token.ts';
 import {
@@ -14,15 +16,19 @@ import {
   startConsole,
   statusOf,
 } from './running-console.ts';
+import { type Browser, pageHeaders, signedIn } from './signed-in.ts';
 
 /** In everything that is of the tenant globex, and in no answer to anybody of acme. */
 const SECRET = 'globex-secret';
 
+type Whom = 'anybody' | 'tenant' | 'agent' | 'session' | Role;
+
 /**
  * Whom an address answers. `anybody`: nothing of it is a tenant's own, or it is public by its name. `tenant`: credentials of
- * the tenant it names. `agent`: the device key of an agent, about itself. `operator`: an `X-Api-Key`.
+ * the tenant it names. `agent`: the device key of an agent, about itself. `session`: a person who has signed in, about themselves.
+ * `viewer`, `operator`, `admin`: a key or a session with that role in the tenant, or a larger one.
  */
-const ROUTES: Readonly<Record<string, 'anybody' | 'tenant' | 'agent' | 'operator'>> = {
+const ROUTES: Readonly<Record<string, Whom>> = {
   'GET /': 'anybody',
   'GET /sign-in': 'anybody',
   'GET /setup': 'anybody',
@@ -63,29 +69,70 @@ const ROUTES: Readonly<Record<string, 'anybody' | 'tenant' | 'agent' | 'operator
   'POST /edge/uploads': 'agent',
   'HEAD /edge/uploads/:id': 'agent',
   'PATCH /edge/uploads/:id': 'agent',
-  'GET /api/tenants': 'operator',
-  'GET /api/agents': 'operator',
-  'GET /api/agents/:id': 'operator',
-  'GET /api/agents/:id/commands': 'operator',
+  'GET /api/session': 'anybody',
+  'POST /api/session': 'anybody',
+  'DELETE /api/session': 'anybody',
+  'POST /api/setup': 'anybody',
+  'POST /api/invitations/accept': 'anybody',
+  'PUT /api/session/password': 'session',
+  'GET /api/people': 'admin',
+  'POST /api/people': 'admin',
+  'PATCH /api/people/:id': 'admin',
+  'DELETE /api/people/:id': 'admin',
+  'POST /api/people/:id/invitation': 'admin',
+  'GET /api/keys': 'admin',
+  'POST /api/keys': 'admin',
+  'DELETE /api/keys/:id': 'admin',
+  'GET /api/tenants': 'viewer',
+  'GET /api/agents': 'viewer',
+  'GET /api/agents/:id': 'viewer',
+  'GET /api/agents/:id/history': 'viewer',
+  'GET /api/flows': 'viewer',
+  'GET /api/flows/:tenant/:flow': 'viewer',
+  'GET /api/live': 'viewer',
+  'GET /api/overview': 'viewer',
+  'GET /api/releases': 'viewer',
+  'GET /api/releases/:tenant/:revision': 'viewer',
+  'GET /api/agents/:id/commands': 'viewer',
   'POST /api/agents/:id/commands': 'operator',
-  'POST /api/agents/:id/revoke': 'operator',
-  'POST /api/agents/:id/rotate-key': 'operator',
-  'GET /api/agents/:id/runs': 'operator',
-  'GET /api/agents/:id/runs/:run_id': 'operator',
-  'GET /api/agents/:id/runs/:run_id/log': 'operator',
-  'GET /api/agents/:id/runs/:run_id/logs': 'operator',
-  'GET /api/agents/:id/uploads': 'operator',
-  'GET /api/audit': 'operator',
-  'GET /api/events': 'operator',
-  'GET /api/runs': 'operator',
-  'GET /api/runs/:run_id': 'operator',
-  'GET /api/tokens': 'operator',
-  'DELETE /api/tokens/:id': 'operator',
-  'GET /api/uploads/:id': 'operator',
+  'POST /api/actions': 'operator',
+  'PUT /api/tenants/:slug/trigger-key': 'admin',
+  'DELETE /api/tenants/:slug/trigger-key': 'admin',
+  'POST /api/agents/:id/revoke': 'admin',
+  'POST /api/agents/:id/rotate-key': 'admin',
+  'GET /api/agents/:id/runs': 'viewer',
+  'GET /api/agents/:id/runs/:run_id': 'viewer',
+  'GET /api/agents/:id/runs/:run_id/log': 'viewer',
+  'GET /api/agents/:id/runs/:run_id/logs': 'viewer',
+  'GET /api/agents/:id/uploads': 'viewer',
+  'GET /api/audit': 'viewer',
+  'GET /api/events': 'viewer',
+  'GET /api/runs': 'viewer',
+  'GET /api/runs/:run_id': 'viewer',
+  'GET /api/tokens': 'admin',
+  'DELETE /api/tokens/:id': 'admin',
+  'GET /api/uploads/:id': 'viewer',
   'DELETE /api/uploads/:id': 'operator',
 };
 
-const REFUSALS = { anybody: null, tenant: [401, 403], agent: [401], operator: [401] };
+/** What is answered when the credentials are of somebody else, or none. */
+const REFUSALS: Readonly<Record<Whom, readonly number[] | null>> = {
+  anybody: null,
+  tenant: [401, 403],
+  agent: [401],
+  session: [401],
+  viewer: [401],
+  operator: [401],
+  admin: [401],
+};
+const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];
+/** Of what is asked for there is nothing: an upload that is not whole, a log that nobody sent, a flow and a release of no status. */
+const EMPTY: ReadonlySet<string> = new Set([
+  'GET /api/uploads/:id',
+  'GET /api/agents/:id/runs/:run_id/log',
+  'GET /api/flows/:tenant/:flow',
+  'GET /api/releases/:tenant/:revision',
+]);
 
 let running: RunningConsole;
 let acme: Awaited<ReturnType<typeof addTenant>>;
@@ -94,6 +141,12 @@ let victim: EnrolledAgent;
 let uploadId: string;
 let tokenId: string;
 let runId: string;
+let keyId: string;
+let personId: string;
+/** Keys of the API: of an admin of acme, and of each role in globex. */
+let keys: Record<Role | 'other', string>;
+/** An admin of globex. */
+let person: Browser;
 
 beforeAll(async () => {
   running = await startConsole({ limits: { strangerBurst: 10_000, agentBurst: 10_000 } });
@@ -123,17 +176,38 @@ beforeAll(async () => {
   if (upload.status !== 201) throw new Error(`expected 201, found ${upload.status}`);
   uploadId = String(upload.headers.get('location')).split('/').at(-1) as string;
   tokenId = running.console.admin.tokens('globex')[0]?.token_id as string;
+  const { admin } = running.console;
+  const keyOf = async (tenant: string, role: Role, label = `${role} of ${tenant}`) =>
+    admin.newApiKey(label, { grants: [{ tenant, role }] });
+  keys = {
+    other: await keyOf('acme', 'admin'),
+    viewer: await keyOf('globex', 'viewer'),
+    operator: await keyOf('globex', 'operator'),
+    admin: await keyOf('globex', 'admin'),
+  };
+  await keyOf('globex', 'viewer', SECRET);
+  keyId = (await admin.apiKeys.list()).find(({ label }) => label === SECRET)?.key_id as string;
+  person = await signedIn(running, 'gina', [{ tenant: 'globex', role: 'admin' }]);
+  const draft = { login: SECRET, locale: null, grants: [{ tenant: 'globex', role: 'viewer' as const }] };
+  personId = (await admin.people.invite(PROGRAM, draft)).person.person_id;
 });
 afterAll(async () => running[Symbol.asyncDispose]());
 
 /** The address with what is globex's in the place of every parameter. */
 function addressOf(route: string): { method: string; url: string } {
   const [method = '', pattern = ''] = route.split(' ');
-  const ids: Record<string, string> = { tokens: tokenId, uploads: uploadId, agents: victim.issuer };
+  const ids: Record<string, string> = {
+    tokens: tokenId,
+    uploads: uploadId,
+    agents: victim.issuer,
+    people: personId,
+    keys: keyId,
+  };
   const path = pattern
-    .replace(/(agents|uploads|tokens)\/:id/, (_whole, kind: string) => `${kind}/${ids[kind]}`)
+    .replace(/(agents|uploads|tokens|people|keys)\/:id/, (_whole, kind: string) => `${kind}/${ids[kind]}`)
     .replace(':run_id', runId)
     .replace(':slug', 'globex')
+    .replace(':tenant', 'globex')
     .replace(':repository', 'globex.git')
     .replace('*', 'manifest.json');
   const query = pattern.endsWith('info/refs') ? '?service=git-upload-pack' : '';
@@ -144,6 +218,14 @@ function addressOf(route: string): { method: string; url: string } {
 function bodyOf(route: string): string {
   if (route.endsWith('/edge/status')) return JSON.stringify(statusOf(victim));
   if (route.endsWith('/edge/unenroll')) return '{}';
+  const grants = [{ tenant: 'globex', role: 'viewer' }];
+  if (route === 'POST /api/actions') {
+    return JSON.stringify({ action: 'resume', reason: 'a test', targets: { agents: [victim.issuer] } });
+  }
+  if (route.endsWith('/trigger-key')) return JSON.stringify({ key: newKey() });
+  if (route === 'POST /api/keys') return JSON.stringify({ label: 'another', grants });
+  if (route === 'POST /api/people') return JSON.stringify({ login: `p-${randomUUID()}`, grants });
+  if (route === 'PATCH /api/people/:id') return JSON.stringify({ locale: 'fr' });
   return '{"why":"a stranger asks"}';
 }
 
@@ -159,7 +241,7 @@ async function ask(route: string, headers: Record<string, string>, query = ''): 
 }
 
 function contentType(route: string): string {
-  if (route.startsWith('PATCH')) return 'application/offset+octet-stream';
+  if (route.startsWith('PATCH /edge')) return 'application/offset+octet-stream';
   const service = /git-(upload|receive)-pack$/.exec(route)?.[0];
   return service === undefined ? 'application/json' : `application/x-${service}-request`;
 }
@@ -178,6 +260,8 @@ const held = async () =>
       running.console.admin.runs({ tenant: 'globex' }),
       running.console.admin.events({ tenant: 'globex' }),
       running.console.admin.audit({ tenant: 'globex' }),
+      running.console.admin.people.list(PROGRAM),
+      (await running.console.admin.apiKeys.list()).map(({ last_used_at: _used, ...key }) => key),
     ]),
   );
 const routesFor = (who: string) => Object.keys(ROUTES).filter((route) => ROUTES[route] === who);
@@ -239,14 +323,90 @@ describe('an agent, about another', () => {
   });
 });
 
+const byRole = Object.keys(ROUTES).filter((route) => ROLES.includes(ROUTES[route] as Role));
+const isRead = (route: string) => route.startsWith('GET ');
+/** What it says; of a stream, which does not end, nothing. */
+async function textOf(answer: Response): Promise<string> {
+  if (answer.headers.get('content-type')?.startsWith('text/event-stream') !== true) return answer.text();
+  await answer.body?.cancel();
+  return '';
+}
+
 describe('an operator who works for one tenant', () => {
-  it.each(routesFor('operator'))('finds nothing of another one there: %s', async (route) => {
+  it.each(byRole)('finds nothing of another one there: %s', async (route) => {
     const before = await held();
     const answer = await ask(route, { 'x-api-key': running.apiKey }, '?tenant=acme');
-    const text = await answer.text();
+    const text = await textOf(answer);
     expect(text).not.toContain(SECRET);
     // what it names is not there, and a list of it is empty
-    expect([answer.status, text.includes('globex')]).toEqual([route.includes(':') ? 404 : 200, false]);
+    if (route.includes(':')) expect(answer.status).toBe(404);
+    else if (isRead(route)) expect([answer.status, text.includes('globex')]).toEqual([200, false]);
+    else return;
     expect(await held()).toBe(before);
+  });
+});
+
+describe('an address that asks for a role', () => {
+  it.each(byRole)('is for those who have it in the tenant, and for nobody else: %s', async (route) => {
+    const needed = ROUTES[route] as Role;
+    const found: Record<string, string> = {};
+    const as = async (name: string, headers: Record<string, string>) => {
+      const answer = await ask(route, headers);
+      const text = await textOf(answer);
+      const code = /"error":\{"code":"([a-z_]+)"/.exec(text)?.[1];
+      found[name] = code === undefined ? String(answer.status) : `${answer.status} ${code}`;
+      return { status: answer.status, text };
+    };
+    const page = pageHeaders(person, running.url);
+    const { 'x-csrf-token': _csrf, ...withoutToken } = page;
+    const before = await held();
+
+    await as('nobody', {});
+    const other = await as('admin of another tenant', { 'x-api-key': keys.other });
+    const tooSmall = ROLES.slice(0, ROLES.indexOf(needed));
+    for (const role of tooSmall) await as(role, { 'x-api-key': keys[role] });
+    if (!isRead(route)) {
+      await as('session without its token', withoutToken);
+      await as('session on a page elsewhere', { ...page, origin: 'https://evil.example' });
+      await as('session on a neighbour', { ...page, 'sec-fetch-site': 'same-site' });
+      await as('session of which no browser says where', {
+        cookie: page['cookie'] ?? '',
+        'x-csrf-token': person.csrf,
+      });
+    }
+    expect(found).toEqual({
+      nobody: '401 credentials_refused',
+      'admin of another tenant': expect.stringMatching(
+        route.includes(':') ? /^404 not_found$/ : isRead(route) ? /^200$/ : /^(404|422) /,
+      ) as string,
+      ...Object.fromEntries(tooSmall.map((role) => [role, '403 role_too_small'])),
+      ...(isRead(route)
+        ? {}
+        : {
+            'session without its token': '403 csrf_refused',
+            'session on a page elsewhere': '403 origin_refused',
+            'session on a neighbour': '403 origin_refused',
+            'session of which no browser says where': '403 origin_refused',
+          }),
+    });
+    expect(other.text).not.toContain(SECRET);
+    if (isRead(route)) expect(other.text).not.toContain('globex');
+    expect(await held()).toBe(before);
+
+    for (const role of ROLES.slice(ROLES.indexOf(needed))) {
+      const { status } = await as(role, { 'x-api-key': keys[role] });
+      if (isRead(route)) expect([role, status]).toEqual([role, EMPTY.has(route) ? 404 : 200]);
+      else expect([401, 403]).not.toContain(status);
+    }
+    const { status } = await as('session', page);
+    expect([401, 403]).not.toContain(status);
+  });
+
+  it('is declared for the same role in the document of the API', () => {
+    const { operations } = running.console;
+    const declared = byRole.filter((route) => operations.has(route));
+    expect(declared.length).toBeGreaterThan(8);
+    for (const route of declared)
+      expect([route, operations.get(route)?.role]).toEqual([route, ROUTES[route]]);
   });
 });
