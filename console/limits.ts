@@ -73,6 +73,15 @@ export interface ConsoleLimits {
   readonly keyOverlapMs: number;
   readonly processOverlapMs: number;
   readonly keepAudit: number;
+  /** What one person or key asks of agents: requests at once, and a second; a request for many agents is one. */
+  readonly askBurst: number;
+  readonly askPerSecond: number;
+  /** Agents that one action may be about, and actions for many that are done at one time. */
+  readonly actionAgents: number;
+  readonly actionBytes: number;
+  readonly actionsAtOnce: number;
+  /** Requests that wait for the end of the run they asked for. */
+  readonly runWaiters: number;
   /** Attempts to sign in, at once and then a minute: of one address, and at one login (or in one browser that is known). */
   readonly signInAddressBurst: number;
   readonly signInAddressPerMinute: number;
@@ -152,6 +161,12 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keyOverlapMs: 30_000,
   processOverlapMs: 5_000,
   keepAudit: 100_000,
+  askBurst: 60,
+  askPerSecond: 10,
+  actionAgents: 10_000,
+  actionBytes: 256 * 1024,
+  actionsAtOnce: 4,
+  runWaiters: 200,
   signInAddressBurst: 20,
   signInAddressPerMinute: 10,
   signInLoginBurst: 10,

@@ -18,17 +18,29 @@ interface Roots {
  * Why no agent of the tenant would take a command by this key (`kid`: its thumbprint), or null when one might. It looks at the
  * roots that tokens of the tenant pin and at those on its branch, without verifying them: agents do that, and this is no more
  * than a word in time for the person who took the wrong file. Null, too, where the console cannot know: the tenant's git lies
- * elsewhere, its trigger keys are TUF's, or a root on the branch cannot be read.
+ * elsewhere, its trigger keys are TUF's, or a root on the branch cannot be read. With `known` the roots that the console has are
+ * enough to judge by, wherever the git lies: who gives it a key to keep can give it the root as well.
  */
-export async function triggerKeyFault(from: Roots, slug: string, kid: string): Promise<string | null> {
+export async function triggerKeyFault(
+  from: Roots,
+  slug: string,
+  kid: string,
+  known = false,
+): Promise<string | null> {
   const signal = AbortSignal.timeout(DEADLINE_MS);
   // A check that cannot be made (no git, a root of many megabytes) stands in nobody's way.
-  return follow(from, slug, kid, signal).catch(() => null);
+  return follow(from, slug, kid, known, signal).catch(() => null);
 }
 
-async function follow(from: Roots, slug: string, kid: string, signal: AbortSignal): Promise<string | null> {
+async function follow(
+  from: Roots,
+  slug: string,
+  kid: string,
+  known: boolean,
+  signal: AbortSignal,
+): Promise<string | null> {
   const file = async (path: string) => from.repositories.file(slug, path, ROOT_MAX_BYTES, signal);
-  if ((await from.repositories.tip(slug, signal)) === null) return null;
+  if (!known && (await from.repositories.tip(slug, signal)) === null) return null;
   if ((await file('metadata/timestamp.json')) !== null) return null;
 
   const roots = (await from.tenants.rootDocuments(slug)).map(rootIn);

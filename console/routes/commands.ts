@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
+import type { HandIn } from '../actions/hand-in.ts';
 import type { Callers } from '../callers.ts';
 import type { CommandOrigin } from '../commands.ts';
-import type { ConsoleLimits } from '../limits.ts';
-import type { Notices } from '../notices.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
@@ -20,11 +19,10 @@ const Query = TenantQuery.extend({
 export function commandRoutes(parts: {
   readonly state: ConsoleState;
   readonly callers: Callers;
-  readonly limits: ConsoleLimits;
-  readonly notices: Notices;
-  readonly gateway: TunnelGateway;
+  readonly handIn: HandIn;
+  readonly gateway: Pick<TunnelGateway, 'presence'>;
 }) {
-  const { state, callers, limits, notices, gateway } = parts;
+  const { state, callers, handIn, gateway } = parts;
 
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => void (await callers.actor(request)));
@@ -36,7 +34,6 @@ export function commandRoutes(parts: {
       const actor = await callers.actor(request);
       const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'operator');
       const jws = typeof request.body === 'string' ? request.body.trim() : parseBody(Body, request.body).jws;
-      const now = state.clock.now();
       const origin: CommandOrigin = {
         by: actor.by,
         why: null,
@@ -48,20 +45,12 @@ export function commandRoutes(parts: {
           return { action: 'command_handed_in', tenant, agent_id, ...who, message };
         },
       };
-      const { row, added } = await state.commands.add(agent, jws, now, limits.commandsWaiting, origin);
-      const { command_id } = row;
-      if (added) {
-        notices.command.publish({
-          tenant: agent.tenant,
-          agent_id: agent.agent_id,
-          command_id,
-          state: 'queued',
-        });
-        gateway.commandAdded(agent.agent_id);
-      }
-      return reply
-        .code(202)
-        .send({ command_id, state: row.state, connected: gateway.presence(agent.agent_id).connected });
+      const row = await handIn(agent, jws, origin);
+      return reply.code(202).send({
+        command_id: row.command_id,
+        state: row.state,
+        connected: gateway.presence(agent.agent_id).connected,
+      });
     });
 
     // Newest first; `before=<id>` for the page after.

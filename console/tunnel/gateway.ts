@@ -43,6 +43,8 @@ export interface TunnelGateway {
   connected(tenant: string): number;
   /** Makes the connected agents of the tenant look; how many. `commit` is what the branch points at, when that is known. */
   nudge(tenant: string, commit: string | null): number;
+  /** Makes this agent look; false when it is not connected. */
+  nudgeAgent(agentId: string): boolean;
   /** A command for the agent has been stored. */
   commandAdded(agentId: string): void;
   /** Ends the sessions of these agents. */
@@ -258,6 +260,12 @@ export function createTunnelGateway(parts: {
       };
       tell(0);
       return peers.length;
+    },
+    nudgeAgent(agentId) {
+      const session = roster.ofAgent(agentId);
+      if (session === undefined) return false;
+      outgoing.nudge(session, outgoing.frame('edgeflows.reconcile.request', {}));
+      return true;
     },
     commandAdded(agentId) {
       const session = roster.ofAgent(agentId);

@@ -1,0 +1,276 @@
+import type { z } from 'zod';
+import type { ActionAnswer, ActionOutcome, ActionRequest } from '../../schemas/console/action.ts';
+import { CeremonyError } from '../../trust/ceremony/draft.ts';
+import type { ConsoleAdmin } from '../admin.ts';
+import type { CommandRow } from '../commands.ts';
+import type { ConsoleLimits } from '../limits.ts';
+import type { Actor } from '../people/actor.ts';
+import { RequestRefused } from '../refusal.ts';
+import type { ConsoleState } from '../state.ts';
+import type { AuditEntry } from '../store/ports/audit.ts';
+import type { TunnelGateway } from '../tunnel/gateway.ts';
+import {
+  COMMAND_LIFETIME_MS,
+  type Planned,
+  planAction,
+  type Target,
+  type TargetFacts,
+} from './action-plan.ts';
+import { type Asked, expectWhole } from './asked.ts';
+import type { HandIn } from './hand-in.ts';
+import type { RequestIds } from './once.ts';
+import { type Asker, selectTargets } from './selection.ts';
+import { signDraft } from './signed-command.ts';
+import type { Signer } from './trigger-keys.ts';
+
+/** Signed and written together; then everybody else has a turn. */
+const SLICE = 200;
+const LISTED_MAX = 200;
+
+/** What people ask of agents: one of them, or many. */
+export interface Actions {
+  /** Throws what `selectTargets` and `expectWhole` throw, and 503 `busy`. What one agent cannot do is an outcome, not an error. */
+  ask(asker: Asker, request: z.output<typeof ActionRequest>, ids: RequestIds): Promise<ActionAnswer>;
+}
+
+export function createActions(parts: {
+  readonly state: ConsoleState;
+  readonly limits: ConsoleLimits;
+  readonly gateway: Pick<TunnelGateway, 'presence' | 'nudgeAgent'>;
+  readonly admin: Pick<ConsoleAdmin, 'revokeAgent'>;
+  readonly handIn: HandIn;
+}): Actions {
+  const { state, limits, gateway, admin, handIn } = parts;
+  const isConnected = (agentId: string) => gateway.presence(agentId).connected;
+  let underWay = 0;
+
+  const perform = async (planned: Planned, target: Target, asked: Asked, actor: Actor, ids: RequestIds) => {
+    switch (planned.kind) {
+      case 'refused':
+        return refusedOutcome(target, planned);
+      case 'nudge': {
+        const nudged = gateway.nudgeAgent(target.agent_id);
+        if (!nudged) return refusedOutcome(target, GONE);
+        const told = entry('reconcile_asked', target, actor, asked, 'it was asked to look at its branch');
+        await state.audit.note(told, state.clock.now());
+        return outcome(target, { outcome: 'nudged' });
+      }
+      case 'revoke':
+        await admin.revokeAgent(target.agent_id, { by: actor.by, why: asked.reason }, actor);
+        return outcome(target, { outcome: 'done' });
+      case 'command':
+        return command(planned, target, asked, actor, ids);
+    }
+  };
+
+  const command = async (
+    { draft, signer }: Extract<Planned, { kind: 'command' }>,
+    target: Target,
+    asked: Asked,
+    actor: Actor,
+    ids: RequestIds,
+  ): Promise<ActionOutcome> => {
+    const { agent_id: agentId, tenant } = target;
+    const commandId = ids.id('command', agentId);
+    const row = (ids.mayRepeat ? await doneBefore(agentId, commandId) : null) ?? (await handInNow());
+    return outcome(target, { outcome: 'queued', command_id: commandId, run_id: row.run_id });
+
+    async function handInNow(): Promise<CommandRow> {
+      const agent = await state.agents.get(agentId);
+      if (agent === null) throw new RequestRefused(404, 'not_found', 'expected an agent, found none');
+      const lifetimeMs = COMMAND_LIFETIME_MS[draft.action];
+      const envelope = { commandId, tenant, agentId, issued: state.clock.now(), lifetimeMs };
+      const jws = await signDraft(draft, envelope, signer.key);
+      const told = entry(`${draft.action}_asked`, target, actor, asked, saying(draft, commandId));
+      return handIn(agent, jws, { by: actor.by, why: asked.reason, told: () => told });
+    }
+  };
+
+  const doneBefore = async (agentId: string, commandId: string): Promise<CommandRow | null> => {
+    const row = await state.commands.get(commandId, state.clock.now());
+    return row?.agent_id === agentId ? row : null;
+  };
+
+  const signers = async (asked: Asked, targets: readonly Target[]): Promise<Map<string, Signer>> => {
+    const found = new Map<string, Signer>();
+    if (asked.action === 'reconcile' || asked.action === 'revoke') return found;
+    for (const tenant of new Set(targets.map((target) => target.tenant))) {
+      found.set(tenant, await state.triggerKeys.signer(tenant));
+    }
+    return found;
+  };
+
+  const factsOf = async (asked: Asked, slice: readonly Target[], signer: ReadonlyMap<string, Signer>) => {
+    const { action, flow, run_id: runId } = asked;
+    const ids = slice.map(({ agent_id }) => agent_id);
+    const isOfFlow = action === 'run' || action === 'rollback';
+    const placed = isOfFlow && flow !== undefined ? await state.flowPlaces.of(ids, flow) : new Map();
+    return Promise.all(
+      slice.map(async ({ agent_id, tenant }): Promise<TargetFacts> => {
+        const run = action === 'cancel' && runId !== undefined ? await state.runs.get(agent_id, runId) : null;
+        return {
+          placed: placed.get(agent_id),
+          runState: run?.state ?? null,
+          signer: signer.get(tenant) ?? null,
+        };
+      }),
+    );
+  };
+
+  const ask: Actions['ask'] = async (asker, request, ids) => {
+    const { actor } = asker;
+    const { targets: _targets, dry_run, ...asked } = request;
+    expectWhole(asked, state.clock.now());
+    const role = asked.action === 'revoke' ? 'admin' : 'operator';
+    const where = { state, isConnected, most: limits.actionAgents };
+    const targets = await selectTargets(where, asker, role, request);
+    const signer = await signers(asked, targets);
+    const outcomes: ActionOutcome[] = [];
+    const versions = createVersionCount();
+    for (let from = 0; from < targets.length; from += SLICE) {
+      if (from > 0) await new Promise((wake) => setImmediate(wake));
+      const slice = targets.slice(from, from + SLICE);
+      const facts = await factsOf(asked, slice, signer);
+      const each = async (target: Target, index: number): Promise<ActionOutcome> => {
+        const known = facts[index] as TargetFacts;
+        const runId = ids.id('run', target.agent_id);
+        const planned = planAction(asked, target, known, actor.by, runId);
+        const result = dry_run
+          ? foreseen(planned, target)
+          : await perform(planned, target, asked, actor, ids).catch((error: unknown) =>
+              refusal(target, error),
+            );
+        if (asked.action === 'rollback' && result.outcome !== 'refused') versions.add(asked.flow, known);
+        return result;
+      };
+      outcomes.push(...(await Promise.all(slice.map(each))));
+    }
+    return answerOf(request, outcomes, versions.list());
+  };
+
+  return {
+    async ask(asker, request, ids) {
+      if (underWay >= limits.actionsAtOnce) {
+        const message = `expected at most ${limits.actionsAtOnce} actions at one time; try again in a moment`;
+        throw new RequestRefused(503, 'busy', message, { 'retry-after': '2' });
+      }
+      underWay += 1;
+      try {
+        return await ask(asker, request, ids);
+      } finally {
+        underWay -= 1;
+      }
+    },
+  };
+}
+
+const GONE = {
+  code: 'not_connected',
+  message: 'expected a connected agent, found that it has gone; it looks by itself at its own interval',
+};
+
+function outcome(
+  { agent_id, tenant, hostname, connected }: Target,
+  more: Partial<ActionOutcome> & Pick<ActionOutcome, 'outcome'>,
+): ActionOutcome {
+  const nothing = { command_id: null, run_id: null, code: null, message: null };
+  return { agent_id, tenant, hostname, connected, ...nothing, ...more };
+}
+
+function refusedOutcome(target: Target, { code, message }: { code: string; message: string }): ActionOutcome {
+  return outcome(target, { outcome: 'refused', code, message });
+}
+
+/** What one agent's queue, or the size of what is sent, refuses is that agent's outcome; anything else is a fault. */
+function refusal(target: Target, error: unknown): ActionOutcome {
+  if (error instanceof RequestRefused) return refusedOutcome(target, error);
+  if (error instanceof CeremonyError) {
+    return refusedOutcome(target, { code: 'command_invalid', message: error.message });
+  }
+  throw error;
+}
+
+function foreseen(planned: Planned, target: Target): ActionOutcome {
+  switch (planned.kind) {
+    case 'refused':
+      return refusedOutcome(target, planned);
+    case 'nudge':
+      return outcome(target, { outcome: 'nudged' });
+    case 'revoke':
+      return outcome(target, { outcome: 'done' });
+    case 'command': {
+      const hours = COMMAND_LIFETIME_MS[planned.draft.action] / 3_600_000;
+      const later = `it is not connected: it gets this when it is back within ${hours} h`;
+      return outcome(target, { outcome: 'queued', message: target.connected ? null : later });
+    }
+  }
+}
+
+function entry(
+  action: AuditEntry['action'],
+  { tenant, agent_id }: Target,
+  actor: Actor,
+  { reason }: Asked,
+  message: string,
+): AuditEntry {
+  return { action, tenant, agent_id, by: actor.by, actor_id: actor.id, message, reason };
+}
+
+function saying(draft: Extract<Planned, { kind: 'command' }>['draft'], commandId: string): string {
+  const under = `(command ${commandId})`;
+  switch (draft.action) {
+    case 'run':
+      return `it was asked to run ${draft.flow}, run ${draft.run_id} ${under}`;
+    case 'cancel':
+      return `it was asked to cancel the run ${draft.run_id} ${under}`;
+    case 'suspend':
+      return `it was asked to activate nothing${draft.until === undefined ? '' : ` until ${draft.until}`} ${under}`;
+    case 'resume':
+      return `it was asked to go on ${under}`;
+    case 'rollback':
+      return `it was asked to put the version before of ${draft.flow} back ${under}`;
+  }
+}
+
+type Versions = ActionAnswer['versions'];
+
+function createVersionCount() {
+  const found = new Map<string, { -readonly [K in keyof Versions[number]]: Versions[number][K] }>();
+  return {
+    add(flow: string | undefined, { placed }: TargetFacts): void {
+      if (flow === undefined || placed === undefined) return;
+      const { active_version: from, previous_version: to } = placed;
+      const key = JSON.stringify([from, to]);
+      const known = found.get(key) ?? { flow, from, to, agents: 0 };
+      known.agents += 1;
+      found.set(key, known);
+    },
+    list: (): Versions => [...found.values()].toSorted((one, other) => other.agents - one.agents),
+  };
+}
+
+function answerOf(
+  { action, dry_run }: z.output<typeof ActionRequest>,
+  outcomes: readonly ActionOutcome[],
+  versions: Versions,
+): ActionAnswer {
+  const count = (wanted: ActionOutcome['outcome']) =>
+    outcomes.filter((each) => each.outcome === wanted).length;
+  const refusedFirst = outcomes.toSorted(
+    (one, other) => Number(other.outcome === 'refused') - Number(one.outcome === 'refused'),
+  );
+  return {
+    action,
+    dry_run,
+    counts: {
+      total: outcomes.length,
+      queued: count('queued'),
+      nudged: count('nudged'),
+      done: count('done'),
+      refused: count('refused'),
+      offline: outcomes.filter(({ connected }) => !connected).length,
+    },
+    outcomes: refusedFirst.slice(0, LISTED_MAX),
+    versions,
+  };
+}

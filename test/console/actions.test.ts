@@ -1,0 +1,341 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ActionAnswer, type ActionRequest } from '../../schemas/console/action.ts';
+import type { PrivateJwk } from '../../schemas/jws.ts';
+import type { Status } from '../../schemas/status.ts';
+import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
+import { newKey } from '../../trust/ceremony/new-key.ts';
+import { newRoot } from '../../trust/ceremony/root-draft.ts';
+import {
+  call,
+  type EnrolledAgent,
+  enrolAgent,
+  type RunningConsole,
+  startConsole,
+  statusOf,
+} from './running-console.ts';
+import { connect } from './tunnel-client.ts';
+
+let running: RunningConsole;
+let one: EnrolledAgent;
+let two: EnrolledAgent;
+let three: EnrolledAgent;
+let foreign: EnrolledAgent;
+const triggerKey = newKey();
+const keys: Record<string, string> = {};
+
+beforeAll(async () => {
+  running = await startConsole({ limits: { agentBurst: 10_000, strangerBurst: 10_000, askBurst: 10_000 } });
+  for (const slug of ['acme', 'globex']) await tenantWith(slug, triggerKey);
+  [one, two, three] = [
+    await enrolAgent(running, 'acme'),
+    await enrolAgent(running, 'acme'),
+    await enrolAgent(running, 'acme'),
+  ];
+  foreign = await enrolAgent(running, 'globex');
+  await report(one, { flows: [flow('invoice-bot', 'v2', 'v1')] });
+  await report(two, { flows: [flow('invoice-bot', 'v2', 'v1')] });
+  await report(three, { flows: [flow('other-bot', 'v1', null)] });
+  for (const [name, role, tenant] of [
+    ['viewer', 'viewer', 'acme'],
+    ['operator', 'operator', 'acme'],
+    ['admin', 'admin', 'acme'],
+    ['all', 'admin', '*'],
+  ] as const) {
+    keys[name] = await running.console.admin.newApiKey(name, { grants: [{ tenant, role }] });
+  }
+  expect((await give('acme', triggerKey)).status).toBe(200);
+});
+afterAll(async () => running[Symbol.asyncDispose]());
+
+async function tenantWith(slug: string, trigger: PrivateJwk): Promise<void> {
+  const rootKey = newKey();
+  const draft = newRoot({
+    expires: '2099-01-01T00:00:00Z',
+    keys: { root: [rootKey], release: [newKey()], trigger: [trigger] },
+  });
+  const rootDocument = serialiseDocument(await signDocument(draft, rootKey, 'edgeflows-root+jws'));
+  await running.console.admin.addTenant({ slug, rootDocument });
+}
+
+function flow(id: string, active: string, previous: string | null): Status['flows'][number] {
+  return {
+    id,
+    runtime: 'python',
+    desired_version: active,
+    active_version: active,
+    previous_version: previous,
+    health: 'healthy',
+    phase: 'active',
+    since: '2026-11-20T15:00:00Z',
+    held: null,
+    quarantined: null,
+    service: null,
+  };
+}
+
+const report = async (agent: EnrolledAgent, change: Partial<Status>) => {
+  const answer = await call(agent, 'POST', `${running.url}/edge/status`, statusOf(agent, change));
+  expect(answer.status).toBe(200);
+};
+const send = async (path: string, method: string, as: string, body?: unknown, headers = {}) =>
+  fetch(running.url + path, {
+    method,
+    headers: {
+      'x-api-key': keys[as] ?? running.apiKey,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+const give = (slug: string, key: unknown, as = 'all') =>
+  send(`/api/tenants/${slug}/trigger-key`, 'PUT', as, { key });
+const post = (request: Partial<ActionRequest>, as = 'operator', headers = {}) =>
+  send('/api/actions', 'POST', as, { reason: 'a test', ...request }, headers);
+const ask = async (request: Partial<ActionRequest>, as?: string, headers?: Record<string, string>) => {
+  const answer = await post(request, as, headers);
+  const text = await answer.text();
+  if (answer.status !== 200) throw new Error(`expected 200, found ${answer.status}: ${text}`);
+  return ActionAnswer.parse(JSON.parse(text));
+};
+const refusal = async (answer: Response): Promise<[number, string]> => {
+  const { error } = (await answer.json()) as { error: { code: string } };
+  return [answer.status, error.code];
+};
+const commandsOf = async (agent: EnrolledAgent) => {
+  const answer = await send(`/api/agents/${agent.issuer}/commands?limit=500`, 'GET', 'all');
+  const { commands } = (await answer.json()) as {
+    commands: { command_id: string; action: string; asked_by: string; why: string; expires_at: string }[];
+  };
+  return commands;
+};
+const audit = async (action: string) => {
+  const answer = await send(`/api/audit?action=${action}`, 'GET', 'all');
+  return (
+    (await answer.json()) as { entries: { agent_id: string; by: string; reason: string; message: string }[] }
+  ).entries;
+};
+
+describe('a trigger key at the console', () => {
+  it('is shown by its thumbprint alone, and lies sealed on the disk', async () => {
+    const answer = await give('acme', triggerKey);
+    const text = await answer.text();
+    expect(JSON.parse(text)).toMatchObject({ trigger_key: { kid: triggerKey.kid, added_by: 'key:all' } });
+    expect(text).not.toContain(triggerKey.d);
+    const { readFile, readdir } = await import('node:fs/promises');
+    const { join } = await import('node:path');
+    const data = join(running.directory, 'data');
+    const names = (await readdir(data)).filter((name) => name.startsWith('console.db'));
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) expect((await readFile(join(data, name))).includes(triggerKey.d)).toBe(false);
+    expect(await audit('trigger_key_set')).toMatchObject([{ by: 'key:all' }, { by: 'key:all' }]);
+  });
+
+  it('is refused when no root lists it for that role, when its halves differ, and from who is no admin', async () => {
+    expect(await refusal(await give('acme', newKey()))).toEqual([422, 'key_not_allowed']);
+    expect(await refusal(await give('acme', { ...triggerKey, x: newKey().x }))).toEqual([422, 'key_invalid']);
+    expect(await refusal(await give('acme', triggerKey, 'operator'))).toEqual([403, 'role_too_small']);
+    expect(await refusal(await give('globex', triggerKey, 'admin'))).toEqual([404, 'not_found']);
+  });
+
+  it('is what commands need: without it there is reconcile and revoke', async () => {
+    const agents = [foreign.issuer];
+    const { outcomes } = await ask({ action: 'suspend', targets: { agents } }, 'all');
+    expect(outcomes).toMatchObject([{ outcome: 'refused', code: 'no_trigger_key' }]);
+    const client = await connect(foreign, running.url);
+    const { counts } = await ask({ action: 'reconcile', targets: { agents } }, 'all');
+    expect(counts).toMatchObject({ nudged: 1, refused: 0 });
+    await client.next('edgeflows.reconcile.request');
+    await client.end();
+  });
+
+  it('can be taken away again', async () => {
+    expect((await give('globex', triggerKey)).status).toBe(200);
+    const agents = [foreign.issuer];
+    expect((await ask({ action: 'resume', targets: { agents } }, 'all')).counts.queued).toBe(1);
+    const gone = await send('/api/tenants/globex/trigger-key', 'DELETE', 'all');
+    expect(await gone.json()).toEqual({ trigger_key: null });
+    expect((await ask({ action: 'resume', targets: { agents } }, 'all')).outcomes[0]?.code).toBe(
+      'no_trigger_key',
+    );
+  });
+});
+
+describe('POST /api/actions', () => {
+  it('signs a command for each agent, which it brings to those that are connected, with the reason', async () => {
+    const client = await connect(one, running.url);
+    const done = await ask({
+      action: 'run',
+      flow: 'invoice-bot',
+      inputs: { n: 1 },
+      targets: { agents: [one.issuer, two.issuer] },
+    });
+    expect(done.counts).toEqual({ total: 2, queued: 2, nudged: 0, done: 0, refused: 0, offline: 1 });
+    const [mine] = done.outcomes.filter(({ agent_id }) => agent_id === one.issuer);
+    const frame = await client.next('edgeflows.command', ({ id }) => id === mine?.command_id);
+    const payload: unknown = JSON.parse(
+      Buffer.from(String(frame.data).split('.')[1] ?? '', 'base64url').toString(),
+    );
+    expect(payload).toMatchObject({
+      action: 'run',
+      run_id: mine?.run_id,
+      flow: 'invoice-bot',
+      inputs: { n: 1 },
+      agent_id: one.issuer,
+      tenant: 'acme',
+    });
+    expect((await commandsOf(one))[0]).toMatchObject({ asked_by: 'key:operator', why: 'a test' });
+    expect((await audit('run_asked'))[0]).toMatchObject({ by: 'key:operator', reason: 'a test' });
+    await client.end();
+  });
+
+  it('says in a dry run what would happen, and does nothing', async () => {
+    const before = [await commandsOf(one), await commandsOf(two), await commandsOf(three)];
+    const agents = [one.issuer, two.issuer, three.issuer];
+    const told = await ask({ action: 'rollback', flow: 'invoice-bot', dry_run: true, targets: { agents } });
+    expect(told).toMatchObject({
+      dry_run: true,
+      counts: { total: 3, queued: 2, refused: 1 },
+      versions: [{ flow: 'invoice-bot', from: 'v2', to: 'v1', agents: 2 }],
+    });
+    expect(told.outcomes[0]).toMatchObject({
+      agent_id: three.issuer,
+      outcome: 'refused',
+      code: 'flow_unknown',
+    });
+    expect(told.outcomes[1]?.message).toContain('within 24 h');
+    expect([await commandsOf(one), await commandsOf(two), await commandsOf(three)]).toEqual(before);
+  });
+
+  it('refuses by name what an agent could not do', async () => {
+    const about = async (request: Partial<ActionRequest>, agent = one) =>
+      (await ask({ ...request, dry_run: true, targets: { agents: [agent.issuer] } })).outcomes[0]?.code;
+    expect(await about({ action: 'run', flow: 'nothing' })).toBe('flow_unknown');
+    expect(await about({ action: 'run', flow: 'invoice-bot', version: 'v1' })).toBe('version_not_active');
+    expect(await about({ action: 'rollback', flow: 'other-bot' }, three)).toBe('no_previous_version');
+    expect(await about({ action: 'cancel', run_id: randomUUID() })).toBe('run_unknown');
+    expect(await about({ action: 'reconcile' })).toBe('not_connected');
+  });
+
+  it('refuses a request that lacks what it needs, or has what means nothing', async () => {
+    const targets = { agents: [one.issuer] };
+    const cases: Partial<ActionRequest>[] = [
+      { action: 'run' },
+      { action: 'cancel' },
+      { action: 'suspend', flow: 'invoice-bot' },
+      { action: 'suspend', until: '2020-01-01T00:00:00Z' },
+      { action: 'run', flow: 'invoice-bot', timeout: 'soon' },
+      { action: 'run', flow: 'invoice-bot', version: '..' },
+    ];
+    for (const each of cases) {
+      expect(await refusal(await post({ ...each, targets })), JSON.stringify(each)).toEqual([
+        422,
+        'action_invalid',
+      ]);
+    }
+    expect(await refusal(await post({ action: 'resume', reason: ' ', targets }))).toEqual([
+      422,
+      'body_invalid',
+    ]);
+  });
+
+  it('does what a filter finds, and nothing when it finds another number than was shown', async () => {
+    const filter = { flow: 'invoice-bot' };
+    const shown = await ask({ action: 'suspend', dry_run: true, targets: { filter, expected: 1 } });
+    expect(shown.counts.total).toBe(2);
+    expect(await refusal(await post({ action: 'suspend', targets: { filter, expected: 1 } }))).toEqual([
+      409,
+      'selection_changed',
+    ]);
+    const done = await ask({ action: 'suspend', targets: { filter, expected: 2 } });
+    expect(done.outcomes.map(({ agent_id }) => agent_id).toSorted()).toEqual(
+      [one.issuer, two.issuer].toSorted(),
+    );
+  });
+
+  it('asks for the role in every tenant of the selection, and knows nothing of others', async () => {
+    const targets = { agents: [one.issuer] };
+    expect(await refusal(await post({ action: 'resume', targets }, 'viewer'))).toEqual([
+      403,
+      'role_too_small',
+    ]);
+    expect(await refusal(await post({ action: 'revoke', targets }))).toEqual([403, 'role_too_small']);
+    const other = { agents: [one.issuer, foreign.issuer] };
+    expect(await refusal(await post({ action: 'resume', targets: other }))).toEqual([404, 'agent_unknown']);
+    const all = await ask({ action: 'resume', dry_run: true, targets: { filter: {}, expected: 1 } });
+    expect(all.outcomes.map(({ tenant }) => tenant)).toEqual(['acme', 'acme', 'acme']);
+  });
+
+  it('does a repeated request once, and takes no other one under its key', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const request: Partial<ActionRequest> = {
+      action: 'run',
+      flow: 'invoice-bot',
+      targets: { agents: [one.issuer, two.issuer] },
+    };
+    const first = await ask(request, 'operator', headers);
+    const again = await post(request, 'operator', headers);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(await again.json()).toEqual(first);
+    const ids = new Set(first.outcomes.map(({ command_id }) => command_id));
+    expect((await commandsOf(one)).filter(({ command_id }) => ids.has(command_id))).toHaveLength(1);
+    expect(await refusal(await post({ ...request, reason: 'another' }, 'operator', headers))).toEqual([
+      422,
+      'idempotency_key_reused',
+    ]);
+    // the key of another actor is another key
+    const others = await ask(request, 'admin', headers);
+    expect(others.outcomes[0]?.command_id).not.toBe(first.outcomes[0]?.command_id);
+    expect(await refusal(await post(request, 'operator', { 'idempotency-key': 'a b' }))).toEqual([
+      400,
+      'idempotency_key_invalid',
+    ]);
+  });
+
+  it('does the rest when the console went down in the middle, and what was done not again', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const request: Partial<ActionRequest> = { action: 'suspend', targets: { agents: [one.issuer, two.issuer] } };
+    const first = await ask(request, 'operator', headers);
+    const { DatabaseSync } = await import('node:sqlite');
+    const { join } = await import('node:path');
+    const database = new DatabaseSync(join(running.directory, 'data', 'console.db'), { timeout: 10_000 });
+    const lost = first.outcomes.find(({ agent_id }) => agent_id === two.issuer)?.command_id ?? '';
+    database.prepare('DELETE FROM commands WHERE command_id = ?').run(lost);
+    database
+      .prepare('UPDATE repeatable_requests SET answer = NULL WHERE key = ?')
+      .run(headers['idempotency-key']);
+    database.close();
+    const before = (await commandsOf(one)).length;
+    const again = await ask(request, 'operator', headers);
+    expect(again.outcomes.map(({ command_id }) => command_id)).toEqual(
+      first.outcomes.map(({ command_id }) => command_id),
+    );
+    expect((await commandsOf(one)).length).toBe(before);
+    expect((await commandsOf(two))[0]?.command_id).toBe(lost);
+  });
+
+  it('revokes as an admin, with the reason', async () => {
+    const gone = await enrolAgent(running, 'acme');
+    const targets = { agents: [gone.issuer] };
+    const done = await ask({ action: 'revoke', reason: 'stolen', targets }, 'admin');
+    expect(done.counts).toMatchObject({ done: 1 });
+    const shown = await send(`/api/agents/${gone.issuer}`, 'GET', 'all');
+    expect(await shown.json()).toMatchObject({ revoked_by: 'key:admin', revoked_why: 'stolen' });
+    const again = await ask({ action: 'suspend', targets });
+    expect(again.outcomes).toMatchObject([{ outcome: 'refused', code: 'agent_revoked' }]);
+  });
+
+  it('is slowed for who asks too often', async () => {
+    await using slow = await startConsole({ limits: { askBurst: 2, askPerSecond: 0.01 } });
+    const answers = [];
+    for (let count = 0; count < 3; count += 1) {
+      const answer = await fetch(`${slow.url}/api/actions`, {
+        method: 'POST',
+        headers: { 'x-api-key': slow.apiKey, 'content-type': 'application/json' },
+        body: '{}',
+      });
+      answers.push(answer.status);
+    }
+    expect(answers).toEqual([422, 422, 429]);
+  });
+});
