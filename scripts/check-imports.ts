@@ -10,7 +10,7 @@ import { sourceFiles } from './source-files.ts';
 
 const root = process.cwd();
 const files = sourceFiles(root, [...Object.keys(PRODUCT), ...OUTSIDE]);
-const modules = files.filter((file) => file.endsWith('.ts') && !file.startsWith('console/web/'));
+const modules = files.filter((file) => /\.tsx?$/.test(file));
 
 const ruleSet = importRules();
 readUsingDeclarations();

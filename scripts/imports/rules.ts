@@ -1,5 +1,5 @@
 import type { ICruiseOptions, IFlattenedRuleSet, IForbiddenRuleType } from 'dependency-cruiser';
-import { type Allowed, HOMES_OF_PACKAGE, OUTSIDE, PRODUCT } from './table.ts';
+import { type Allowed, HOMES_OF_PACKAGE, OUTSIDE, PAGES, PRODUCT } from './table.ts';
 
 type Rule = Extract<IForbiddenRuleType, { to: { dependencyTypes?: unknown } }>;
 
@@ -12,17 +12,18 @@ const PACKAGE_TYPES: Rule['to']['dependencyTypes'] = [
   'npm-unknown',
 ];
 const ALL_FOLDERS = [...Object.keys(PRODUCT), ...OUTSIDE];
-const FROM_PRODUCT = { path: `^(${Object.keys(PRODUCT).join('|')})/` };
+const FROM_PRODUCT = { path: `^(${Object.keys(PRODUCT).join('|')})/`, pathNot: under(PAGES.folder) };
 
 /** The table as rules of dependency-cruiser. */
 export function importRules(): IFlattenedRuleSet & { forbidden: Rule[] } {
   const forbidden = [
     ...Object.entries(PRODUCT).flatMap(([folder, allowed]) => rulesOfFolder(folder, allowed)),
+    ...rulesOfPages(),
     ...Object.entries(HOMES_OF_PACKAGE).map(([name, homes]) =>
       rule(
         `home-of-${name}`,
         `${name} is for ${homes.join('/ and ')}/ alone`,
-        { ...FROM_PRODUCT, pathNot: under(homes.join('|')) },
+        { ...FROM_PRODUCT, pathNot: [under(PAGES.folder), ...homes.map(under)] },
         { path: packageNamed(name) },
       ),
     ),
@@ -50,11 +51,11 @@ export const READING: ICruiseOptions = {
   // Type-only imports are imports: they say who knows whom.
   tsPreCompilationDeps: true,
   doNotFollow: { path: 'node_modules' },
-  exclude: { path: '^(test/fixtures|dist|\\.cache|console/web)/' },
+  exclude: { path: '^(test/fixtures|dist|\\.cache)/' },
   enhancedResolveOptions: {
     exportsFields: ['exports'],
     conditionNames: ['import', 'node', 'default', 'types'],
-    extensions: ['.ts', '.mjs', '.js', '.json'],
+    extensions: ['.ts', '.tsx', '.mjs', '.js', '.json'],
   },
 };
 
@@ -80,6 +81,33 @@ function rulesOfFolder(folder: string, { folders, packages, node }: Allowed): Ru
     );
   }
   return rules;
+}
+
+function rulesOfPages(): Rule[] {
+  const { folder, types, packages } = PAGES;
+  const from = { path: under(folder) };
+  const named = [...packages, 'zod'].map(packageNamed);
+  const typesOf = `${types.join(' and ')} for their types alone`;
+  return [
+    rule('pages-are-apart', `nothing of the product imports from ${folder}/`, FROM_PRODUCT, {
+      path: under(folder),
+    }),
+    rule('pages-folders', `${folder}/ may import from schemas`, from, {
+      path: `^(${ALL_FOLDERS.join('|')})/`,
+      pathNot: [folder, 'schemas'].map(under),
+    }),
+    rule('pages-node', `${folder}/ runs in a browser and may import no node: module`, from, {
+      dependencyTypes: ['core'],
+    }),
+    rule('pages-packages', `${folder}/ may import ${packages.join(', ')}, and zod for its types`, from, {
+      dependencyTypes: PACKAGE_TYPES,
+      pathNot: named,
+    }),
+    rule('pages-types', `${folder}/ may import ${typesOf} (import type)`, from, {
+      path: [under('schemas'), packageNamed('zod')],
+      dependencyTypesNot: ['type-only'],
+    }),
+  ];
 }
 
 function rule(name: string, comment: string, from: Rule['from'], to: Rule['to']): Rule {

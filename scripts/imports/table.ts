@@ -28,6 +28,17 @@ export const PRODUCT: Readonly<Record<string, Allowed>> = {
   console: { folders: ['schemas', 'system', 'trust'], packages: 'declared', node: true },
 };
 
+/**
+ * The console's pages, which run in a browser: a folder inside another, and neither may reach into the other. Their packages are
+ * bundled, so that they are for development; of the schemas and zod they take types alone, since the code of both would have to
+ * be fetched.
+ */
+export const PAGES = {
+  folder: 'console/web',
+  types: ['schemas', 'zod'],
+  packages: ['@tanstack/preact-query', '@tanstack/virtual-core', 'ansi_up', 'preact', 'wouter-preact'],
+} as const;
+
 /** May import anything; the product imports none of it. */
 export const OUTSIDE = ['test', 'examples', 'bench', 'scripts', 'packaging'];
 
