@@ -17,7 +17,7 @@ export class Boundary extends Component<{ children: ComponentChildren }, { fault
   }
 }
 
-export function Broken({ fault }: { fault: unknown }) {
+function Broken({ fault }: { fault: unknown }) {
   const { fault: text } = useWords();
   return (
     <div role="alert" class="page">

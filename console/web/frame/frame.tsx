@@ -40,6 +40,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
         <TenantSwitch />
         <AgentSearch />
         <span class="bar-room wide-only" />
+        <LiveIndicator state={live} />
         <Preferences />
         <PersonMenu onShortcuts={showHelp} />
       </header>
@@ -53,7 +54,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
   );
 }
 
-export function Brand() {
+function Brand() {
   const text = useText({ en, fr });
   return (
     <Link class="brand" to="/" aria-label={text.product}>

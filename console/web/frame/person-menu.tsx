@@ -37,6 +37,7 @@ export function PersonMenu({ onShortcuts }: { onShortcuts: () => void }) {
       label={text.person(person.name)}
       look="bare"
       icon="person"
+      word={<span class="person-name one-line">{person.name}</span>}
       head={
         <div class="stack-small">
           <span>

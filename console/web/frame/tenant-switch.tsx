@@ -1,4 +1,5 @@
 import { useTenants } from '../api/queries.ts';
+import { Icon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
 import { en } from '../text/en/frame.ts';
 import { fr } from '../text/fr/frame.ts';
@@ -18,10 +19,14 @@ export function TenantSwitch() {
     <div class="tenant-switch">
       <Menu
         label={text.tenant}
-        word={<span class="one-line">{tenant ?? text.allTenants}</span>}
-        icon="filter"
+        word={
+          <>
+            <span class="one-line">{tenant ?? text.allTenants}</span>
+            <Icon name="down" size={14} />
+          </>
+        }
+        icon="tenant"
         atStart
-        small
         items={[null, ...slugs].map((slug) => ({
           id: slug ?? '*',
           word: slug ?? text.allTenants,

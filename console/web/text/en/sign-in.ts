@@ -12,7 +12,7 @@ export const en = {
     wrong: 'The login or the password is not right.',
     slow: (seconds: number) =>
       `Too many attempts. Try again in ${n(seconds, { one: '# second', other: '# seconds' })}.`,
-    lost: 'Forgotten? An admin can send you a new invitation (Settings, or `edge-console person invite`).',
+    lost: 'Forgotten? An admin can send you a new invitation, in Settings.',
     ended: 'Your session has ended. Sign in to go on where you were.',
   },
   setup: {

@@ -13,7 +13,7 @@ export const fr: typeof en = {
     wrong: 'L’identifiant ou le mot de passe n’est pas le bon.',
     slow: (seconds) =>
       `Trop d’essais. Réessayez dans ${n(seconds, { one: '# seconde', other: '# secondes' })}.`,
-    lost: 'Oublié ? Un administrateur peut vous envoyer une nouvelle invitation (Réglages, ou `edge-console person invite`).',
+    lost: 'Oublié ? Un administrateur peut vous envoyer une nouvelle invitation, dans les Réglages.',
     ended: 'Votre session est terminée. Connectez-vous pour reprendre où vous étiez.',
   },
   setup: {
