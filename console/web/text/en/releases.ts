@@ -1,0 +1,62 @@
+import { counted } from '../counted.ts';
+
+const n = counted('en');
+
+export const en = {
+  title: 'Releases',
+  lead: 'A release is a signed commit on a tenant’s branch. Every agent of the tenant goes there, each at its own time.',
+  search: 'Subject, author, revision',
+  column: {
+    commit: 'Commit',
+    revision: 'Revision',
+    tenant: 'Tenant',
+    seq: 'Seq',
+    progress: 'How far it has got',
+    applied: 'Applied',
+    seen: 'First seen',
+  },
+  newest: 'Newest',
+  noCommit: 'Commit not known here',
+  applied: (applied: string, total: string) => `${applied} of ${total}`,
+  none: 'Nothing has been released yet',
+  noneMore: 'Push a signed release to the tenant’s branch: it appears here within a second.',
+  one: {
+    verdict: {
+      everywhere: (total: number) =>
+        `All ${n(total, { one: '# agent has', other: '# agents have' })} applied it.`,
+      on_its_way: (applied: number, total: number) =>
+        `${applied} of ${n(total, { one: '# agent', other: '# agents' })} have applied it; it goes on.`,
+      failing: (failing: number, total: number) =>
+        `${n(failing, { one: '# agent', other: '# agents' })} of ${total} cannot apply it.`,
+      pending: (pending: number, total: number) =>
+        `${n(pending, { one: '# agent has', other: '# agents have' })} not been heard of with it, of ${total}.`,
+      older: (applied: number) =>
+        applied === 0
+          ? 'No agent runs it any more.'
+          : `A newer release has followed; ${n(applied, { one: '# agent still runs', other: '# agents still run' })} it.`,
+      nobody: 'The tenant has no agents.',
+    },
+    manifest: 'What it says',
+    manifestNone:
+      'The console cannot read its manifest: the tenant’s git lies elsewhere, or the commit is gone.',
+    flow: 'Flow',
+    version: 'Version',
+    digest: 'Digest',
+    runtime: 'Runtime',
+    schedule: 'Schedule',
+    problems: 'Why it fails',
+    problemsMore: 'In the agents’ own words, the most frequent first.',
+    showFailing: 'Show these agents',
+    progress: 'Applied over time',
+    progressLabel: (applied: number, total: number) => `${applied} of ${total} agents by now`,
+    agents: 'Agents',
+    withIt: 'That have applied it',
+    stalled: 'That cannot',
+    silent: 'That are silent',
+    commit: 'Commit',
+    author: 'Author',
+    time: 'Committed',
+    seen: 'First seen here',
+    seq: 'Sequence number',
+  },
+};

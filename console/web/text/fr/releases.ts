@@ -1,0 +1,63 @@
+import { counted } from '../counted.ts';
+import type { en } from '../en/releases.ts';
+
+const n = counted('fr');
+
+export const fr: typeof en = {
+  title: 'Versions publiées',
+  lead: 'Une publication est un commit signé sur la branche d’un client. Chaque agent du client y va, à son heure.',
+  search: 'Sujet, auteur, révision',
+  column: {
+    commit: 'Commit',
+    revision: 'Révision',
+    tenant: 'Client',
+    seq: 'Seq',
+    progress: 'Avancement',
+    applied: 'Appliquée',
+    seen: 'Vue d’abord',
+  },
+  newest: 'La plus récente',
+  noCommit: 'Commit inconnu ici',
+  applied: (applied, total) => `${applied} sur ${total}`,
+  none: 'Rien n’a encore été publié',
+  noneMore: 'Poussez une version signée sur la branche du client : elle apparaît ici dans la seconde.',
+  one: {
+    verdict: {
+      everywhere: (total) =>
+        n(total, { one: 'Le seul agent l’a appliquée.', other: 'Les # agents l’ont appliquée.' }),
+      on_its_way: (applied, total) =>
+        `${applied} sur ${n(total, { one: '# agent', other: '# agents' })} l’ont appliquée ; cela continue.`,
+      failing: (failing, total) =>
+        `${n(failing, { one: '# agent', other: '# agents' })} sur ${total} ne peuvent pas l’appliquer.`,
+      pending: (pending, total) =>
+        `${n(pending, { one: '# agent n’a', other: '# agents n’ont' })} pas encore parlé d’elle, sur ${total}.`,
+      older: (applied) =>
+        applied === 0
+          ? 'Plus aucun agent ne l’exécute.'
+          : `Une plus récente a suivi ; ${n(applied, { one: '# agent l’exécute', other: '# agents l’exécutent' })} encore.`,
+      nobody: 'Le client n’a pas d’agent.',
+    },
+    manifest: 'Ce qu’elle dit',
+    manifestNone:
+      'La console ne peut pas lire son manifeste : le git du client est ailleurs, ou le commit a disparu.',
+    flow: 'Flux',
+    version: 'Version',
+    digest: 'Empreinte',
+    runtime: 'Exécution',
+    schedule: 'Horaire',
+    problems: 'Pourquoi elle échoue',
+    problemsMore: 'Dans les mots des agents, le plus fréquent d’abord.',
+    showFailing: 'Afficher ces agents',
+    progress: 'Appliquée au fil du temps',
+    progressLabel: (applied, total) => `${applied} sur ${total} agents à présent`,
+    agents: 'Agents',
+    withIt: 'Qui l’ont appliquée',
+    stalled: 'Qui ne peuvent pas',
+    silent: 'Qui sont silencieux',
+    commit: 'Commit',
+    author: 'Auteur',
+    time: 'Date du commit',
+    seen: 'Vue ici d’abord',
+    seq: 'Numéro de séquence',
+  },
+};
