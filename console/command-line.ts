@@ -4,6 +4,7 @@ import { parseDuration } from '../schemas/duration.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { addAccessVerbs } from './access-verbs.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
+import { addBackupVerbs } from './backup/backup-verbs.ts';
 import { addCommandHistory } from './command-history.ts';
 import { addCommandVerbs } from './command-verbs.ts';
 import { DEFAULT_DATA, dataOption, openExistingState } from './data-folder.ts';
@@ -157,6 +158,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
   addAccessVerbs({ program, common, print, withAdmin });
 
   addMigrateVerb({ program, common, print });
+  addBackupVerbs({ program, common, print });
 
   const command = addCommandVerbs(program, common, print);
   addCommandHistory({ command, common, print });

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pino } from 'pino';
 import { createSystemClock } from '../system/clock.ts';
 import { createAdmin } from './admin.ts';
+import { type BackupSchedule, startBackups } from './backup/backup-schedule.ts';
 import { dataOption, openTold } from './data-folder.ts';
 import { createConsole } from './server.ts';
 import { limitsOf, overruled, type ServeChoices } from './settings/effective.ts';
@@ -41,8 +42,12 @@ export async function serve(options: ServeOptions): Promise<void> {
       log,
       clock,
     });
+    let backups: BackupSchedule | undefined;
     try {
       const url = await server.listen();
+      if (settings.backup !== undefined) {
+        backups = startBackups({ settings: settings.backup, data, log, now: () => clock.now() });
+      }
       const about = { url, data: resolve(data), file, apiKey, setupUrl: await server.setupUrl() };
       process.stdout.write(
         options.output === 'json'
@@ -55,6 +60,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       );
       await stopped.promise;
     } finally {
+      await backups?.close();
       await server.close();
     }
   } finally {
