@@ -62,7 +62,9 @@ function Name({ agent }: { agent: AgentRow }) {
   const labels = Object.entries(agent.labels);
   return (
     <span class="agent-name">
-      <span class="agent-host">{agent.hostname}</span>
+      <span class="agent-host" title={agent.hostname}>
+        {agent.hostname}
+      </span>
       {labels.length === 0 ? null : (
         <span class="agent-labels" title={labels.map(([key, value]) => `${key}: ${value}`).join('\n')}>
           {labels.map(([key, value]) => `${key}: ${value}`).join(' · ')}

@@ -1,4 +1,6 @@
+import { useState } from 'preact/hooks';
 import type { Overview } from '../../../../schemas/console/overview.ts';
+import { Button } from '../../parts/button.tsx';
 import { ChangeText } from '../../parts/change-text.tsx';
 import { Verbatim } from '../../parts/copied.tsx';
 import { Link } from '../../parts/link.tsx';
@@ -12,9 +14,14 @@ import { useText } from '../../text/language.tsx';
 
 type Group = Overview['changes'][number];
 
+/** More than that is read by somebody who looks for something: it is unfolded. */
+const SHOWN = 10;
+
 /** The last hour, like changes in one line. */
 export function ChangesCard({ changes }: { changes: readonly Group[] }) {
   const text = useText({ en, fr });
+  const [all, setAll] = useState(false);
+  const shown = all ? changes : changes.slice(0, SHOWN);
   return (
     <Card title={text.changes} flush>
       {changes.length === 0 ? (
@@ -22,26 +29,35 @@ export function ChangesCard({ changes }: { changes: readonly Group[] }) {
           {text.noChangesMore}
         </Empty>
       ) : (
-        <ul class="rows">
-          {changes.map((group) => (
-            <li key={`${group.at} ${group.tenant} ${group.kind} ${group.to} ${group.flow}`} class="row">
-              <div class="row-head">
-                <p class="row-sentence">
-                  <Who group={group} /> <ChangeText change={group} />
-                </p>
-                <span class="row-side quiet small">
-                  <Time at={group.at} />
-                </span>
-              </div>
-              {group.message === null ? null : (
-                <p class="row-more">
-                  {group.reason === null ? null : <strong>{group.reason} </strong>}
-                  <Verbatim>{group.message}</Verbatim>
-                </p>
-              )}
-            </li>
-          ))}
-        </ul>
+        <>
+          <ul class="rows">
+            {shown.map((group) => (
+              <li key={`${group.at} ${group.tenant} ${group.kind} ${group.to} ${group.flow}`} class="row">
+                <div class="row-head">
+                  <p class="row-sentence">
+                    <Who group={group} /> <ChangeText change={group} />
+                  </p>
+                  <span class="row-side quiet small">
+                    <Time at={group.at} />
+                  </span>
+                </div>
+                {group.message === null ? null : (
+                  <p class="row-more is-short" title={group.message}>
+                    {group.reason === null ? null : <strong>{group.reason} </strong>}
+                    <Verbatim>{group.message}</Verbatim>
+                  </p>
+                )}
+              </li>
+            ))}
+          </ul>
+          {changes.length > SHOWN ? (
+            <p class="rows-foot">
+              <Button small look="bare" aria-expanded={all} onClick={() => setAll(!all)}>
+                {all ? text.fewer : text.showMore(changes.length - SHOWN)}
+              </Button>
+            </p>
+          ) : null}
+        </>
       )}
     </Card>
   );

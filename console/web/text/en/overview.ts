@@ -63,6 +63,8 @@ export const en = {
   changes: 'What changed in the last hour',
   noChanges: 'Nothing has changed in the last hour',
   noChangesMore: 'Changes of state, of revisions and of versions are listed here, like ones in one line.',
+  fewer: 'Show fewer',
+  showMore: (count: number) => `Show ${count} more`,
   who: (names: string, count: number, shown: number) =>
     count > shown ? `${names} and ${agents(count - shown)} more` : names,
   change: {

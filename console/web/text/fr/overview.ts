@@ -61,6 +61,8 @@ export const fr: typeof en = {
   noChanges: 'Rien n’a changé depuis une heure',
   noChangesMore:
     'Les changements d’état, de révision et de version sont listés ici, les semblables sur une ligne.',
+  fewer: 'En afficher moins',
+  showMore: (count) => `En afficher ${count} de plus`,
   who: (names, count, shown) => (count > shown ? `${names} et ${agents(count - shown)} de plus` : names),
   change: {
     state: 'de $from à $to',
