@@ -1,4 +1,5 @@
-// Builds what is published: the command in one piece (dist/cli), and schemas and console as JavaScript in the tree they have here.
+// Builds what is published: the command in one piece (dist/cli), schemas and console as JavaScript in the tree they have here, and the
+// console's pages (dist/console/web).
 //
 //   node scripts/build.ts [folder]    default dist/
 import { spawnSync } from 'node:child_process';
@@ -7,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleCommand } from './bundle.ts';
 import { sourceFiles } from './source-files.ts';
+import { buildPages } from './web/build-pages.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = resolve(process.argv[2] ?? join(root, 'dist'));
@@ -19,12 +21,16 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'
 });
 if (status !== 0) process.exit(1);
 
-// What is read at run time and is no TypeScript: JSON schemas, the console's pages.
-const files = sourceFiles(root, ['schemas', 'console']).filter((file) => !file.endsWith('.ts'));
+// What is read at run time and is no TypeScript: JSON schemas.
+const files = sourceFiles(root, ['schemas', 'console']).filter(
+  (file) => !file.endsWith('.ts') && !file.startsWith('console/web/'),
+);
 for (const file of files) {
   mkdirSync(dirname(join(dist, file)), { recursive: true });
   cpSync(join(root, file), join(dist, file));
 }
+
+await buildPages(root, join(dist, 'console/web'));
 
 // `../package.json` is found from dist/cli as it is from cli.
 const { name, version, type, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
