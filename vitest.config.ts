@@ -9,7 +9,7 @@ export default defineConfig({
     // Tests end processes and change their own environment: each file has a process of its own.
     pool: 'forks',
     maxWorkers: 2,
-    globalSetup: ['test/support/skipped-parts.ts'],
+    globalSetup: ['test/support/built-command.ts', 'test/support/skipped-parts.ts'],
     setupFiles: ['test/support/hermetic.ts'],
     // A guard against hanging, not a measure: a busy machine runs a command in seconds.
     testTimeout: 120_000,

@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-
-export const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+import { AGENT_MAIN } from '../support/agent-program.ts';
 
 export interface Ended {
   readonly code: number;
@@ -24,7 +22,7 @@ export function edgeAgent(args: readonly string[], options: CommandOptions): Pro
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [MAIN, ...args],
+      [AGENT_MAIN, ...args],
       { cwd, env: { ...process.env, HOME: cwd, XDG_CONFIG_HOME: `${cwd}/.config`, ...env }, timeout: 30_000 },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;

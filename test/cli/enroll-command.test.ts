@@ -17,7 +17,8 @@ import {
   startConsole,
   withBasic,
 } from '../console/running-console.ts';
-import { type CommandOptions, type Ended, edgeAgent, MAIN } from './edge-agent.ts';
+import { AGENT_MAIN } from '../support/agent-program.ts';
+import { type CommandOptions, type Ended, edgeAgent } from './edge-agent.ts';
 
 const MANIFEST = `{"edge_url":"https://a.example/b.tar.gz","sha256":"${'a'.repeat(64)}","runtime":"python"}\n`;
 
@@ -58,7 +59,7 @@ while True:
         typed = True
 sys.stdout.buffer.write(shown)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
-  const args = ['-c', script, process.execPath, MAIN, keys];
+  const args = ['-c', script, process.execPath, AGENT_MAIN, keys];
   return new Promise((resolve) => {
     execFile(
       'python3',

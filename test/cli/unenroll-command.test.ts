@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Unenrolment } from '../../agent/unenrolment.ts';
+import { AGENT_MAIN } from '../support/agent-program.ts';
 import { type ConsoleWorld, createConsoleWorld, type EnrolledMachine } from '../support/console-world.ts';
 import { until } from '../support/daemon.ts';
-import { MAIN } from './edge-agent.ts';
 
 let world: ConsoleWorld;
 beforeAll(async () => {
@@ -31,7 +31,7 @@ while True:
         typed = True
 sys.stdout.buffer.write(shown)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
-  const args = ['-c', script, process.execPath, MAIN, machine.config, keys];
+  const args = ['-c', script, process.execPath, AGENT_MAIN, machine.config, keys];
   return new Promise((resolve) => {
     execFile('python3', args, { cwd: machine.folder, timeout: 60_000 }, (error, shown) => {
       resolve({ code: error === null ? 0 : Number(error.code), shown });

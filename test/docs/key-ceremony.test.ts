@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PrivateJwk } from '../../schemas/jws.ts';
-import { MAIN } from '../cli/edge-agent.ts';
+import { AGENT_MAIN } from '../support/agent-program.ts';
 import { createSignedTenant, type SignedTenant, SLUG, type TenantMachine } from '../support/signed-tenant.ts';
 import { page } from './markdown.ts';
 
@@ -52,7 +52,7 @@ const home = (person: Person) => (person === 'publisher' ? place('publisher', 'b
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ceremony-guide-'));
   for (const name of ['bin', 'stick', 'safe', 'ann', 'ben', 'publisher']) mkdirSync(place(name));
-  writeFileSync(place('bin', 'edge-agent'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
+  writeFileSync(place('bin', 'edge-agent'), `#!/bin/sh\nexec '${process.execPath}' '${AGENT_MAIN}' "$@"\n`);
   chmodSync(place('bin', 'edge-agent'), 0o755);
   tenant = await createSignedTenant();
   machine = tenant.machine();

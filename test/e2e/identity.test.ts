@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Status } from '../../schemas/status.ts';
-import { edgeAgent, MAIN } from '../cli/edge-agent.ts';
+import { edgeAgent } from '../cli/edge-agent.ts';
+import { AGENT_MAIN } from '../support/agent-program.ts';
 import { bundleOf } from '../support/bundles.ts';
 import { type ConsoleWorld, createConsoleWorld, type EnrolledMachine } from '../support/console-world.ts';
 import { type Daemon, startProgram, until } from '../support/daemon.ts';
@@ -179,7 +180,7 @@ describe('a machine that was copied', () => {
         ).json() as T;
       },
       start: (...args) =>
-        startProgram(MAIN, folder, ['--config', config, ...(args.length === 0 ? ['run'] : args)]),
+        startProgram(AGENT_MAIN, folder, ['--config', config, ...(args.length === 0 ? ['run'] : args)]),
     };
     const second = start(copy);
     await until('a conflict', () => admin().conflict(one.agentId)?.state === 'ongoing', PATIENCE_MS);

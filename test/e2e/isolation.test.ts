@@ -1,16 +1,15 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunReport } from '../../schemas/run.ts';
 import type { Status } from '../../schemas/status.ts';
+import { AGENT_MAIN } from '../support/agent-program.ts';
 import { bundleOf } from '../support/bundles.ts';
 import { type FlowAccount, makeFlowAccount } from '../support/flow-account.ts';
 import { sandboxMissing } from '../support/sandboxed-flows.ts';
 import { createWorld, manifestV1, type World } from '../support/world.ts';
 
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const root = process.getuid?.() === 0;
 const linux = process.platform === 'linux';
 
@@ -143,7 +142,7 @@ describe.skipIf(!linux)('an agent keeps flows apart', { timeout: 240_000 }, () =
         const [file, ...words] = [
           ...drop,
           process.execPath,
-          MAIN,
+          AGENT_MAIN,
           '--config',
           world.config,
           '--output',

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AGENT_MAIN } from '../support/agent-program.ts';
 import { createWorld, helloBundle, manifestV1, type World } from '../support/world.ts';
 
 let world: World;
@@ -106,8 +107,7 @@ describe('what stands in the way', () => {
 
   it('ends quietly when its reader goes away', async () => {
     const { execFileSync } = await import('node:child_process');
-    const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
-    const command = `"${process.execPath}" "${main}" --config "${world.config}" events --follow | true; echo "\${PIPESTATUS[0]}"`;
+    const command = `"${process.execPath}" "${AGENT_MAIN}" --config "${world.config}" events --follow | true; echo "\${PIPESTATUS[0]}"`;
     await world.reconcile();
     expect(
       execFileSync('bash', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseDocument } from 'yaml';
 import type { AddedTenant } from '../../console/admin.ts';
 import type { ConsoleOptions } from '../../console/server.ts';
@@ -13,11 +12,10 @@ import { newKey } from '../../trust/ceremony/new-key.ts';
 import { makeReleaseStatement, signRelease } from '../../trust/ceremony/release.ts';
 import { newRoot } from '../../trust/ceremony/root-draft.ts';
 import { git, type RunningConsole, startConsole, withBasic } from '../console/running-console.ts';
+import { AGENT_MAIN } from './agent-program.ts';
 import type { Bundle } from './bundles.ts';
 import { type Daemon, startProgram } from './daemon.ts';
 import type { Finished } from './world.ts';
-
-const SOURCE_MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 /** What a command says beside its envelope. */
 export type CommandDraft =
@@ -65,11 +63,11 @@ export interface ConsoleWorld {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** `main`: the program that runs as the agent, the checkout's own by default; the benchmark gives the built one. */
+/** `main`: the program that runs as the agent, of this checkout by default; the benchmark gives a built one. */
 export async function createConsoleWorld(
   options: { slug?: string; main?: string; console?: Partial<ConsoleOptions> } = {},
 ): Promise<ConsoleWorld> {
-  const { slug = 'acme', main = SOURCE_MAIN } = options;
+  const { slug = 'acme', main = AGENT_MAIN } = options;
   const running = await startConsole(options.console);
   const folder = running.directory;
   const rootKey = newKey();

@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { AGENT_MAIN } from './agent-program.ts';
 import type { World } from './world.ts';
-
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 export interface Daemon {
   readonly process: ChildProcess;
@@ -19,7 +17,7 @@ export function startDaemon(world: World): Daemon {
 
 /** Any verb as a process that goes on. */
 export function startCommand(world: World, ...args: string[]): Daemon {
-  return startProgram(MAIN, world.folder, ['--config', world.config, ...args]);
+  return startProgram(AGENT_MAIN, world.folder, ['--config', world.config, ...args]);
 }
 
 /** A program of ours as a process that goes on. */

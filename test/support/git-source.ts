@@ -1,26 +1,24 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { DesiredSource } from '../../reconciler/ports.ts';
 import type { SpawnFetcher } from '../../sources/git/fetcher.ts';
 import { createGitSource, type GitSourceOptions } from '../../sources/git/git-source.ts';
 import { createSystemClock } from '../../system/clock.ts';
 import { createHttpClient } from '../../system/http-client.ts';
-
-const ENTRY = fileURLToPath(new URL('./fetcher-entry.ts', import.meta.url));
-const CODE = fileURLToPath(new URL('../../', import.meta.url));
+import { AGENT_FOLDER, AGENT_MAIN } from './agent-program.ts';
 
 /** A fetcher child as the agent starts it: this Node under its permission model, without an environment. */
-export const spawnFetcher: SpawnFetcher = (_verb, rights, heap) =>
+export const spawnFetcher: SpawnFetcher = (verb, rights, heap) =>
   spawn(
     process.execPath,
     [
       '--permission',
       '--allow-net',
-      ...[CODE, ...rights.read].map((path) => `--allow-fs-read=${path}`),
+      ...[AGENT_FOLDER, ...rights.read].map((path) => `--allow-fs-read=${path}`),
       ...rights.write.map((path) => `--allow-fs-write=${path}`),
       `--max-old-space-size=${heap.oldSpaceMiB}`,
       `--max-semi-space-size=${heap.semiSpaceMiB}`,
-      ENTRY,
+      AGENT_MAIN,
+      verb,
     ],
     { env: { TZ: process.env.TZ ?? '' }, stdio: ['pipe', 'pipe', 'pipe'] },
   );

@@ -10,15 +10,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createControlClient } from '../../agent/control-client.ts';
 import type { AgentOperations, ReconcileAnswer } from '../../agent/operations.ts';
 import { socketPath } from '../../agent/paths.ts';
+import { AGENT_MAIN } from './agent-program.ts';
 import { type Daemon, until } from './daemon.ts';
 import { type HostileGitServer, type Secure, startHostileGitServer } from './hostile-git-server.ts';
 import { createWorld, helloBundle, manifestV1, type World } from './world.ts';
-
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 /** What must not be in anything that the agent writes. */
 export const SECRETS = {
@@ -105,7 +103,7 @@ export async function createHostileWorld(
     LC_ALL: 'C.UTF-8',
   };
   const begin = (args: readonly string[]) =>
-    spawn(process.execPath, [MAIN, '--config', world.config, ...args], {
+    spawn(process.execPath, [AGENT_MAIN, '--config', world.config, ...args], {
       cwd: join(folder, 'work'),
       env,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,7 +2,6 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createControlClient } from '../../agent/control-client.ts';
 import type { AgentOperations } from '../../agent/operations.ts';
 import { socketPath } from '../../agent/paths.ts';
@@ -17,13 +16,13 @@ import { newKey } from '../../trust/ceremony/new-key.ts';
 import { makeReleaseStatement, type ReleasePlan, signRelease } from '../../trust/ceremony/release.ts';
 import { newRoot, type RootChanges, rotateRoot } from '../../trust/ceremony/root-draft.ts';
 import { rootFileName } from '../../trust/root-walk.ts';
+import { AGENT_MAIN } from './agent-program.ts';
 import { bundleOf } from './bundles.ts';
 import { type Daemon, startProgram, until } from './daemon.ts';
 import { type GitServer, startGitServer, type TestCommit, type TestRepository } from './git-server.ts';
 import { answering, type LoopbackServer, startHttpServer } from './http-server.ts';
 import type { Finished } from './world.ts';
 
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const DAY_MS = 86_400_000;
 const never = new AbortController().signal;
 export const SLUG = 'acme';
@@ -233,7 +232,7 @@ function machineOf(
       new Promise((resolve) => {
         execFile(
           process.execPath,
-          [MAIN, '--config', config, ...args],
+          [AGENT_MAIN, '--config', config, ...args],
           { cwd: folder, maxBuffer: 64 * 1024 * 1024 },
           (error, stdout, stderr) =>
             resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
@@ -251,7 +250,7 @@ function machineOf(
       if (applied.code !== 0) throw new Error(`expected exit 0, found ${applied.code}: ${applied.stderr}`);
       return applied;
     },
-    start: () => startProgram(MAIN, folder, ['--config', config, 'run']),
+    start: () => startProgram(AGENT_MAIN, folder, ['--config', config, 'run']),
     operations: createControlClient(socketPath(join(cache, '.agent'))),
     async withDaemon(work) {
       const daemon = machine.start();

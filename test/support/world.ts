@@ -2,18 +2,16 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Current } from '../../schemas/current.ts';
 import type { ReconcileReport } from '../../schemas/status.ts';
 import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
 import { makeReleaseStatement, signRelease } from '../../trust/ceremony/release.ts';
 import { newRoot } from '../../trust/ceremony/root-draft.ts';
+import { AGENT_MAIN } from './agent-program.ts';
 import { type Bundle, bundleOf } from './bundles.ts';
 import { type GitServer, startGitServer, type TestRepository } from './git-server.ts';
 import { answering, type LoopbackServer, startHttpServer } from './http-server.ts';
-
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 export interface Finished {
   readonly code: number;
@@ -95,7 +93,7 @@ export async function createWorld(slug = 'acme'): Promise<World> {
     new Promise<Finished>((resolve) => {
       execFile(
         process.execPath,
-        [MAIN, '--config', config, ...args],
+        [AGENT_MAIN, '--config', config, ...args],
         { maxBuffer: 64 * 1024 * 1024, cwd: folder },
         (error, stdout, stderr) =>
           resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
