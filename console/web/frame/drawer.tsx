@@ -7,6 +7,7 @@ import { fr } from '../text/fr/frame.ts';
 import { useText } from '../text/language.tsx';
 import { useWords } from '../text/words.ts';
 import { Navigation } from './navigation.tsx';
+import { Preferences } from './preferences.tsx';
 import { TenantSwitch } from './tenant-switch.tsx';
 
 /** The whole navigation on a phone. Going somewhere closes it. */
@@ -29,6 +30,9 @@ export function Drawer({ onClose }: { onClose: () => void }) {
         <Button look="bare" icon="close" label={words.close} onClick={() => dialog.current?.close()} />
       </div>
       <Navigation />
+      <div class="line">
+        <Preferences up />
+      </div>
     </dialog>
   );
 }

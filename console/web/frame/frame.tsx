@@ -41,7 +41,9 @@ export function Frame({ children }: { children: ComponentChildren }) {
         <AgentSearch />
         <span class="bar-room wide-only" />
         <LiveIndicator state={live} />
-        <Preferences />
+        <span class="line wide-only">
+          <Preferences />
+        </span>
         <PersonMenu onShortcuts={showHelp} />
       </header>
       <main class="main" id="main" tabIndex={-1}>

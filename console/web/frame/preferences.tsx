@@ -7,7 +7,7 @@ import { THEMES, useTheme } from './theme.ts';
 const THEME_ICON = { system: 'screen', light: 'sun', dark: 'moon' } as const;
 
 /** How these pages look to this reader; also to those who have not signed in. */
-export function Preferences() {
+export function Preferences({ up }: { up?: boolean }) {
   const text = useText({ en, fr });
   const { language, choose } = useLanguage();
   const [theme, setTheme] = useTheme();
@@ -17,6 +17,7 @@ export function Preferences() {
         label={text.language}
         look="bare"
         icon="language"
+        up={up}
         items={LANGUAGES.map((each) => ({
           id: each,
           word: text.languages[each],
@@ -28,6 +29,7 @@ export function Preferences() {
         label={text.theme}
         look="bare"
         icon={THEME_ICON[theme]}
+        up={up}
         items={THEMES.map((each) => ({
           id: each,
           word: text.themes[each],

@@ -24,6 +24,8 @@ export function Menu(props: {
   look?: 'main' | 'bare';
   /** Opens to the right of its left edge. */
   atStart?: boolean;
+  /** Opens above its button, and to the right: at the foot of the window. */
+  up?: boolean;
   small?: boolean;
   head?: ComponentChildren;
   items: readonly MenuItem[];
@@ -87,7 +89,9 @@ export function Menu(props: {
         {props.word}
       </Button>
       {open ? (
-        <div class={`menu${props.atStart === true ? ' is-start' : ''}`}>
+        <div
+          class={`menu${props.atStart === true ? ' is-start' : ''}${props.up === true ? ' is-start is-up' : ''}`}
+        >
           {props.head === undefined ? null : <div class="menu-note">{props.head}</div>}
           <div id={id} ref={list} role="menu" tabIndex={-1} aria-label={props.label} onKeyDown={onKeyDown}>
             {props.items.map((item) => (
