@@ -28,8 +28,8 @@ const server = createConsole({
 await server.admin.addTenant({ slug: 'acme', rootDocument: await rootDocument() });
 const keys = Array.from({ length: Number(count) }, () => newKey());
 const state = openState(dataDirectory, clock);
-state.database.transaction(() => {
-  for (const [index, jwk] of keys.entries()) {
+await Promise.all(
+  keys.map(async (jwk, index) =>
     state.agents.save(
       {
         agent_id: `agent-${index}`,
@@ -43,9 +43,9 @@ state.database.transaction(() => {
         enrolled_at: clock.now().toISOString(),
       },
       `token-${index}`,
-    );
-  }
-});
+    ),
+  ),
+);
 state.close();
 writeFileSync(join(folder, 'keys.json'), JSON.stringify(keys), { mode: 0o600 });
 const url = await server.listen();

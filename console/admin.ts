@@ -13,7 +13,6 @@ import type { RunRow } from './reports.ts';
 import type { ConsoleState } from './state.ts';
 import type { AuditRow } from './store/ports/audit.ts';
 import type { TenantScope } from './store/ports/tenant-scope.ts';
-import { insertAudit } from './store/sqlite/audit.ts';
 import { type Tenant, type TenantArtifacts, TenantFault } from './tenants.ts';
 import type { TokenRecord } from './token-records.ts';
 
@@ -39,40 +38,40 @@ export interface ConsoleAdmin {
     artifacts?: z.input<typeof TenantArtifacts>;
   }): Promise<AddedTenant>;
   setRoot(slug: string, rootDocument: string): Promise<void>;
-  newPublisherToken(slug: string): string;
+  newPublisherToken(slug: string): Promise<string>;
   /** A JWT for one device; good for an hour unless `ttlMs` says otherwise, 30 days at most. */
   makeEnrolmentToken(draft: { slug: string; ttlMs?: number }): Promise<string>;
   /** A new secret for the tenant's webhook; the one before is void. Shown here and nowhere else. */
-  newHookSecret(slug: string): { readonly url: string; readonly secret: string };
+  newHookSecret(slug: string): Promise<{ readonly url: string; readonly secret: string }>;
   /** An admin's of everything, unless it is said otherwise. The key is shown here and nowhere else. */
   newApiKey(label: string, may?: { grants?: readonly Grant[]; expiresAt?: Date | null }): Promise<string>;
   /** Keys of the API, and people. Who asks is said with each of them. */
   readonly apiKeys: ApiKeys;
   readonly people: People;
   /** False when there is no such agent. What waits for it is dropped, and its connection ended. */
-  revokeAgent(agentId: string, revocation?: Revocation, actor?: Actor): boolean;
+  revokeAgent(agentId: string, revocation?: Revocation, actor?: Actor): Promise<boolean>;
   /** Asks the agent to change its device key, with its next status. False when there is no such agent, or it was revoked. */
-  askRotation(agentId: string, actor?: Actor): boolean;
+  askRotation(agentId: string, actor?: Actor): Promise<boolean>;
   /** Whether two machines speak, or spoke, with its identity. */
-  conflict(agentId: string): ConflictRecord | null;
+  conflict(agentId: string): Promise<ConflictRecord | null>;
   /** Newest first. */
-  tokens(tenant?: string): TokenRecord[];
+  tokens(tenant?: string): Promise<TokenRecord[]>;
   /** Null when there is no such token. */
-  revokeToken(tokenId: string, actor?: Actor): TokenRecord | null;
+  revokeToken(tokenId: string, actor?: Actor): Promise<TokenRecord | null>;
   /** Newest first. */
   audit(filter?: { agent?: string; tenant?: string; limit?: number }): Promise<AuditRow[]>;
-  tenants(): Tenant[];
-  agents(tenant?: string): Agent[];
+  tenants(): Promise<Tenant[]>;
+  agents(tenant?: string): Promise<Agent[]>;
   /** The newest first. */
-  runs(filter?: { agent?: string; tenant?: string; limit?: number }): RunRow[];
+  runs(filter?: { agent?: string; tenant?: string; limit?: number }): Promise<RunRow[]>;
   /** The notify body as it was sent; undefined when there is none. */
-  run(runId: string): unknown;
+  run(runId: string): Promise<unknown>;
   /** The last ones, in order of arrival. */
-  events(filter?: { agent?: string; tenant?: string; limit?: number }): StoredEvent[];
+  events(filter?: { agent?: string; tenant?: string; limit?: number }): Promise<StoredEvent[]>;
   /** The newest status document the agent has sent. */
-  status(agentId: string): { readonly received_at: string; readonly status: unknown } | null;
+  status(agentId: string): Promise<{ readonly received_at: string; readonly status: unknown } | null>;
   /** Whether agents are asked for the files their runs leave, where they consent; true at first. */
-  setOutputsWanted(slug: string, wanted: boolean): void;
+  setOutputsWanted(slug: string, wanted: boolean): Promise<void>;
   /** Where the tenant's bare repository and its artifacts lie on disk. */
   paths(slug: string): { readonly repository: string; readonly artifacts: string };
 }
@@ -85,8 +84,8 @@ export function createAdmin(
   const scope = (tenant: string | undefined): { tenants: TenantScope } => ({
     tenants: tenant === undefined ? '*' : [tenant],
   });
-  const known = (slug: string): Tenant => {
-    const tenant = state.tenants.get(slug);
+  const known = async (slug: string): Promise<Tenant> => {
+    const tenant = await state.tenants.get(slug);
     if (tenant !== null) return tenant;
     throw new TenantFault(
       `expected a tenant, found no "${slug}"; add it first: tenant add ${slug} --root <file>`,
@@ -106,9 +105,9 @@ export function createAdmin(
       };
     },
     setRoot: (slug, rootDocument) => state.tenants.setRoot(slug, rootDocument),
-    newPublisherToken: (slug) => state.tenants.newPublisherToken(slug),
+    newPublisherToken: async (slug) => state.tenants.newPublisherToken(slug),
     async makeEnrolmentToken({ slug, ttlMs = TOKEN_TTL_MS }) {
-      const tenant = known(slug);
+      const tenant = await known(slug);
       if (!(ttlMs >= 1_000 && ttlMs <= TOKEN_TTL_MAX_MS)) {
         throw new TenantFault(`expected a token to be good for 1s to 30d, found ${ttlMs / 86_400_000} days`);
       }
@@ -121,18 +120,14 @@ export function createAdmin(
         jti: state.newId(),
       };
       const token = await signEnrolmentToken(claims, state.secrets.enrolmentKey);
-      state.tokens.made(claims, at);
       const message = `an enrolment token was made, ${claims.jti}, good until ${new Date(claims.exp * 1_000).toISOString()}`;
-      insertAudit(
-        state.database,
-        { action: 'token_made', tenant: slug, agent_id: null, by: 'operator', message },
-        at,
-      );
+      const told = { action: 'token_made', tenant: slug, agent_id: null, by: 'operator', message } as const;
+      await state.tokens.made(claims, at, told);
       return token;
     },
-    newHookSecret(slug) {
-      known(slug);
-      return { url: `${state.publicUrl()}/hooks/${slug}`, secret: state.hooks.renew(slug) };
+    async newHookSecret(slug) {
+      await known(slug);
+      return { url: `${state.publicUrl()}/hooks/${slug}`, secret: await state.hooks.renew(slug) };
     },
     apiKeys: state.apiKeys,
     people: state.people,
@@ -140,85 +135,59 @@ export function createAdmin(
       const expires_at = expiresAt?.toISOString() ?? null;
       return (await state.apiKeys.make({ label, grants, expires_at }, PROGRAM)).secret;
     },
-    setOutputsWanted: (slug, wanted) => state.uploads.setOutputsWanted(known(slug).slug, wanted),
-    revokeAgent(agentId, revocation = { by: 'operator', why: null }, actor = PROGRAM) {
+    setOutputsWanted: async (slug, wanted) =>
+      state.uploads.setOutputsWanted((await known(slug)).slug, wanted),
+    async revokeAgent(agentId, revocation = { by: 'operator', why: null }, actor = PROGRAM) {
       const at = state.clock.now();
       const { by, why } = revocation;
       // At the console's own shell people are who they say they are.
       const told = actor.kind === 'program' ? by : actor.by;
       const named = told === by ? '' : `, in the name of ${by}`;
-      const outcome = state.database.transaction(() => {
-        const done = state.agents.revoke(agentId, at, revocation);
-        if (done !== 'revoked') return done;
-        const left = by === 'agent';
-        const dropped = state.commands.drop(
-          agentId,
-          left ? 'the agent unenrolled itself' : 'the agent was revoked',
-          at,
-        );
-        const reason = why === null || why === '' ? '' : ` (${why})`;
-        const message = `${left ? 'it unenrolled itself' : 'its key and its tokens are void'}${named}${reason}; ${dropped} commands that waited for it were dropped`;
-        const tenant = state.agents.get(agentId)?.tenant ?? null;
-        const action = left ? 'agent_unenrolled' : 'agent_revoked';
-        insertAudit(
-          state.database,
-          { action, tenant, agent_id: agentId, by: told, actor_id: actor.id, message, reason: why },
-          at,
-        );
-        return done;
-      });
+      const left = by === 'agent';
+      const reason = why === null || why === '' ? '' : ` (${why})`;
+      const outcome = await state.agents.revoke(agentId, at, revocation, ({ tenant, dropped }) => ({
+        action: left ? 'agent_unenrolled' : 'agent_revoked',
+        tenant,
+        agent_id: agentId,
+        by: told,
+        actor_id: actor.id,
+        message: `${left ? 'it unenrolled itself' : 'its key and its tokens are void'}${named}${reason}; ${dropped} commands that waited for it were dropped`,
+        reason: why,
+      }));
       if (outcome === 'unknown') return false;
       onRevoked(agentId);
       return true;
     },
-    askRotation(agentId, actor = PROGRAM) {
-      const agent = state.agents.get(agentId);
-      if (agent === null || agent.revoked_at !== null) return false;
-      const at = state.clock.now();
-      state.agents.askRotation(agentId, at);
-      const message = 'it is to change its device key, when it sends its next status';
-      const { tenant } = agent;
-      insertAudit(
-        state.database,
-        {
-          action: 'key_rotation_asked',
-          tenant,
-          agent_id: agentId,
-          by: actor.by,
-          actor_id: actor.id,
-          message,
-        },
-        at,
-      );
-      return true;
-    },
+    askRotation: async (agentId, actor = PROGRAM) =>
+      state.agents.askRotation(agentId, state.clock.now(), ({ tenant }) => ({
+        action: 'key_rotation_asked',
+        tenant,
+        agent_id: agentId,
+        by: actor.by,
+        actor_id: actor.id,
+        message: 'it is to change its device key, when it sends its next status',
+      })),
     conflict: (agentId) => state.identities.conflict(agentId),
-    tokens: (tenant) => state.tokens.list({ ...scope(tenant), limit: LISTED_MAX }),
-    revokeToken(tokenId, actor = PROGRAM) {
-      const at = state.clock.now();
-      const before = state.tokens.isRevoked(tokenId);
-      const found = state.tokens.revoke(tokenId, at);
-      if (found !== null && !before) {
-        const message = `the enrolment token ${tokenId} is void`;
-        const { tenant, agent_id } = found;
-        insertAudit(
-          state.database,
-          { action: 'token_revoked', tenant, agent_id, by: actor.by, actor_id: actor.id, message },
-          at,
-        );
-      }
-      return found;
-    },
+    tokens: async (tenant) => state.tokens.list({ ...scope(tenant), limit: LISTED_MAX }),
+    revokeToken: async (tokenId, actor = PROGRAM) =>
+      state.tokens.revoke(tokenId, state.clock.now(), ({ tenant, agent_id }) => ({
+        action: 'token_revoked',
+        tenant,
+        agent_id,
+        by: actor.by,
+        actor_id: actor.id,
+        message: `the enrolment token ${tokenId} is void`,
+      })),
     audit: ({ agent, tenant, limit = 100 } = {}) => state.audit.list({ agent, ...scope(tenant), limit }),
-    tenants: () => state.tenants.list(),
-    agents: (tenant) => state.agents.list(tenant === undefined ? '*' : [tenant]),
+    tenants: async () => state.tenants.list(),
+    agents: async (tenant) => state.agents.list(tenant === undefined ? '*' : [tenant]),
     runs: ({ limit = 100, tenant, ...filter } = {}) =>
       state.reports.runs({ ...filter, ...scope(tenant), limit }),
-    run(runId) {
-      const found = state.reports.run(runId, {});
+    async run(runId) {
+      const found = await state.reports.run(runId, {});
       return found.kind === 'report' ? found.body : undefined;
     },
-    events: ({ limit = 100, tenant, ...filter } = {}) =>
+    events: async ({ limit = 100, tenant, ...filter } = {}) =>
       state.events.tail({ ...filter, ...scope(tenant), limit }),
     status: (agentId) => state.reports.status(agentId),
     paths: (slug) => ({

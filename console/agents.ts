@@ -1,7 +1,10 @@
 import type { PublicJwk } from '../schemas/jws.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { hashOf } from './secrets.ts';
+import type { AuditEntry } from './store/ports/audit.ts';
 import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
+import { insertAudit } from './store/sqlite/audit.ts';
+import { dropCommands } from './store/sqlite/command-endings.ts';
 
 export interface Agent {
   readonly agent_id: string;
@@ -44,92 +47,127 @@ export interface Revocation {
 }
 
 export interface AgentStore {
-  get(agentId: string): Agent | null;
-  byThumbprint(thumbprint: string): Agent | null;
-  byGitToken(token: string): Agent | null;
-  list(tenants?: TenantScope): Agent[];
+  get(agentId: string): Promise<Agent | null>;
+  byGitToken(token: string): Promise<Agent | null>;
+  list(tenants?: TenantScope): Promise<Agent[]>;
   /** Inserts, or (the same device enrolled again) renews its description and git token. */
-  save(agent: AgentDescription, gitToken: string): void;
-  setGitToken(agentId: string, gitToken: string): void;
-  seen(agentId: string, at: Date): void;
-  seenAll(agentIds: readonly string[], at: Date): void;
-  /** From now on nothing the agent signs or holds is taken. The first revocation counts. */
-  revoke(agentId: string, at: Date, revocation: Revocation): 'revoked' | 'already' | 'unknown';
-  askRotation(agentId: string, at: Date): void;
-  revokedIds(): string[];
+  save(agent: AgentDescription, gitToken: string): Promise<void>;
+  seen(agentId: string, at: Date): Promise<void>;
+  seenAll(agentIds: readonly string[], at: Date): Promise<void>;
+  /**
+   * From now on nothing the agent signs or holds is taken, and what waits for it is refused in its name. The first revocation
+   * counts, and is told of in the same step: `told` gets the tenant and how many commands were dropped.
+   */
+  revoke(
+    agentId: string,
+    at: Date,
+    revocation: Revocation,
+    told: (facts: { readonly tenant: string; readonly dropped: number }) => AuditEntry,
+  ): Promise<'revoked' | 'already' | 'unknown'>;
+  /** False, and nothing is told, when there is no such agent or it was revoked. */
+  askRotation(
+    agentId: string,
+    at: Date,
+    told: (facts: { readonly tenant: string }) => AuditEntry,
+  ): Promise<boolean>;
+  revokedIds(): Promise<string[]>;
 }
 
-export function createAgentStore({ sql, transaction }: ConsoleDatabase): AgentStore {
-  const select = `SELECT agent_id, slug AS tenant, thumbprint, device_jwk, hostname, os, arch, agent_version,
-    enrolled_at, last_seen_at, key_since, rotation_asked_at, revoked_at, revoked_by, revoked_why FROM agents`;
-  const find = (where: string, value: string) => one(sql.prepare(`${select} WHERE ${where} = ?`).get(value));
+const SEEN = 'UPDATE agents SET last_seen_at = ? WHERE agent_id = ?';
+
+const COLUMNS = `agent_id, slug AS tenant, thumbprint, device_jwk, hostname, os, arch, agent_version,
+  enrolled_at, last_seen_at, key_since, rotation_asked_at, revoked_at, revoked_by, revoked_why`;
+
+export function createAgentStore(database: ConsoleDatabase): AgentStore {
+  const { prepare, write } = database;
   return {
-    get: (agentId) => find('agent_id', agentId),
-    byThumbprint: (thumbprint) => find('thumbprint', thumbprint),
-    byGitToken: (token) => find('git_token_hash', hashOf(token)),
-    list(tenants) {
-      const rows = sql
-        .prepare(
-          `${select} WHERE :tenants IS NULL OR slug IN (SELECT value FROM json_each(:tenants))
-             ORDER BY slug, enrolled_at, agent_id`,
-        )
-        .all({ tenants: tenantList(tenants) });
+    get: async (agentId) => agentBy(database, 'agent_id', agentId),
+    byGitToken: async (token) => agentBy(database, 'git_token_hash', hashOf(token)),
+    async list(tenants) {
+      const rows = prepare(
+        `SELECT ${COLUMNS} FROM agents WHERE :tenants IS NULL OR slug IN (SELECT value FROM json_each(:tenants))
+         ORDER BY slug, enrolled_at, agent_id`,
+      ).all({ tenants: tenantList(tenants) });
       return rows.flatMap((row) => one(row) ?? []);
     },
-    save(agent, gitToken) {
-      sql
-        .prepare(
-          `INSERT INTO agents (agent_id, slug, thumbprint, device_jwk, git_token_hash, hostname, os, arch, agent_version, enrolled_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT (agent_id) DO UPDATE SET git_token_hash = excluded.git_token_hash, hostname = excluded.hostname,
-             os = excluded.os, arch = excluded.arch, agent_version = excluded.agent_version`,
-        )
-        .run(
-          agent.agent_id,
-          agent.tenant,
-          agent.thumbprint,
-          JSON.stringify(agent.device_jwk),
-          hashOf(gitToken),
-          agent.hostname,
-          agent.os,
-          agent.arch,
-          agent.agent_version,
-          agent.enrolled_at,
-        );
-    },
-    setGitToken(agentId, gitToken) {
-      sql.prepare('UPDATE agents SET git_token_hash = ? WHERE agent_id = ?').run(hashOf(gitToken), agentId);
-    },
-    seen(agentId, at) {
-      sql.prepare('UPDATE agents SET last_seen_at = ? WHERE agent_id = ?').run(at.toISOString(), agentId);
-    },
-    seenAll(agentIds, at) {
-      const update = sql.prepare('UPDATE agents SET last_seen_at = ? WHERE agent_id = ?');
-      transaction(() => {
-        for (const agentId of agentIds) update.run(at.toISOString(), agentId);
-      });
-    },
-    revokedIds: () =>
+    save: (agent, gitToken) => write(() => saveAgent(database, agent, gitToken)),
+    seen: (agentId, at) => write(() => void prepare(SEEN).run(at.toISOString(), agentId)),
+    seenAll: (agentIds, at) =>
+      write(() => {
+        for (const agentId of agentIds) prepare(SEEN).run(at.toISOString(), agentId);
+      }),
+    revokedIds: async () =>
       (
-        sql.prepare('SELECT agent_id FROM agents WHERE revoked_at IS NOT NULL').all() as {
-          agent_id: string;
-        }[]
+        prepare('SELECT agent_id FROM agents WHERE revoked_at IS NOT NULL').all() as { agent_id: string }[]
       ).map(({ agent_id }) => agent_id),
-    revoke(agentId, at, { by, why }) {
-      const done = sql
-        .prepare(
-          'UPDATE agents SET revoked_at = ?, revoked_by = ?, revoked_why = ? WHERE agent_id = ? AND revoked_at IS NULL',
-        )
-        .run(at.toISOString(), by, why, agentId);
-      if (done.changes > 0) return 'revoked';
-      return find('agent_id', agentId) === null ? 'unknown' : 'already';
-    },
-    askRotation(agentId, at) {
-      sql
-        .prepare('UPDATE agents SET rotation_asked_at = ? WHERE agent_id = ?')
-        .run(at.toISOString(), agentId);
-    },
+    revoke: (agentId, at, { by, why }, told) =>
+      write(() => {
+        const agent = agentBy(database, 'agent_id', agentId);
+        if (agent === null) return 'unknown';
+        if (agent.revoked_at !== null) return 'already';
+        prepare('UPDATE agents SET revoked_at = ?, revoked_by = ?, revoked_why = ? WHERE agent_id = ?').run(
+          at.toISOString(),
+          by,
+          why,
+          agentId,
+        );
+        const gone = by === 'agent' ? 'the agent unenrolled itself' : 'the agent was revoked';
+        const dropped = dropCommands(database, agentId, gone, at);
+        insertAudit(database, told({ tenant: agent.tenant, dropped }), at);
+        return 'revoked';
+      }),
+    askRotation: (agentId, at, told) =>
+      write(() => {
+        const agent = agentBy(database, 'agent_id', agentId);
+        if (agent === null || agent.revoked_at !== null) return false;
+        prepare('UPDATE agents SET rotation_asked_at = ? WHERE agent_id = ?').run(at.toISOString(), agentId);
+        insertAudit(database, told({ tenant: agent.tenant }), at);
+        return true;
+      }),
   };
+}
+
+/** For the works of other stores. */
+export function agentBy(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  column: 'agent_id' | 'thumbprint' | 'git_token_hash',
+  value: string,
+): Agent | null {
+  return one(prepare(`SELECT ${COLUMNS} FROM agents WHERE ${column} = ?`).get(value));
+}
+
+/** For the works of other stores. Inserts, or (the same device enrolled again) renews its description and git token. */
+export function saveAgent(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  agent: AgentDescription,
+  gitToken: string,
+): void {
+  prepare(
+    `INSERT INTO agents (agent_id, slug, thumbprint, device_jwk, git_token_hash, hostname, os, arch, agent_version, enrolled_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (agent_id) DO UPDATE SET git_token_hash = excluded.git_token_hash, hostname = excluded.hostname,
+       os = excluded.os, arch = excluded.arch, agent_version = excluded.agent_version`,
+  ).run(
+    agent.agent_id,
+    agent.tenant,
+    agent.thumbprint,
+    JSON.stringify(agent.device_jwk),
+    hashOf(gitToken),
+    agent.hostname,
+    agent.os,
+    agent.arch,
+    agent.agent_version,
+    agent.enrolled_at,
+  );
+}
+
+/** For the works of other stores. */
+export function setGitToken(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  agentId: string,
+  gitToken: string,
+): void {
+  prepare('UPDATE agents SET git_token_hash = ? WHERE agent_id = ?').run(hashOf(gitToken), agentId);
 }
 
 function one(row: unknown): Agent | null {

@@ -6,6 +6,7 @@ import type { Agent } from './agents.ts';
 import { type FormerKey, isRetired, retiredKeyRefusal } from './device-keys.ts';
 import { revokedRefusal } from './enrolment.ts';
 import type { IdentityAlarms } from './identity-alarms.ts';
+import type { Sighting } from './identity-watch.ts';
 import type { ConsoleLimits } from './limits.ts';
 import type { Notices } from './notices.ts';
 import type { Actor } from './people/actor.ts';
@@ -34,8 +35,8 @@ export interface Callers {
   /** No credentials asked; calls are limited by address. */
   stranger(request: IncomingCall): void;
   /** git over HTTP. Returns what git may call the caller. */
-  git(request: IncomingCall, slug: string, right: 'read' | 'publish'): string;
-  publisher(request: IncomingCall, slug: string): void;
+  git(request: IncomingCall, slug: string, right: 'read' | 'publish'): Promise<string>;
+  publisher(request: IncomingCall, slug: string): Promise<void>;
   /** Reads the tenant's branch over HTTP: a git token, the publisher's, or a device JWT. */
   reader(request: IncomingCall, slug: string): Promise<void>;
   /** The agent whose device key signed this very request. */
@@ -57,6 +58,11 @@ export interface Callers {
   ended(actorId: string): void;
   /** Whether an actor's credentials are still in force and may still do the same: for streams, which outlive the request. */
   stands(actor: Actor): Promise<boolean>;
+  /**
+   * Resolves when what was noted of this call (its id, which may not come again; that the agent was heard) is on the disk.
+   * Every call is answered after it, whatever the answer: see the hook in `server.ts`.
+   */
+  settled(request: IncomingCall): Promise<void>;
 }
 
 interface KeyHolder {
@@ -100,7 +106,23 @@ export function createCallers(
   /** A hook asks before the body is read, and the route again. */
   const known = new WeakMap<IncomingCall, Promise<Actor>>();
 
-  const holder = (request: IncomingCall): TokenHolder => {
+  /** What was noted of calls that have not been answered. */
+  const noted = new WeakMap<IncomingCall, Promise<unknown>[]>();
+  const note = (request: IncomingCall, work: Promise<unknown>): void => {
+    // Heard by `settled`; the caller of one that is given up before has gone.
+    work.catch(() => {});
+    const works = noted.get(request);
+    if (works === undefined) noted.set(request, [work]);
+    else works.push(work);
+  };
+  const settled = async (request: IncomingCall): Promise<void> => {
+    for (let works = noted.get(request); works !== undefined; works = noted.get(request)) {
+      noted.delete(request);
+      await Promise.all(works);
+    }
+  };
+
+  const holder = async (request: IncomingCall): Promise<TokenHolder> => {
     const token = gitTokenOf(request);
     if (token === null) {
       throw new RequestRefused(
@@ -110,17 +132,17 @@ export function createCallers(
         ASK_BASIC,
       );
     }
-    const agent = state.agents.byGitToken(token);
+    const agent = await state.agents.byGitToken(token);
     if (agent !== null && agent.revoked_at === null) return { kind: 'reader', agent };
-    const tenant = state.tenants.byPublisherToken(token);
+    const tenant = await state.tenants.byPublisherToken(token);
     if (tenant !== null) return { kind: 'publisher', tenant };
     const message =
       'expected a git token that is in force, found one that is unknown or revoked; enrol again';
     return disbelieve(request, new RequestRefused(401, 'credentials_refused', message, ASK_BASIC));
   };
 
-  const git = (request: IncomingCall, slug: string, right: 'read' | 'publish'): string => {
-    const found = holder(request);
+  const git = async (request: IncomingCall, slug: string, right: 'read' | 'publish'): Promise<string> => {
+    const found = await holder(request);
     expectTenant(found.kind === 'reader' ? found.agent.tenant : found.tenant.slug, slug);
     if (right === 'publish' && found.kind === 'reader') {
       const message = `expected the publisher token of ${slug}, found the token of an agent, which may only read`;
@@ -132,7 +154,7 @@ export function createCallers(
   const verify = async (
     request: IncomingCall,
     /** The keys the issuer may have signed with, one after the other; null when there is no such one. */
-    keyAt: (issuer: string, place: number) => PublicJwk | null,
+    keyAt: (issuer: string, place: number) => Promise<PublicJwk | null>,
     onVerified: (issuer: string) => void,
     origins: readonly [string, ...string[]] = [state.publicUrl()],
   ): Promise<{ claims: RequestClaims; jwk: PublicJwk }> => {
@@ -150,21 +172,27 @@ export function createCallers(
         method: request.method,
         url: origin + request.url,
         now,
-        findKey: (iss) => {
+        findKey: async (iss) => {
           issuer = iss;
-          key = keyAt(iss, place);
+          key = await keyAt(iss, place);
           return key;
         },
-        takeOnce: (iss, jti, expires) => {
+        takeOnce: async (iss, jti, expires) => {
           onVerified(iss);
-          return state.replays.takeOnce(iss, jti, Math.ceil(expires.getTime() / 1_000));
+          const { isNew, kept } = await state.replays.takeOnce(
+            iss,
+            jti,
+            Math.ceil(expires.getTime() / 1_000),
+          );
+          note(request, kept);
+          return isNew;
         },
       });
     const [first, ...others] = origins;
     let place = 0;
     let verdict = await verifyAt(first, place);
     while (verdict.kind === 'refused' && verdict.code === 'signature_invalid') {
-      if (keyAt(issuer, place + 1) === null) break;
+      if ((await keyAt(issuer, place + 1)) === null) break;
       place += 1;
       verdict = await verifyAt(first, place);
     }
@@ -179,25 +207,30 @@ export function createCallers(
   };
 
   /** Tells a copy of a machine from the machine: by its former keys, and by who speaks in turn with it. */
-  const expectOneHolder = (
+  const expectOneHolder = async (
     request: IncomingCall,
     agent: Agent,
     former: readonly FormerKey[],
     { claims, jwk }: { claims: RequestClaims; jwk: PublicJwk },
-  ): string => {
+  ): Promise<string> => {
     const now = state.clock.now();
     const signer = thumbprint(jwk);
     const key = former.find((each) => each.thumbprint === signer);
-    if (key === undefined) state.deviceKeys.confirmed(agent.agent_id, signer, now, limits.keyOverlapMs);
-    else if (isRetired(key, now)) {
-      alarms.retiredKey(agent, key, request.ip);
+    if (key === undefined) {
+      note(request, state.deviceKeys.confirmed(agent.agent_id, signer, now, limits.keyOverlapMs));
+    } else if (isRetired(key, now)) {
+      await alarms.retiredKey(agent, key, request.ip);
       return disbelieve(request, retiredKeyRefusal(agent.agent_id, key.replaced_at, ASK_BEARER));
     }
     const { boot, machine = null, host = null, os = null, iat } = claims;
     if (boot === undefined) return signer;
     const sighting = { boot, machine, hostname: host, os, address: request.ip, at: new Date(iat * 1_000) };
-    if (state.identities.note(agent.agent_id, sighting)) alarms.conflict(agent);
+    note(request, sighted(agent, sighting));
     return signer;
+  };
+
+  const sighted = async (agent: Agent, sighting: Sighting): Promise<void> => {
+    if (await state.identities.note(agent.agent_id, sighting)) await alarms.conflict(agent);
   };
 
   const keyHolder = async (
@@ -208,11 +241,11 @@ export function createCallers(
     let former: readonly FormerKey[] | null = null;
     const verified = await verify(
       request,
-      (issuer, place) => {
-        agent ??= state.agents.get(issuer);
+      async (issuer, place) => {
+        agent ??= await state.agents.get(issuer);
         if (agent === null) return null;
         if (place === 0) return agent.device_jwk;
-        former ??= state.deviceKeys.former(issuer);
+        former ??= await state.deviceKeys.former(issuer);
         return former[place - 1]?.jwk ?? null;
       },
       (issuer) => agents.take(issuer),
@@ -221,10 +254,10 @@ export function createCallers(
     const found = agent as Agent | null;
     if (found === null) throw new Error('expected a verified token to have an agent');
     if (found.revoked_at !== null) throw revokedRefusal(found);
-    const signer = expectOneHolder(request, found, former ?? [], verified);
+    const signer = await expectOneHolder(request, found, former ?? [], verified);
     const now = state.clock.now();
     if (now.getTime() - Date.parse(found.last_seen_at ?? '1970-01-01') > SEEN_EVERY_MS) {
-      state.agents.seen(found.agent_id, now);
+      note(request, state.agents.seen(found.agent_id, now));
     }
     return { agent: found, thumbprint: signer, next: verified.claims.next ?? null };
   };
@@ -235,19 +268,29 @@ export function createCallers(
     stranger: (request) => strangers.take(request.ip),
     git,
     device: async (request) => device(request),
-    keyHolder: async (request) => keyHolder(request),
-    tunnel: async (request) => device(request, [state.publicUrl(), webSocketOrigin(state.publicUrl())]),
-    publisher: (request, slug) => void git(request, slug, 'publish'),
+    async keyHolder(request) {
+      const holder = await keyHolder(request);
+      await settled(request);
+      return holder;
+    },
+    async tunnel(request) {
+      const agent = await device(request, [state.publicUrl(), webSocketOrigin(state.publicUrl())]);
+      await settled(request);
+      return agent;
+    },
+    async publisher(request, slug) {
+      await git(request, slug, 'publish');
+    },
     async reader(request, slug) {
       // A JWT has two dots, a git token none.
       if (bearerOf(request)?.includes('.') === true) expectTenant((await device(request)).tenant, slug);
-      else git(request, slug, 'read');
+      else await git(request, slug, 'read');
     },
     async possession(request, jwk) {
       const own = thumbprint(jwk);
       await verify(
         request,
-        (issuer, place) => (issuer === own && place === 0 ? jwk : null),
+        async (issuer, place) => (issuer === own && place === 0 ? jwk : null),
         () => {},
       );
     },
@@ -259,6 +302,7 @@ export function createCallers(
     session: async (request) => actors.session(request),
     ended: (actorId) => access.publish({ actor_id: actorId }),
     stands: async (actor) => actors.stands(actor),
+    settled,
   };
 }
 

@@ -25,12 +25,12 @@ export function addCommandHistory(parts: {
     .description(`show the last ${LISTED_MAX} commands of an agent and what became of them, newest first`)
     .requiredOption('--agent <id>', 'the agent they are for')
     .action((options: Common & { agent: string }) =>
-      withState(options, (state) => {
-        if (state.agents.get(options.agent) === null) {
+      withState(options, async (state) => {
+        if ((await state.agents.get(options.agent)) === null) {
           const found = options.agent.slice(0, 80);
           throw new TenantFault(`expected the id of an agent, found no ${found}; the verb agents lists them`);
         }
-        const rows = state.commands.list(options.agent, { limit: LISTED_MAX }, clock.now());
+        const rows = await state.commands.list(options.agent, { limit: LISTED_MAX }, clock.now());
         const columns = ['command_id', 'action', 'run_id', 'state', 'created_at', 'code', 'message'] as const;
         print(options, rows, table(rows, columns));
       }),
@@ -38,8 +38,8 @@ export function addCommandHistory(parts: {
   common(command.command('show <command_id>'))
     .description('show one command: whether its agent has it, and why it was refused')
     .action((commandId: string, options: Common) =>
-      withState(options, (state) => {
-        const row = state.commands.get(commandId, clock.now());
+      withState(options, async (state) => {
+        const row = await state.commands.get(commandId, clock.now());
         if (row === null) {
           const found = commandId.slice(0, 80);
           throw new TenantFault(
@@ -59,10 +59,10 @@ export function addCommandHistory(parts: {
     );
 }
 
-function withState(options: Common, work: (state: ConsoleState) => void): void {
+async function withState(options: Common, work: (state: ConsoleState) => Promise<void>): Promise<void> {
   const state = openExistingState(options.data, createSystemClock());
   try {
-    work(state);
+    await work(state);
   } finally {
     state.close();
   }

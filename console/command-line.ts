@@ -88,7 +88,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
     .description('show them')
     .action(async (options: Common) =>
       withAdmin(options, async (admin) => {
-        const rows = admin.tenants().map(({ slug, rootSha256, createdAt }) => ({
+        const rows = (await admin.tenants()).map(({ slug, rootSha256, createdAt }) => ({
           slug,
           root_sha256: rootSha256,
           created_at: createdAt,
@@ -109,7 +109,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
     .description('make a new publisher token; the old one is void')
     .action(async (slug: string, options: Common) =>
       withAdmin(options, async (admin) => {
-        const token = admin.newPublisherToken(slug);
+        const token = await admin.newPublisherToken(slug);
         print(options, { slug, publisher_token: token }, token);
       }),
     );
@@ -118,7 +118,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
     .description('make a new webhook secret, for a git server elsewhere; the old one is void')
     .action(async (slug: string, options: Common) =>
       withAdmin(options, async (admin) => {
-        const { url, secret } = admin.newHookSecret(slug);
+        const { url, secret } = await admin.newHookSecret(slug);
         const text = `Webhook of ${slug}, for pushes to tenant/${slug}:
 
   address  ${url}
@@ -136,7 +136,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
       if (wanted !== 'yes' && wanted !== 'no')
         throw new TenantFault(`expected yes or no, found "${wanted.slice(0, 40)}"`);
       await withAdmin(options, async (admin) => {
-        admin.setOutputsWanted(slug, wanted === 'yes');
+        await admin.setOutputsWanted(slug, wanted === 'yes');
         const text = wanted === 'yes' ? 'are asked for' : 'are not asked for any more';
         print(options, { slug, outputs_wanted: wanted === 'yes' }, `Outputs of ${slug} ${text}.`);
       });
@@ -167,7 +167,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
     .description('show the runs agents have reported, newest first')
     .action(async (options: Filter) =>
       withAdmin(options, async (admin) => {
-        const rows = admin.runs(options);
+        const rows = await admin.runs(options);
         print(
           options,
           rows,
@@ -188,7 +188,7 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
     .description('show the last events of agents')
     .action(async (options: Filter) =>
       withAdmin(options, async (admin) => {
-        const events = admin.events(options).map(({ event }) => event);
+        const events = (await admin.events(options)).map(({ event }) => event);
         print(options, events, table(events, ['time', 'tenant', 'severity', 'reason', 'message']));
       }),
     );
@@ -219,7 +219,7 @@ async function withAdmin(
 ): Promise<void> {
   const state = openExistingState(options.data, createSystemClock());
   try {
-    if (options.tenant !== undefined) expectTenant(state, options.tenant);
+    if (options.tenant !== undefined) await expectTenant(state, options.tenant);
     await work(createAdmin(state));
   } finally {
     state.close();
@@ -227,8 +227,8 @@ async function withAdmin(
 }
 
 /** A slug that is nobody's would be answered by an empty list otherwise. */
-function expectTenant(state: ConsoleState, slug: string): void {
-  if (state.tenants.get(slug) !== null) return;
+async function expectTenant(state: ConsoleState, slug: string): Promise<void> {
+  if ((await state.tenants.get(slug)) !== null) return;
   throw new TenantFault(`expected a tenant, found no "${slug.slice(0, 80)}"; tenant list shows them`);
 }
 

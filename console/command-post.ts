@@ -45,20 +45,21 @@ export function postToFile(tenant: string, file: string): CommandPost {
 
 /** A console that is running on the directory sends it within a second. */
 export function postToDirectory(state: ConsoleState): CommandPost {
-  const known = (agentId: string) => {
-    const agent = state.agents.get(agentId);
+  const known = async (agentId: string) => {
+    const agent = await state.agents.get(agentId);
     if (agent !== null) return agent;
     throw new TenantFault(`expected the id of an agent, found no ${agentId}; the verb agents lists them`);
   };
   return {
-    tenantOf: async (agentId) => known(agentId).tenant,
+    tenantOf: async (agentId) => (await known(agentId)).tenant,
     async post(agentId, jws) {
       const envelope = readCommandEnvelope(jws);
       if (envelope.kind === 'read') {
-        const fault = await triggerKeyFault(state, known(agentId).tenant, envelope.kid);
+        const fault = await triggerKeyFault(state, (await known(agentId)).tenant, envelope.kid);
         if (fault !== null) throw new RequestRefused(422, 'key_not_allowed', fault);
       }
-      const { row } = state.commands.add(known(agentId), jws, state.clock.now(), COMMANDS_WAITING);
+      const agent = await known(agentId);
+      const { row } = await state.commands.add(agent, jws, state.clock.now(), COMMANDS_WAITING);
       return { command_id: row.command_id, state: row.state };
     },
   };

@@ -4,7 +4,8 @@ import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
 import type { AuditEntry } from './store/ports/audit.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
-import { noteRunAnswered, noteRunAsked } from './store/sqlite/run-index-writes.ts';
+import { tellRun } from './store/sqlite/command-endings.ts';
+import { noteRunAsked } from './store/sqlite/run-index-writes.ts';
 
 /** `sent`: through the tunnel at least once, and not yet answered. The last three are final. */
 export type CommandState = 'queued' | 'sent' | 'acknowledged' | 'refused' | 'expired';
@@ -41,9 +42,14 @@ export interface WaitingCommand {
   readonly jws: string;
 }
 
+/** What an agent says of the command `id`. */
+export type CommandAnswer =
+  | { readonly id: string; readonly state: 'acknowledged' }
+  | { readonly id: string; readonly state: 'refused'; readonly code: string; readonly message: string };
+
 export interface CommandQueue {
   /**
-   * Durable when it returns. The same command again is answered as it stands now; another one under its `command_id` is a
+   * Durable when it resolves. The same command again is answered as it stands now; another one under its `command_id` is a
    * conflict (409), as is one for a revoked agent, and what no agent would take is refused (422). At most `maxWaiting` wait for one agent (429).
    */
   add(
@@ -52,33 +58,30 @@ export interface CommandQueue {
     at: Date,
     maxWaiting: number,
     origin?: CommandOrigin,
-  ): { row: CommandRow; added: boolean };
+  ): Promise<{ row: CommandRow; added: boolean }>;
   /** Not settled and not expired, in order of arrival, with `id` greater than `after`. */
-  waiting(agentId: string, after: number, limit: number, now: Date): WaitingCommand[];
-  sent(ids: readonly number[], at: Date): void;
-  /** The agent's answer. Null when there is no such command, or it was settled before. */
-  settle(
-    agentId: string,
-    commandId: string,
-    answer: { readonly state: 'acknowledged' } | { readonly state: 'refused'; code: string; message: string },
-    at: Date,
-  ): CommandRow | null;
-  /** The agent is gone: what waits for it is refused in its name. How many. */
-  drop(agentId: string, why: string, at: Date): number;
+  waiting(agentId: string, after: number, limit: number, now: Date): Promise<WaitingCommand[]>;
+  sent(ids: readonly number[], at: Date): Promise<void>;
+  /** The agent's answers, all in one step. Those that settled something: not of unknown commands, nor of settled ones. */
+  settle(agentId: string, answers: readonly CommandAnswer[], at: Date): Promise<CommandRow[]>;
   /** Those whose time is over, now `expired`. */
-  expire(now: Date): CommandRow[];
+  expire(now: Date): Promise<CommandRow[]>;
   /** Newest first; `before` is an `id` of a row. What can no longer be sent is `expired`, whether that is noted yet or not. */
-  list(agentId: string, page: { before?: number | undefined; limit: number }, now: Date): CommandRow[];
+  list(
+    agentId: string,
+    page: { before?: number | undefined; limit: number },
+    now: Date,
+  ): Promise<CommandRow[]>;
   /** The newest command of this id, of whichever agent. */
-  get(commandId: string, now: Date): CommandRow | null;
+  get(commandId: string, now: Date): Promise<CommandRow | null>;
   /** The newest command that asks for this run. */
-  forRun(agentId: string, runId: string): CommandRow | null;
+  forRun(agentId: string, runId: string): Promise<CommandRow | null>;
   /** The commands that ask for the end of this run, oldest first, at most 20. */
-  cancelsOf(agentId: string, runId: string): CommandRow[];
+  cancelsOf(agentId: string, runId: string): Promise<CommandRow[]>;
   /** Agents for which something waits. */
-  agentsWaiting(): string[];
+  agentsWaiting(): Promise<string[]>;
   /** Forgets the oldest settled ones of every agent beyond `keep`; how many. */
-  prune(keep: number): number;
+  prune(keep: number): Promise<number>;
 }
 
 const COLUMNS = `id, agent_id, command_id, action, run_id, state, code, message, created_at, expires_at, sent_at, settled_at,
@@ -87,27 +90,21 @@ const UNSETTLED = `state IN ('queued', 'sent')`;
 
 /** Signed commands on their way to agents: kept until the agent has answered or their time is over. */
 export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
-  const { sql } = database;
+  const { prepare, write } = database;
   const find = (agentId: string, commandId: string) =>
-    sql
-      .prepare(`SELECT ${COLUMNS}, jws FROM commands WHERE agent_id = ? AND command_id = ?`)
-      .get(agentId, commandId) as unknown as (CommandRow & { jws: string }) | undefined;
+    prepare(`SELECT ${COLUMNS}, jws FROM commands WHERE agent_id = ? AND command_id = ?`).get(
+      agentId,
+      commandId,
+    ) as unknown as (CommandRow & { jws: string }) | undefined;
   const shown = ({ jws: _jws, ...row }: CommandRow & { jws: string }): CommandRow => row;
 
   const expectStanding = (agentId: string) => {
-    const agent = sql.prepare('SELECT revoked_at FROM agents WHERE agent_id = ?').get(agentId) as
+    const agent = prepare('SELECT revoked_at FROM agents WHERE agent_id = ?').get(agentId) as
       | { revoked_at: string | null }
       | undefined;
     if (agent === undefined || agent.revoked_at === null) return;
     const message = `expected an agent in good standing, found ${agentId}, revoked at ${agent.revoked_at}`;
     throw new RequestRefused(409, 'agent_revoked', message);
-  };
-  /** The list of runs hears what became of the command that asks for one. */
-  const tellRun = ({ agent_id, run_id, action, state, code, message, settled_at }: CommandRow) => {
-    if (action !== 'run' || run_id === null || settled_at === null) return;
-    const became = state === 'acknowledged' ? 'queued' : state === 'refused' ? 'refused' : 'expired';
-    const why = code === null ? message : `${code}: ${message}`;
-    noteRunAnswered(database, { agent_id, run_id }, became, why, settled_at);
   };
   // An answer to one that was sent may be on its way.
   const asOf = (row: CommandRow, now: Date): CommandRow =>
@@ -116,9 +113,9 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
       : row;
 
   return {
-    add(agent, jws, at, maxWaiting, origin) {
+    async add(agent, jws, at, maxWaiting, origin) {
       const command = readCommandClaims(jws, agent, at);
-      return database.transaction(() => {
+      return write(() => {
         expectStanding(agent.agent_id);
         const there = find(agent.agent_id, command.command_id);
         if (there !== undefined) {
@@ -126,29 +123,27 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
           const message = `expected a command_id of its own for every command, found ${command.command_id} used before`;
           throw new RequestRefused(409, 'command_id_used', message);
         }
-        const { n } = sql
-          .prepare(`SELECT count(*) AS n FROM commands WHERE agent_id = ? AND ${UNSETTLED}`)
-          .get(agent.agent_id) as { n: number };
+        const { n } = prepare(`SELECT count(*) AS n FROM commands WHERE agent_id = ? AND ${UNSETTLED}`).get(
+          agent.agent_id,
+        ) as { n: number };
         if (n >= maxWaiting) {
           const message = `expected at most ${maxWaiting} commands waiting for one agent, found ${n}; let it take them first`;
           throw new RequestRefused(429, 'too_many_commands', message, { 'retry-after': '60' });
         }
-        sql
-          .prepare(
-            `INSERT INTO commands (agent_id, command_id, action, run_id, jws, state, created_at, expires_at, asked_by, why)
+        prepare(
+          `INSERT INTO commands (agent_id, command_id, action, run_id, jws, state, created_at, expires_at, asked_by, why)
              VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
-          )
-          .run(
-            agent.agent_id,
-            command.command_id,
-            command.action,
-            command.action === 'run' || command.action === 'cancel' ? command.run_id : null,
-            jws,
-            at.toISOString(),
-            new Date(command.expires).toISOString(),
-            origin?.by ?? null,
-            origin?.why ?? null,
-          );
+        ).run(
+          agent.agent_id,
+          command.command_id,
+          command.action,
+          command.action === 'run' || command.action === 'cancel' ? command.run_id : null,
+          jws,
+          at.toISOString(),
+          new Date(command.expires).toISOString(),
+          origin?.by ?? null,
+          origin?.why ?? null,
+        );
         if (command.action === 'run') {
           const { run_id, flow, version = null } = command;
           noteRunAsked(database, { agent_id: agent.agent_id, run_id, flow, version }, at);
@@ -159,100 +154,77 @@ export function createCommandQueue(database: ConsoleDatabase): CommandQueue {
         return { row: shown(row), added: true };
       });
     },
-    waiting: (agentId, after, limit, now) =>
-      sql
-        .prepare(
-          `SELECT id, command_id, jws FROM commands
+    waiting: async (agentId, after, limit, now) =>
+      prepare(
+        `SELECT id, command_id, jws FROM commands
            WHERE agent_id = ? AND id > ? AND ${UNSETTLED} AND expires_at > ? ORDER BY id LIMIT ?`,
-        )
-        .all(agentId, after, now.toISOString(), limit) as unknown as WaitingCommand[],
-    sent(ids, at) {
-      const mark = sql.prepare(
-        `UPDATE commands SET state = 'sent', sent_at = coalesce(sent_at, ?) WHERE id = ? AND state = 'queued'`,
-      );
-      database.transaction(() => {
+      ).all(agentId, after, now.toISOString(), limit) as unknown as WaitingCommand[],
+    sent: (ids, at) =>
+      write(() => {
+        const mark = prepare(
+          `UPDATE commands SET state = 'sent', sent_at = coalesce(sent_at, ?) WHERE id = ? AND state = 'queued'`,
+        );
         for (const id of ids) mark.run(at.toISOString(), id);
-      });
-    },
-    settle(agentId, commandId, answer, at) {
-      const { code, message } = answer.state === 'refused' ? answer : { code: null, message: null };
-      return database.transaction(() => {
-        const row = sql
-          .prepare(
+      }),
+    settle: (agentId, answers, at) =>
+      write(() =>
+        answers.flatMap((answer) => {
+          const { code, message } = answer.state === 'refused' ? answer : { code: null, message: null };
+          const row = prepare(
             `UPDATE commands SET state = ?, code = ?, message = ?, settled_at = ?
              WHERE agent_id = ? AND command_id = ? AND ${UNSETTLED} RETURNING ${COLUMNS}`,
-          )
-          .get(answer.state, code, message, at.toISOString(), agentId, commandId) as unknown as
-          | CommandRow
-          | undefined;
-        if (row !== undefined) tellRun(row);
-        return row ?? null;
-      });
-    },
-    drop: (agentId, why, at) =>
-      database.transaction(() => {
-        const rows = sql
-          .prepare(
-            `UPDATE commands SET state = 'refused', code = 'agent_revoked', message = ?, settled_at = ?
-             WHERE agent_id = ? AND ${UNSETTLED} RETURNING ${COLUMNS}`,
-          )
-          .all(why, at.toISOString(), agentId) as unknown as CommandRow[];
-        for (const row of rows) tellRun(row);
-        return rows.length;
-      }),
+          ).get(answer.state, code, message, at.toISOString(), agentId, answer.id) as unknown as
+            | CommandRow
+            | undefined;
+          if (row === undefined) return [];
+          tellRun(database, row);
+          return [row];
+        }),
+      ),
     expire: (now) =>
-      database.transaction(() => {
-        const rows = sql
-          .prepare(
-            `UPDATE commands SET state = 'expired', settled_at = expires_at WHERE ${UNSETTLED} AND expires_at <= :now
+      write(() => {
+        const rows = prepare(
+          `UPDATE commands SET state = 'expired', settled_at = expires_at WHERE ${UNSETTLED} AND expires_at <= :now
              RETURNING ${COLUMNS}`,
-          )
-          .all({ now: now.toISOString() }) as unknown as CommandRow[];
-        for (const row of rows) tellRun(row);
+        ).all({ now: now.toISOString() }) as unknown as CommandRow[];
+        for (const row of rows) tellRun(database, row);
         return rows;
       }),
-    list: (agentId, { before, limit }, now) => {
-      const rows = sql
-        .prepare(
-          `SELECT ${COLUMNS} FROM commands WHERE agent_id = :agent AND (:before IS NULL OR id < :before)
+    list: async (agentId, { before, limit }, now) => {
+      const rows = prepare(
+        `SELECT ${COLUMNS} FROM commands WHERE agent_id = :agent AND (:before IS NULL OR id < :before)
            ORDER BY id DESC LIMIT :limit`,
-        )
-        .all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[];
+      ).all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[];
       return rows.map((row) => asOf(row, now));
     },
-    get(commandId, now) {
-      const row = sql
-        .prepare(`SELECT ${COLUMNS} FROM commands WHERE command_id = ? ORDER BY id DESC LIMIT 1`)
-        .get(commandId) as unknown as CommandRow | undefined;
+    async get(commandId, now) {
+      const row = prepare(
+        `SELECT ${COLUMNS} FROM commands WHERE command_id = ? ORDER BY id DESC LIMIT 1`,
+      ).get(commandId) as unknown as CommandRow | undefined;
       return row === undefined ? null : asOf(row, now);
     },
-    forRun: (agentId, runId) =>
-      (sql
-        .prepare(
-          `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'run' ORDER BY id DESC LIMIT 1`,
-        )
-        .get(agentId, runId) as unknown as CommandRow | undefined) ?? null,
-    cancelsOf: (agentId, runId) =>
-      sql
-        .prepare(
-          `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'cancel' ORDER BY id LIMIT 20`,
-        )
-        .all(agentId, runId) as unknown as CommandRow[],
-    agentsWaiting: () =>
+    forRun: async (agentId, runId) =>
+      (prepare(
+        `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'run' ORDER BY id DESC LIMIT 1`,
+      ).get(agentId, runId) as unknown as CommandRow | undefined) ?? null,
+    cancelsOf: async (agentId, runId) =>
+      prepare(
+        `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'cancel' ORDER BY id LIMIT 20`,
+      ).all(agentId, runId) as unknown as CommandRow[],
+    agentsWaiting: async () =>
       (
-        sql.prepare(`SELECT DISTINCT agent_id FROM commands WHERE ${UNSETTLED}`).all() as {
+        prepare(`SELECT DISTINCT agent_id FROM commands WHERE ${UNSETTLED}`).all() as {
           agent_id: string;
         }[]
       ).map(({ agent_id }) => agent_id),
-    prune(keep) {
-      const done = sql
-        .prepare(
+    prune: (keep) =>
+      write(() => {
+        const done = prepare(
           `DELETE FROM commands WHERE id IN (SELECT id FROM (SELECT id,
              row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place FROM commands WHERE NOT ${UNSETTLED})
            WHERE place > ?)`,
-        )
-        .run(keep);
-      return Number(done.changes);
-    },
+        ).run(keep);
+        return Number(done.changes);
+      }),
   };
 }

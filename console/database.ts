@@ -448,6 +448,8 @@ export interface ConsoleDatabase {
    * Inside of `write`, or of another one, it is a part of that.
    */
   transaction<T>(work: () => T): T;
+  /** Whether another connection has committed something since this was asked last; true the first time. */
+  changedElsewhere(): boolean;
   /** Writes what waits, first. */
   close(): void;
 }
@@ -465,6 +467,8 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
     sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
     const migrated = migrate(sql, path, MIGRATIONS);
     const group = createGroupCommit(sql, options);
+    const dataVersion = sql.prepare('PRAGMA data_version');
+    let seen: number | null = null;
     const database: ConsoleDatabase = {
       sql,
       migrated,
@@ -474,6 +478,12 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
         sql.isTransaction
           ? allOrNothing(sql, work, NESTED)
           : allOrNothing(sql, work, { begin: 'BEGIN IMMEDIATE', commit: 'COMMIT', undo: 'ROLLBACK' }),
+      changedElsewhere() {
+        const { data_version: version } = dataVersion.get() as { data_version: number };
+        const hasChanged = version !== seen;
+        seen = version;
+        return hasChanged;
+      },
       close() {
         group.close();
         sql.close();

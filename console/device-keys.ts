@@ -2,6 +2,8 @@ import type { PublicJwk } from '../schemas/jws.ts';
 import type { Agent } from './agents.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
+import type { AuditEntry } from './store/ports/audit.ts';
+import { insertAudit } from './store/sqlite/audit.ts';
 
 /** Former keys that are told from rubbish; older ones are as unknown as any other. */
 const FORMER_KEYS_MAX = 8;
@@ -23,32 +25,30 @@ export interface FormerKey {
 
 export interface DeviceKeys {
   /** Newest first. */
-  former(agentId: string): FormerKey[];
-  agentOf(thumbprint: string): string | null;
-  /** Whether the key speaks for the agent: the one in force, or one before it that is in its grace. */
-  speaks(agentId: string, thumbprint: string, at: Date): boolean;
+  former(agentId: string): Promise<FormerKey[]>;
   /**
    * Throws 401 when the key that followed this one has spoken: in its grace a key delivers what was on its way, and decides nothing
    * of the agent any more.
    */
-  expectToDecide(agentId: string, thumbprint: string): void;
+  expectToDecide(agentId: string, thumbprint: string): Promise<void>;
   /**
    * Puts `next` in the place of the key that signed (`from`). The same again changes nothing. Throws 409 when the key is, or
-   * was, somebody's, and as `expectToDecide`. `changed` is false when `next` was in force already.
+   * was, somebody's, and as `expectToDecide`. `changed` is false, and nothing is told, when `next` was in force already.
    */
   rotate(
     agent: Agent,
     from: string,
     next: { jwk: PublicJwk; thumbprint: string },
     at: Date,
-  ): { changed: boolean };
+    told: AuditEntry,
+  ): Promise<{ changed: boolean }>;
   /**
    * A key has spoken. If it is the one in force, those before it are retired, once what was on its way has arrived; a call of
    * the key before that the change overtook says nothing of the new one.
    */
-  confirmed(agentId: string, thumbprint: string, at: Date, overlapMs: number): void;
+  confirmed(agentId: string, thumbprint: string, at: Date, overlapMs: number): Promise<void>;
   /** A retired key was used; true when this was not written down within the last hour. */
-  refused(thumbprint: string, address: string, at: Date): boolean;
+  refused(thumbprint: string, address: string, at: Date): Promise<boolean>;
 }
 
 /** A former key may speak no more. */
@@ -67,53 +67,34 @@ export function retiredKeyRefusal(
 }
 
 export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
-  const { sql } = database;
+  const { prepare } = database;
   /** Agents known to have no key in its grace: asked at every call. */
   const settled = new Set<string>();
-  const thumbprintOf = (agentId: string) =>
-    (
-      sql.prepare('SELECT thumbprint FROM agents WHERE agent_id = ?').get(agentId) as
-        | { thumbprint: string }
-        | undefined
-    )?.thumbprint;
-  const formerKey = (agentId: string, thumbprint: string) =>
-    sql
-      .prepare('SELECT replaced_at, grace_until FROM former_keys WHERE agent_id = ? AND thumbprint = ?')
-      .get(agentId, thumbprint) as Pick<FormerKey, 'replaced_at' | 'grace_until'> | undefined;
+  const thumbprintOf = (agentId: string) => thumbprintInForce(database, agentId);
+  const isAnyOpen = (agentId: string) =>
+    prepare('SELECT 1 FROM former_keys WHERE agent_id = ? AND grace_until IS NULL').get(agentId) !==
+    undefined;
   const expectToDecide = (agentId: string, thumbprint: string) => {
     if (thumbprintOf(agentId) === thumbprint) return;
-    const former = formerKey(agentId, thumbprint);
+    const former = formerKey(database, agentId, thumbprint);
     if (former === undefined || former.grace_until !== null)
       throw retiredKeyRefusal(agentId, former?.replaced_at ?? 'an earlier time');
   };
 
   return {
-    expectToDecide,
-    former: (agentId) =>
+    expectToDecide: async (agentId, thumbprint) => expectToDecide(agentId, thumbprint),
+    former: async (agentId) =>
       (
-        sql
-          .prepare(
-            `SELECT thumbprint, device_jwk, replaced_at, grace_until, refused_uses, last_refused_at, last_refused_from
+        prepare(
+          `SELECT thumbprint, device_jwk, replaced_at, grace_until, refused_uses, last_refused_at, last_refused_from
              FROM former_keys WHERE agent_id = ? ORDER BY replaced_at DESC, rowid DESC LIMIT ?`,
-          )
-          .all(agentId, FORMER_KEYS_MAX) as unknown as (Omit<FormerKey, 'jwk'> & { device_jwk: string })[]
+        ).all(agentId, FORMER_KEYS_MAX) as unknown as (Omit<FormerKey, 'jwk'> & { device_jwk: string })[]
       ).map(({ device_jwk, ...row }) => ({ ...row, jwk: JSON.parse(device_jwk) as PublicJwk })),
-    agentOf: (thumbprint) =>
-      (
-        sql.prepare('SELECT agent_id FROM former_keys WHERE thumbprint = ?').get(thumbprint) as
-          | { agent_id: string }
-          | undefined
-      )?.agent_id ?? null,
-    speaks(agentId, thumbprint, at) {
-      if (thumbprintOf(agentId) === thumbprint) return true;
-      const former = formerKey(agentId, thumbprint);
-      return former !== undefined && !isRetired(former, at);
-    },
-    rotate: ({ agent_id }, from, next, at) =>
-      database.transaction(() => {
-        const current = sql
-          .prepare('SELECT thumbprint, device_jwk, key_since FROM agents WHERE agent_id = ?')
-          .get(agent_id) as { thumbprint: string; device_jwk: string; key_since: string | null };
+    rotate: ({ agent_id }, from, next, at, told) =>
+      database.write(() => {
+        const current = prepare(
+          'SELECT thumbprint, device_jwk, key_since FROM agents WHERE agent_id = ?',
+        ).get(agent_id) as { thumbprint: string; device_jwk: string; key_since: string | null };
         if (current.thumbprint === next.thumbprint) return { changed: false };
         expectToDecide(agent_id, from);
         const since = Date.parse(current.key_since ?? '1970-01-01');
@@ -122,11 +103,9 @@ export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
           throw new RequestRefused(429, 'rate_limited', message, { 'retry-after': '60' });
         }
         const taken =
-          sql
-            .prepare(
-              'SELECT 1 FROM agents WHERE thumbprint = :key UNION SELECT 1 FROM former_keys WHERE thumbprint = :key',
-            )
-            .get({ key: next.thumbprint }) !== undefined;
+          prepare(
+            'SELECT 1 FROM agents WHERE thumbprint = :key UNION SELECT 1 FROM former_keys WHERE thumbprint = :key',
+          ).get({ key: next.thumbprint }) !== undefined;
         if (taken) {
           const message =
             'expected a device key that nobody has had before, found one that is in use or was retired; make another one';
@@ -134,44 +113,80 @@ export function createDeviceKeys(database: ConsoleDatabase): DeviceKeys {
         }
         settled.delete(agent_id);
         // A key that was put in place and never used was lost with an answer: whoever still has the one before replaces it.
-        const keep = sql.prepare(
+        const keep = prepare(
           'INSERT INTO former_keys (thumbprint, agent_id, device_jwk, replaced_at, grace_until) VALUES (?, ?, ?, ?, ?)',
         );
         const time = at.toISOString();
         const until = current.thumbprint === from ? null : time;
         keep.run(current.thumbprint, agent_id, current.device_jwk, time, until);
-        sql
-          .prepare(
-            'UPDATE agents SET thumbprint = ?, device_jwk = ?, key_since = ?, rotation_asked_at = NULL WHERE agent_id = ?',
-          )
-          .run(next.thumbprint, JSON.stringify(next.jwk), at.toISOString(), agent_id);
-        sql
-          .prepare(
-            `DELETE FROM former_keys WHERE agent_id = :agent AND thumbprint NOT IN (SELECT thumbprint FROM former_keys
+        prepare(
+          'UPDATE agents SET thumbprint = ?, device_jwk = ?, key_since = ?, rotation_asked_at = NULL WHERE agent_id = ?',
+        ).run(next.thumbprint, JSON.stringify(next.jwk), at.toISOString(), agent_id);
+        prepare(
+          `DELETE FROM former_keys WHERE agent_id = :agent AND thumbprint NOT IN (SELECT thumbprint FROM former_keys
                WHERE agent_id = :agent ORDER BY grace_until IS NOT NULL, replaced_at DESC LIMIT :keep)`,
-          )
-          .run({ agent: agent_id, keep: FORMER_KEYS_MAX });
+        ).run({ agent: agent_id, keep: FORMER_KEYS_MAX });
+        insertAudit(database, told, at);
         return { changed: true };
       }),
-    confirmed(agentId, thumbprint, at, overlapMs) {
+    async confirmed(agentId, thumbprint, at, overlapMs) {
       if (settled.has(agentId) || thumbprintOf(agentId) !== thumbprint) return;
-      sql
-        .prepare('UPDATE former_keys SET grace_until = ? WHERE agent_id = ? AND grace_until IS NULL')
-        .run(new Date(at.getTime() + overlapMs).toISOString(), agentId);
-      settled.add(agentId);
+      if (!isAnyOpen(agentId)) {
+        settled.add(agentId);
+        return;
+      }
+      await database.write(() => {
+        // It may have been followed by another since this was asked for.
+        if (thumbprintOf(agentId) !== thumbprint) return;
+        prepare('UPDATE former_keys SET grace_until = ? WHERE agent_id = ? AND grace_until IS NULL').run(
+          new Date(at.getTime() + overlapMs).toISOString(),
+          agentId,
+        );
+      });
     },
-    refused(thumbprint, address, at) {
-      const before = sql
-        .prepare('SELECT last_refused_at FROM former_keys WHERE thumbprint = ?')
-        .get(thumbprint) as { last_refused_at: string | null } | undefined;
-      const hourAgo = new Date(at.getTime() - 60 * 60_000).toISOString();
-      sql
-        .prepare(
+    refused: (thumbprint, address, at) =>
+      database.write(() => {
+        const before = prepare('SELECT last_refused_at FROM former_keys WHERE thumbprint = ?').get(
+          thumbprint,
+        ) as { last_refused_at: string | null } | undefined;
+        const hourAgo = new Date(at.getTime() - 60 * 60_000).toISOString();
+        prepare(
           `UPDATE former_keys SET refused_uses = refused_uses + 1, last_refused_at = ?, last_refused_from = ?
            WHERE thumbprint = ?`,
-        )
-        .run(at.toISOString(), address, thumbprint);
-      return before?.last_refused_at == null || before.last_refused_at < hourAgo;
-    },
+        ).run(at.toISOString(), address, thumbprint);
+        return before?.last_refused_at == null || before.last_refused_at < hourAgo;
+      }),
   };
+}
+
+function thumbprintInForce(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  agentId: string,
+): string | undefined {
+  const row = prepare('SELECT thumbprint FROM agents WHERE agent_id = ?').get(agentId) as
+    | { thumbprint: string }
+    | undefined;
+  return row?.thumbprint;
+}
+
+function formerKey({ prepare }: Pick<ConsoleDatabase, 'prepare'>, agentId: string, thumbprint: string) {
+  const find = 'SELECT replaced_at, grace_until FROM former_keys WHERE agent_id = ? AND thumbprint = ?';
+  return prepare(find).get(agentId, thumbprint) as Pick<FormerKey, 'replaced_at' | 'grace_until'> | undefined;
+}
+
+/** For the works of other stores: whether the key speaks for the agent, in force or before it and in its grace. */
+export function keySpeaks(
+  database: Pick<ConsoleDatabase, 'prepare'>,
+  agentId: string,
+  thumbprint: string,
+  at: Date,
+): boolean {
+  if (thumbprintInForce(database, agentId) === thumbprint) return true;
+  const former = formerKey(database, agentId, thumbprint);
+  return former !== undefined && !isRetired(former, at);
+}
+
+/** For the works of other stores: the key was somebody's, before another took its place. */
+export function wasReplaced({ prepare }: Pick<ConsoleDatabase, 'prepare'>, thumbprint: string): boolean {
+  return prepare('SELECT 1 FROM former_keys WHERE thumbprint = ?').get(thumbprint) !== undefined;
 }

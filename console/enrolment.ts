@@ -1,12 +1,12 @@
 import type { EnrolAnswer, EnrolmentToken, EnrolRequest } from '../schemas/enrolment.ts';
-import type { Agent, AgentStore } from './agents.ts';
+import { type Agent, agentBy, saveAgent, setGitToken } from './agents.ts';
 import type { ConsoleDatabase } from './database.ts';
-import type { DeviceKeys } from './device-keys.ts';
+import { keySpeaks, wasReplaced } from './device-keys.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleSecrets } from './secrets.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
-import type { TenantStore } from './tenants.ts';
-import type { TokenRecords } from './token-records.ts';
+import { rootDocumentOf, tenantBy } from './tenants.ts';
+import { isTokenRevoked } from './token-records.ts';
 import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';
 
 export interface Enrolment {
@@ -14,27 +14,24 @@ export interface Enrolment {
    * Takes a device into its tenant. Token and proof of possession have been verified. The same token and key get the same
    * answer, word for word, until the token expires; another key under the same token is refused (409).
    */
-  enrol(token: EnrolmentToken, request: EnrolRequest, thumbprint: string, at: Date): EnrolAnswer;
+  enrol(token: EnrolmentToken, request: EnrolRequest, thumbprint: string, at: Date): Promise<EnrolAnswer>;
   /** Forgets answers whose token has expired. */
-  prune(now: Date): number;
+  prune(now: Date): Promise<number>;
 }
 
 export function createEnrolment(parts: {
   readonly database: ConsoleDatabase;
-  readonly tenants: TenantStore;
-  readonly agents: AgentStore;
-  readonly deviceKeys: DeviceKeys;
-  readonly tokens: TokenRecords;
   readonly secrets: ConsoleSecrets;
   readonly newId: () => string;
   /** Origin the agents call. */
   readonly publicUrl: () => string;
 }): Enrolment {
-  const { database, tenants, agents, secrets } = parts;
+  const { database, secrets } = parts;
+  const { prepare, write } = database;
 
   const answerOf = (token: EnrolmentToken, agentId: string): EnrolAnswer => {
-    const tenant = tenants.get(token.tenant);
-    const root = tenants.rootDocument(token.tenant, token.root_sha256);
+    const tenant = tenantBy(database, 'slug', token.tenant);
+    const root = rootDocumentOf(database, token.tenant, token.root_sha256);
     if (tenant === null || root === null) {
       throw new RequestRefused(
         403,
@@ -55,7 +52,7 @@ export function createEnrolment(parts: {
   };
 
   const first = (token: EnrolmentToken, request: EnrolRequest, thumbprint: string, at: Date): EnrolAnswer => {
-    const known = agents.byThumbprint(thumbprint);
+    const known = agentBy(database, 'thumbprint', thumbprint);
     if (known !== null && known.tenant !== token.tenant) {
       throw new RequestRefused(
         409,
@@ -64,11 +61,12 @@ export function createEnrolment(parts: {
       );
     }
     if (known?.revoked_at != null) throw revokedRefusal(known);
-    if (known === null && parts.deviceKeys.agentOf(thumbprint) !== null) throw replacedKey();
+    if (known === null && wasReplaced(database, thumbprint)) throw replacedKey();
     const agentId = known?.agent_id ?? parts.newId();
     const answer = answerOf(token, agentId);
     const gitToken = answer.git.token as string;
-    agents.save(
+    saveAgent(
+      database,
       {
         agent_id: agentId,
         tenant: token.tenant,
@@ -83,17 +81,15 @@ export function createEnrolment(parts: {
       gitToken,
     );
     // The git token is derived again when the answer is repeated; at rest there is only its hash.
-    database.sql
-      .prepare(
-        'INSERT INTO enrolments (jti, agent_id, thumbprint, answer, expires_at) VALUES (?, ?, ?, ?, ?)',
-      )
-      .run(
-        token.jti,
-        agentId,
-        thumbprint,
-        JSON.stringify({ ...answer, git: { url: answer.git.url } }),
-        token.exp,
-      );
+    prepare(
+      'INSERT INTO enrolments (jti, agent_id, thumbprint, answer, expires_at) VALUES (?, ?, ?, ?, ?)',
+    ).run(
+      token.jti,
+      agentId,
+      thumbprint,
+      JSON.stringify({ ...answer, git: { url: answer.git.url } }),
+      token.exp,
+    );
     const again = known === null ? '' : ' again';
     insertAudit(
       database,
@@ -111,17 +107,17 @@ export function createEnrolment(parts: {
 
   return {
     enrol: (token, request, thumbprint, at) =>
-      database.transaction(() => {
-        if (parts.tokens.isRevoked(token.jti)) {
+      write(() => {
+        if (isTokenRevoked(database, token.jti)) {
           throw new RequestRefused(
             403,
             'token_revoked',
             'expected an enrolment token that is still good, found one that was revoked; ask for a new one',
           );
         }
-        const served = database.sql
-          .prepare('SELECT agent_id, thumbprint, answer FROM enrolments WHERE jti = ?')
-          .get(token.jti) as { agent_id: string; thumbprint: string; answer: string } | undefined;
+        const served = prepare('SELECT agent_id, thumbprint, answer FROM enrolments WHERE jti = ?').get(
+          token.jti,
+        ) as { agent_id: string; thumbprint: string; answer: string } | undefined;
         if (served === undefined) return first(token, request, thumbprint, at);
         if (served.thumbprint !== thumbprint) {
           throw new RequestRefused(
@@ -130,19 +126,20 @@ export function createEnrolment(parts: {
             'expected an enrolment token that no other device has used, found one that has served another key; ask for a new one',
           );
         }
-        const agent = agents.get(served.agent_id);
+        const agent = agentBy(database, 'agent_id', served.agent_id);
         if (agent?.revoked_at != null) throw revokedRefusal(agent);
-        if (!parts.deviceKeys.speaks(served.agent_id, thumbprint, at)) throw replacedKey();
+        if (!keySpeaks(database, served.agent_id, thumbprint, at)) throw replacedKey();
         const answer = JSON.parse(served.answer) as EnrolAnswer;
         const gitToken = secrets.gitToken(served.agent_id, token.jti);
         // It may have been replaced by a later enrolment of the same device.
-        agents.setGitToken(served.agent_id, gitToken);
+        setGitToken(database, served.agent_id, gitToken);
         return { ...answer, git: { ...answer.git, token: gitToken } };
       }),
-    prune(now) {
-      const before = Math.floor(now.getTime() / 1_000);
-      return Number(database.sql.prepare('DELETE FROM enrolments WHERE expires_at < ?').run(before).changes);
-    },
+    prune: (now) =>
+      write(() => {
+        const before = Math.floor(now.getTime() / 1_000);
+        return Number(prepare('DELETE FROM enrolments WHERE expires_at < ?').run(before).changes);
+      }),
   };
 }
 

@@ -45,16 +45,16 @@ export interface EventLogState {
 
 export interface EventHistory {
   /** `lines` are the events as they were sent, serialised again: what the chain is over. All of the batch or nothing. */
-  append(agentId: string, batch: ReceivedBatch, lines: readonly string[], at: Date): Appended;
+  append(agentId: string, batch: ReceivedBatch, lines: readonly string[], at: Date): Promise<Appended>;
   /** In order of arrival, with `id` greater than `after`. */
   read(filter: { agent?: string; tenants?: TenantScope; after: number; limit: number }): StoredEvent[];
   /** The last `limit`, in order of arrival. */
   tail(filter: { agent?: string; tenants?: TenantScope; limit: number }): StoredEvent[];
   logs(agentId: string): EventLogState[];
   /** The agent tells this log in two ways; true when that was not known. */
-  forked(agentId: string, logId: string, at: Date): boolean;
+  forked(agentId: string, logId: string, at: Date): Promise<boolean>;
   /** Drops the oldest events and the oldest logs of every agent beyond so many; how many events. */
-  prune(keepEvents: number, keepLogs: number): number;
+  prune(keepEvents: number, keepLogs: number): Promise<number>;
 }
 
 interface LogRow {
@@ -67,15 +67,13 @@ interface LogRow {
 
 /** What agents tell of themselves, gap-free and chained (contract, sections 7 and 9): `prev` is the SHA-256 of the line before. */
 export function createEventHistory(database: ConsoleDatabase): EventHistory {
-  const { sql } = database;
+  const { sql, prepare, write } = database;
 
   const append = (agentId: string, batch: ReceivedBatch, lines: readonly string[], at: Date): Appended => {
     const key = { agent: agentId, log: batch.log_id };
-    const log = (sql
-      .prepare(
-        'SELECT next_seq, last_hash, gap_seq, gap_offers, missing FROM event_logs WHERE agent_id = :agent AND log_id = :log',
-      )
-      .get(key) as LogRow | undefined) ?? {
+    const log = (prepare(
+      'SELECT next_seq, last_hash, gap_seq, gap_offers, missing FROM event_logs WHERE agent_id = :agent AND log_id = :log',
+    ).get(key) as LogRow | undefined) ?? {
       next_seq: 1,
       last_hash: FIRST_PREV,
       gap_seq: null,
@@ -83,15 +81,13 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
       missing: 0,
     };
     const save = (row: LogRow) => {
-      sql
-        .prepare(
-          `INSERT INTO event_logs (agent_id, log_id, next_seq, last_hash, gap_seq, gap_offers, missing, updated_at)
+      prepare(
+        `INSERT INTO event_logs (agent_id, log_id, next_seq, last_hash, gap_seq, gap_offers, missing, updated_at)
            VALUES (:agent, :log, :next_seq, :last_hash, :gap_seq, :gap_offers, :missing, :at)
            ON CONFLICT (agent_id, log_id) DO UPDATE SET next_seq = excluded.next_seq, last_hash = excluded.last_hash,
              gap_seq = excluded.gap_seq, gap_offers = excluded.gap_offers, missing = excluded.missing,
              updated_at = excluded.updated_at`,
-        )
-        .run({ ...key, ...row, at: at.toISOString() });
+      ).run({ ...key, ...row, at: at.toISOString() });
     };
     const first = batch.events[0];
     if (first === undefined) return { kind: 'taken', nextSeq: log.next_seq, added: 0 };
@@ -128,11 +124,9 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
           `expected "prev" of event ${event.seq} to be ${last}, the SHA-256 of the line before, found ${event.prev}`,
         );
       }
-      sql
-        .prepare(
-          'INSERT INTO events (agent_id, log_id, seq, line, received_at) VALUES (:agent, :log, :seq, :line, :at)',
-        )
-        .run({ ...key, seq: event.seq, line, at: at.toISOString() });
+      prepare(
+        'INSERT INTO events (agent_id, log_id, seq, line, received_at) VALUES (:agent, :log, :seq, :line, :at)',
+      ).run({ ...key, seq: event.seq, line, at: at.toISOString() });
       last = createHash('sha256').update(line).digest('hex');
       next = event.seq + 1;
     }
@@ -141,9 +135,11 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
   };
 
   const differs = (agentId: string, logId: string, seq: number, line: string): boolean => {
-    const row = sql
-      .prepare('SELECT line FROM events WHERE agent_id = ? AND log_id = ? AND seq = ?')
-      .get(agentId, logId, seq) as { line: string } | undefined;
+    const row = prepare('SELECT line FROM events WHERE agent_id = ? AND log_id = ? AND seq = ?').get(
+      agentId,
+      logId,
+      seq,
+    ) as { line: string } | undefined;
     return row !== undefined && row.line !== line;
   };
 
@@ -158,9 +154,9 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
     }));
 
   return {
-    append(agentId, batch, lines, at) {
+    async append(agentId, batch, lines, at) {
       try {
-        return database.transaction(() => {
+        return await write(() => {
           const result = append(agentId, batch, lines, at);
           if (result.kind === 'broken') throw new Undo(result);
           return result;
@@ -189,16 +185,16 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
         )
         .all(agentId) as unknown as EventLogState[],
     forked: (agentId, logId, at) =>
-      sql
-        .prepare(
-          'UPDATE event_logs SET forked_at = ? WHERE agent_id = ? AND log_id = ? AND forked_at IS NULL',
-        )
-        .run(at.toISOString(), agentId, logId).changes > 0,
+      write(() => {
+        const mark =
+          'UPDATE event_logs SET forked_at = ? WHERE agent_id = ? AND log_id = ? AND forked_at IS NULL';
+        return prepare(mark).run(at.toISOString(), agentId, logId).changes > 0;
+      }),
     prune(keepEvents, keepLogs) {
       const oldest = (table: string, order: string, column: string) =>
         `DELETE FROM ${table} WHERE ${column} IN (SELECT ${column} FROM (SELECT ${column},
            row_number() OVER (PARTITION BY agent_id ORDER BY ${order} DESC) AS place FROM ${table}) WHERE place > ?)`;
-      return database.transaction(() => {
+      return write(() => {
         const count = () => (sql.prepare('SELECT count(*) AS n FROM events').get() as { n: number }).n;
         const before = count();
         sql.prepare(oldest('event_logs', 'updated_at', 'rowid')).run(keepLogs);

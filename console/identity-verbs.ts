@@ -33,10 +33,13 @@ export function addIdentityVerbs(parts: {
     .option('--tenant <slug>')
     .action(async (options: Common & { tenant?: string }) =>
       withAdmin(options, async (admin) => {
-        const rows = admin.agents(options.tenant).map(({ device_jwk: _key, ...agent }) => ({
-          ...agent,
-          identity_conflict: admin.conflict(agent.agent_id),
-        }));
+        const agents = await admin.agents(options.tenant);
+        const rows = await Promise.all(
+          agents.map(async ({ device_jwk: _key, ...agent }) => ({
+            ...agent,
+            identity_conflict: await admin.conflict(agent.agent_id),
+          })),
+        );
         const shown = rows.map((row) => ({
           ...row,
           identity: inConflict(row) ? 'CONFLICT' : '',
@@ -77,8 +80,9 @@ export function addIdentityVerbs(parts: {
           throw new TenantFault(
             'expected --by with a name, found "agent", which is what an agent does itself',
           );
-        const before = admin.agents().find(({ agent_id }) => agent_id === agentId);
-        if (!admin.revokeAgent(agentId, { by, why: why?.slice(0, 256) ?? null })) throw unknown(agentId);
+        const before = (await admin.agents()).find(({ agent_id }) => agent_id === agentId);
+        if (!(await admin.revokeAgent(agentId, { by, why: why?.slice(0, 256) ?? null })))
+          throw unknown(agentId);
         const first = before?.revoked_at ?? null;
         const again = `${agentId} was revoked before, at ${first} by ${before?.revoked_by ?? 'operator'}: that counts, this changes nothing.`;
         const done = `${agentId} is revoked: its key, its git token and its connection are void, and what waited for it is dropped.
@@ -90,7 +94,7 @@ Keys of an artifact store of your own are the tenant's: change them there if thi
     .description('ask an agent to change its device key, when it sends its next status')
     .action(async (agentId: string, options: Common) =>
       withAdmin(options, async (admin) => {
-        if (!admin.askRotation(agentId)) throw unknown(agentId);
+        if (!(await admin.askRotation(agentId))) throw unknown(agentId);
         print(options, { agent_id: agentId, asked: true }, `${agentId} is asked to change its device key.`);
       }),
     );
@@ -99,7 +103,7 @@ Keys of an artifact store of your own are the tenant's: change them there if thi
     .description('show the enrolment tokens that were made; the tokens themselves are kept nowhere')
     .action(async (slug: string | undefined, options: Common) =>
       withAdmin({ ...options, tenant: slug }, async (admin) => {
-        const rows = admin.tokens(slug);
+        const rows = await admin.tokens(slug);
         const columns = ['token_id', 'tenant', 'state', 'made_at', 'expires_at', 'agent_id'] as const;
         print(options, rows, table(rows, columns));
       }),
@@ -108,7 +112,7 @@ Keys of an artifact store of your own are the tenant's: change them there if thi
     .description('make an enrolment token void; an agent it has made stays one')
     .action(async (tokenId: string, options: Common) =>
       withAdmin(options, async (admin) => {
-        const found = admin.revokeToken(tokenId);
+        const found = await admin.revokeToken(tokenId);
         if (found === null) {
           throw new TenantFault(`expected the id of a token, found no ${tokenId}; token list shows them`);
         }

@@ -44,13 +44,13 @@ export interface ConflictRecord {
  */
 export interface IdentityWatch {
   /** True when this call began a conflict. */
-  note(agentId: string, sighting: Sighting): boolean;
-  isOngoing(agentId: string): boolean;
-  conflict(agentId: string): ConflictRecord | null;
+  note(agentId: string, sighting: Sighting): Promise<boolean>;
+  isOngoing(agentId: string): Promise<boolean>;
+  conflict(agentId: string): Promise<ConflictRecord | null>;
   /** What the agent is told; null while there is no conflict now. `boot`: the process that is told. */
-  told(agentId: string, boot: string | null): IdentityConflict | null;
-  processes(agentId: string): AgentProcess[];
-  prune(): number;
+  told(agentId: string, boot: string | null): Promise<IdentityConflict | null>;
+  processes(agentId: string): Promise<AgentProcess[]>;
+  prune(): Promise<number>;
 }
 
 interface Known {
@@ -66,16 +66,14 @@ export function createIdentityWatch(
   /** A call that was made before the newer process spoke may arrive after it. */
   overlapMs: () => number,
 ): IdentityWatch {
-  const { sql } = database;
+  const { prepare, write } = database;
   const memory = new Map<string, Known>();
 
   const processes = (agentId: string) =>
-    sql
-      .prepare(
-        `SELECT boot_id, machine, hostname, os, address, first_at, last_at FROM agent_processes
+    prepare(
+      `SELECT boot_id, machine, hostname, os, address, first_at, last_at FROM agent_processes
          WHERE agent_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
-      )
-      .all(agentId, PROCESSES_MAX) as unknown as AgentProcess[];
+    ).all(agentId, PROCESSES_MAX) as unknown as AgentProcess[];
 
   const knownOf = (agentId: string): Known => {
     const there = memory.get(agentId);
@@ -99,56 +97,52 @@ export function createIdentityWatch(
     return known;
   };
 
-  const write = (agentId: string, { boot, machine, hostname, os, address, at }: Sighting) => {
-    sql
-      .prepare(
-        `INSERT INTO agent_processes (agent_id, boot_id, machine, hostname, os, address, first_at, last_at)
+  const save = (agentId: string, { boot, machine, hostname, os, address, at }: Sighting) => {
+    prepare(
+      `INSERT INTO agent_processes (agent_id, boot_id, machine, hostname, os, address, first_at, last_at)
          VALUES (:agent, :boot, :machine, :hostname, :os, :address, :at, :at)
          ON CONFLICT (agent_id, boot_id) DO UPDATE SET machine = coalesce(excluded.machine, machine),
            hostname = coalesce(excluded.hostname, hostname), os = coalesce(excluded.os, os),
            address = excluded.address, last_at = max(last_at, excluded.last_at)`,
-      )
-      .run({ agent: agentId, boot, machine, hostname, os, address, at: at.toISOString() });
+    ).run({ agent: agentId, boot, machine, hostname, os, address, at: at.toISOString() });
   };
 
-  const drop = (agentId: string, known: Known) => {
-    if (known.boots.size <= PROCESSES_MAX) return;
+  /** One more than is kept: it is forgotten. */
+  const surplus = (known: Known): string | null => {
+    if (known.boots.size <= PROCESSES_MAX) return null;
     const oldest = [...known.boots].toSorted(([, a], [, b]) => a.lastMs - b.lastMs)[0]?.[0];
-    if (oldest === undefined || oldest === known.current) return;
+    if (oldest === undefined || oldest === known.current) return null;
     known.boots.delete(oldest);
-    sql.prepare('DELETE FROM agent_processes WHERE agent_id = ? AND boot_id = ?').run(agentId, oldest);
+    return oldest;
   };
 
   const row = (agentId: string) =>
-    sql
-      .prepare('SELECT since, last_at, changes, boots FROM identity_conflicts WHERE agent_id = ?')
-      .get(agentId) as { since: string; last_at: string; changes: number; boots: string } | undefined;
+    prepare('SELECT since, last_at, changes, boots FROM identity_conflicts WHERE agent_id = ?').get(
+      agentId,
+    ) as { since: string; last_at: string; changes: number; boots: string } | undefined;
   const goesOn = (last_at: string) => now().getTime() - Date.parse(last_at) < CONFLICT_LASTS_MS;
 
   /** True when it is a new one, or one that was over. */
-  const mark = (agentId: string, boots: readonly string[]): boolean =>
-    database.transaction(() => {
-      const at = now().toISOString();
-      const before = row(agentId);
-      const lasting = before !== undefined && goesOn(before.last_at) ? before : null;
-      const named = [
-        ...new Set([...boots, ...(lasting === null ? [] : (JSON.parse(lasting.boots) as string[]))]),
-      ];
-      sql
-        .prepare(
-          `INSERT INTO identity_conflicts (agent_id, since, last_at, changes, boots) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT (agent_id) DO UPDATE SET since = excluded.since, last_at = excluded.last_at,
-             changes = excluded.changes, boots = excluded.boots`,
-        )
-        .run(
-          agentId,
-          lasting?.since ?? at,
-          at,
-          (lasting?.changes ?? 0) + 1,
-          JSON.stringify(named.slice(0, PROCESSES_MAX)),
-        );
-      return lasting === null;
-    });
+  const mark = (agentId: string, boots: readonly string[]): boolean => {
+    const at = now().toISOString();
+    const before = row(agentId);
+    const lasting = before !== undefined && goesOn(before.last_at) ? before : null;
+    const named = [
+      ...new Set([...boots, ...(lasting === null ? [] : (JSON.parse(lasting.boots) as string[]))]),
+    ];
+    prepare(
+      `INSERT INTO identity_conflicts (agent_id, since, last_at, changes, boots) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (agent_id) DO UPDATE SET since = excluded.since, last_at = excluded.last_at,
+         changes = excluded.changes, boots = excluded.boots`,
+    ).run(
+      agentId,
+      lasting?.since ?? at,
+      at,
+      (lasting?.changes ?? 0) + 1,
+      JSON.stringify(named.slice(0, PROCESSES_MAX)),
+    );
+    return lasting === null;
+  };
 
   const conflict = (agentId: string): ConflictRecord | null => {
     const found = row(agentId);
@@ -160,7 +154,8 @@ export function createIdentityWatch(
   };
 
   return {
-    note(agentId, sighting) {
+    // What is decided here is decided before anything is waited for: calls of one agent come close together.
+    async note(agentId, sighting) {
       const known = knownOf(agentId);
       const { boot } = sighting;
       const at = sighting.at.getTime();
@@ -169,8 +164,13 @@ export function createIdentityWatch(
         known.boots.set(boot, { lastMs: at, writtenMs: at });
         known.current = boot;
         known.sinceMs = at;
-        write(agentId, sighting);
-        drop(agentId, known);
+        const forgotten = surplus(known);
+        await write(() => {
+          save(agentId, sighting);
+          if (forgotten === null) return;
+          const remove = 'DELETE FROM agent_processes WHERE agent_id = ? AND boot_id = ?';
+          prepare(remove).run(agentId, forgotten);
+        });
         return false;
       }
       before.lastMs = Math.max(before.lastMs, at);
@@ -178,7 +178,7 @@ export function createIdentityWatch(
       if (boot === known.current) {
         if (due) {
           before.writtenMs = at;
-          write(agentId, sighting);
+          await write(() => save(agentId, sighting));
         }
         return false;
       }
@@ -187,15 +187,17 @@ export function createIdentityWatch(
       known.current = boot;
       known.sinceMs = at;
       before.writtenMs = at;
-      write(agentId, sighting);
-      return mark(agentId, other === null ? [boot] : [boot, other]);
+      return write(() => {
+        save(agentId, sighting);
+        return mark(agentId, other === null ? [boot] : [boot, other]);
+      });
     },
-    isOngoing(agentId) {
+    async isOngoing(agentId) {
       const found = row(agentId);
       return found !== undefined && goesOn(found.last_at);
     },
-    conflict,
-    told(agentId, boot) {
+    conflict: async (agentId) => conflict(agentId),
+    async told(agentId, boot) {
       const found = conflict(agentId);
       if (found === null || found.state === 'past') return null;
       return {
@@ -210,12 +212,11 @@ export function createIdentityWatch(
         })),
       };
     },
-    processes,
+    processes: async (agentId) => processes(agentId),
     prune: () =>
-      Number(
-        sql
-          .prepare('DELETE FROM agent_processes WHERE last_at < ?')
-          .run(new Date(now().getTime() - 90 * 24 * 60 * 60_000).toISOString()).changes,
-      ),
+      write(() => {
+        const before = new Date(now().getTime() - 90 * 24 * 60 * 60_000).toISOString();
+        return Number(prepare('DELETE FROM agent_processes WHERE last_at < ?').run(before).changes);
+      }),
   };
 }

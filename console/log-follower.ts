@@ -11,24 +11,27 @@ const COMMENT_EVERY_MS = 20_000;
 const LAST_WORDS_MS = 2_000;
 
 /** Whether the console has heard of the run at all: that it is asked for, goes on, has printed, or was reported. */
-export function knowsRun(state: ConsoleState, agentId: string, runId: string): boolean {
+export async function knowsRun(state: ConsoleState, agentId: string, runId: string): Promise<boolean> {
   return (
-    state.progress.get(agentId, runId).length > 0 ||
-    state.logs.list(agentId, runId).length > 0 ||
-    state.reports.ending(agentId, runId) !== null ||
-    state.commands.forRun(agentId, runId) !== null
+    (await state.progress.get(agentId, runId)).length > 0 ||
+    (await state.logs.list(agentId, runId)).length > 0 ||
+    (await state.reports.ending(agentId, runId)) !== null ||
+    (await state.commands.forRun(agentId, runId)) !== null
   );
 }
 
 /** How the attempt ended; undefined as long as something may come. Its progress may be forgotten before its report is. */
-function endingOf(state: ConsoleState, { agent_id, run_id, attempt }: LogStream): string | undefined {
-  const progress = state.progress.get(agent_id, run_id);
+async function endingOf(
+  state: ConsoleState,
+  { agent_id, run_id, attempt }: LogStream,
+): Promise<string | undefined> {
+  const progress = await state.progress.get(agent_id, run_id);
   const own = progress.find((run) => run.attempt === attempt && run.state !== 'running');
   if (own !== undefined) return own.state;
-  const report = state.reports.ending(agent_id, run_id);
+  const report = await state.reports.ending(agent_id, run_id);
   if (report !== null) return attempt < report.attempt ? 'retried' : report.status;
   if (progress.length > 0) return undefined;
-  const asked = state.commands.forRun(agent_id, run_id)?.state;
+  const asked = (await state.commands.forRun(agent_id, run_id))?.state;
   return asked === 'refused' || asked === 'expired' ? asked : undefined;
 }
 
@@ -117,7 +120,7 @@ export async function followLog(
     let endedAt: number | null = null;
     while (!over.aborted) {
       news = false;
-      const ended = ending();
+      const ended = await ending();
       if (await sendWhatIsThere()) continue;
       if (ended === undefined) {
         if (!(await sleep(COMMENT_EVERY_MS))) await write(': still here\n\n');

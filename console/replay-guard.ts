@@ -1,25 +1,55 @@
 import type { ConsoleDatabase } from './database.ts';
 
+export interface Taken {
+  /** False: this id was used before. */
+  readonly isNew: boolean;
+  /**
+   * Resolves when a restart will not forget it. What the call asks for may begin before; it is answered after, so that nothing
+   * that was answered can be replayed.
+   */
+  readonly kept: Promise<void>;
+}
+
 export interface ReplayGuard {
-  /** True the first time; the id is remembered until `expiresAt` (seconds since 1970), restarts included. */
-  takeOnce(caller: string, jti: string, expiresAt: number): boolean;
-  /** Forgets ids whose token could not be used any more. */
-  prune(now: Date): number;
+  /** New the first time; the id is remembered until `expiresAt` (seconds since 1970), restarts included. */
+  takeOnce(caller: string, jti: string, expiresAt: number): Promise<Taken>;
+  /** Forgets ids whose token could not be used any more; how many. */
+  prune(now: Date): Promise<number>;
 }
 
 /** `jti` of request tokens, accepted once (contract, section 7). On disk: a restart must not open the door to replays. */
-export function createReplayGuard({ sql }: ConsoleDatabase): ReplayGuard {
+export function createReplayGuard({ prepare, write }: ConsoleDatabase): ReplayGuard {
+  /** On their way to the disk. */
+  const pending = new Set<string>();
+
+  const keep = async (key: string, caller: string, jti: string, expiresAt: number): Promise<void> => {
+    try {
+      await write(() => {
+        const insert = 'INSERT INTO request_ids (caller, jti, expires_at) VALUES (?, ?, ?)';
+        prepare(insert).run(caller, jti, expiresAt);
+      });
+    } finally {
+      pending.delete(key);
+    }
+  };
+
   return {
-    takeOnce(caller, jti, expiresAt) {
-      const done = sql
-        .prepare('INSERT INTO request_ids (caller, jti, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
-        .run(caller, jti, expiresAt);
-      return done.changes === 1;
+    async takeOnce(caller, jti, expiresAt) {
+      const key = `${caller} ${jti}`;
+      const known =
+        pending.has(key) ||
+        prepare('SELECT 1 FROM request_ids WHERE caller = ? AND jti = ?').get(caller, jti) !== undefined;
+      if (known) return { isNew: false, kept: Promise.resolve() };
+      pending.add(key);
+      const kept = keep(key, caller, jti, expiresAt);
+      // Whoever answers the call waits for it; a call that was given up has nobody to.
+      kept.catch(() => {});
+      return { isNew: true, kept };
     },
     prune(now) {
       // An hour later than need be: the verifier allows for clocks that differ.
       const before = Math.floor(now.getTime() / 1_000) - 3_600;
-      return Number(sql.prepare('DELETE FROM request_ids WHERE expires_at < ?').run(before).changes);
+      return write(() => Number(prepare('DELETE FROM request_ids WHERE expires_at < ?').run(before).changes));
     },
   };
 }

@@ -26,79 +26,78 @@ export type RunCompleted = Pick<
 
 export interface RunProgressStore {
   /** Idempotent, and of no effect on a run that has ended. */
-  started(agentId: string, run: RunStarted, at: Date): void;
-  completed(agentId: string, run: RunCompleted, at: Date): void;
+  started(agentId: string, run: RunStarted, at: Date): Promise<void>;
+  completed(agentId: string, run: RunCompleted, at: Date): Promise<void>;
   /** Newest first. */
-  list(agentId: string, filter: { running?: boolean; limit: number }): RunProgress[];
-  get(agentId: string, runId: string): RunProgress[];
-  prune(keep: number): number;
+  list(agentId: string, filter: { running?: boolean; limit: number }): Promise<RunProgress[]>;
+  get(agentId: string, runId: string): Promise<RunProgress[]>;
+  prune(keep: number): Promise<number>;
 }
 
 export function createRunProgressStore(database: ConsoleDatabase): RunProgressStore {
-  const { sql } = database;
+  const { prepare, write } = database;
   return {
-    started(agentId, run, at) {
-      database.transaction(() => {
-        sql
-          .prepare(
-            `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, started_at, updated_at)
+    started: (agentId, run, at) =>
+      write(() => {
+        prepare(
+          `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, started_at, updated_at)
              VALUES (?, ?, ?, ?, ?, 'running', ?, ?) ON CONFLICT DO NOTHING`,
-          )
-          .run(agentId, run.run_id, run.attempt, run.flow, run.version, run.at, at.toISOString());
+        ).run(agentId, run.run_id, run.attempt, run.flow, run.version, run.at, at.toISOString());
         noteRunStarted(database, agentId, run, at);
-      });
-    },
-    completed(agentId, run, at) {
-      database.transaction(() => {
-        sql
-          .prepare(
-            `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, exit_code, started_at, finished_at, updated_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET state = excluded.state, exit_code = excluded.exit_code,
-               finished_at = excluded.finished_at, updated_at = excluded.updated_at`,
-          )
-          .run(
-            agentId,
-            run.run_id,
-            run.attempt,
-            run.flow,
-            run.version,
-            run.status,
-            run.exit_code,
-            run.started_at,
-            run.finished_at,
-            at.toISOString(),
-          );
-        // An attempt before the last never gets a word of its own.
-        sql
-          .prepare(
-            `UPDATE run_progress SET state = 'retried', updated_at = ?
-             WHERE agent_id = ? AND run_id = ? AND attempt < ? AND state = 'running'`,
-          )
-          .run(at.toISOString(), agentId, run.run_id, run.attempt);
-        noteRunEnded(database, agentId, run, at);
-      });
-    },
-    list: (agentId, { running = false, limit }) =>
-      sql
-        .prepare(
-          `SELECT * FROM run_progress WHERE agent_id = ? AND (? = 0 OR state = 'running')
+      }),
+    completed: (agentId, run, at) => write(() => writeCompleted(database, agentId, run, at)),
+    list: async (agentId, { running = false, limit }) =>
+      prepare(
+        `SELECT * FROM run_progress WHERE agent_id = ? AND (? = 0 OR state = 'running')
            ORDER BY updated_at DESC, run_id DESC LIMIT ?`,
-        )
-        .all(agentId, Number(running), limit) as unknown as RunProgress[],
-    get: (agentId, runId) =>
-      sql
-        .prepare('SELECT * FROM run_progress WHERE agent_id = ? AND run_id = ? ORDER BY attempt')
-        .all(agentId, runId) as unknown as RunProgress[],
-    prune(keep) {
-      const done = sql
-        .prepare(
+      ).all(agentId, Number(running), limit) as unknown as RunProgress[],
+    get: async (agentId, runId) =>
+      prepare('SELECT * FROM run_progress WHERE agent_id = ? AND run_id = ? ORDER BY attempt').all(
+        agentId,
+        runId,
+      ) as unknown as RunProgress[],
+    prune: (keep) =>
+      write(() => {
+        const done = prepare(
           `DELETE FROM run_progress WHERE (agent_id, run_id, attempt) IN (SELECT agent_id, run_id, attempt FROM (
              SELECT agent_id, run_id, attempt, row_number() OVER (PARTITION BY agent_id ORDER BY updated_at DESC) AS place
              FROM run_progress) WHERE place > ?)`,
-        )
-        .run(keep);
-      return Number(done.changes);
-    },
+        ).run(keep);
+        return Number(done.changes);
+      }),
   };
+}
+
+/** For the works of other stores: a report says the same, and is written with it. */
+export function writeCompleted(
+  database: Pick<ConsoleDatabase, 'sql' | 'prepare'>,
+  agentId: string,
+  run: RunCompleted,
+  at: Date,
+): void {
+  const { prepare } = database;
+
+  prepare(
+    `INSERT INTO run_progress (agent_id, run_id, attempt, flow, version, state, exit_code, started_at, finished_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET state = excluded.state, exit_code = excluded.exit_code,
+               finished_at = excluded.finished_at, updated_at = excluded.updated_at`,
+  ).run(
+    agentId,
+    run.run_id,
+    run.attempt,
+    run.flow,
+    run.version,
+    run.status,
+    run.exit_code,
+    run.started_at,
+    run.finished_at,
+    at.toISOString(),
+  );
+  // An attempt before the last never gets a word of its own.
+  prepare(
+    `UPDATE run_progress SET state = 'retried', updated_at = ?
+             WHERE agent_id = ? AND run_id = ? AND attempt < ? AND state = 'running'`,
+  ).run(at.toISOString(), agentId, run.run_id, run.attempt);
+  noteRunEnded(database, agentId, run, at);
 }

@@ -221,6 +221,8 @@ export function createConsole(options: ConsoleOptions): Console {
   commonAnswers(app, { now: () => options.clock.now(), https: isHttps });
   tellPagesFromPrograms(app);
   void app.register(pageRoutes({ folder: options.pages }));
+  // What is answered was noted before: a restart must not let the same call in again.
+  app.addHook('onSend', async (request) => callers.settled(request));
   void app.register(frontRoutes({ state }));
   void app.register(openApiRoutes(openApi));
   void app.register(branchRoutes({ state, callers, limits, closing: closing.signal }));
@@ -255,6 +257,7 @@ export function createConsole(options: ConsoleOptions): Console {
     addressOf: addresses.of,
   });
 
+  const prune = async () => void (await state.prune(limits));
   let upkeep: NodeJS.Timeout | undefined;
   const close = async () => {
     draining = true;
@@ -293,10 +296,10 @@ export function createConsole(options: ConsoleOptions): Console {
       });
       const { port } = app.server.address() as AddressInfo;
       const scheme = options.tls === undefined ? 'http' : 'https';
-      state.setPublicUrl(
+      await state.setPublicUrl(
         options.publicUrl ?? new URL(`${scheme}://${hostInUrl(options.host)}:${port}`).origin,
       );
-      await state.prune(limits);
+      await prune();
       await pulse.start();
       afterwards(
         pushed.noteTips(
@@ -305,7 +308,7 @@ export function createConsole(options: ConsoleOptions): Console {
         ),
       );
       gateway.start();
-      upkeep = setInterval(() => afterwards(state.prune(limits).then(() => {})), PRUNE_EVERY_MS).unref();
+      upkeep = setInterval(() => afterwards(prune()), PRUNE_EVERY_MS).unref();
       return state.publicUrl();
     },
     close: () => (closed ??= close()),

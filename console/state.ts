@@ -98,7 +98,9 @@ export interface ConsoleState {
   readonly newId: () => string;
   /** Origin that agents and people call; noted by the server when it listens, so that the admin verbs know it too. */
   publicUrl(): string;
-  setPublicUrl(url: string): void;
+  setPublicUrl(url: string): Promise<void>;
+  /** Whether another process (a verb of the command line) has written since this was asked last. */
+  changedElsewhere(): Promise<boolean>;
   /** Brings every table back within its bounds; how many rows went. */
   prune(limits: ConsoleLimits): Promise<number>;
   close(): void;
@@ -161,8 +163,7 @@ export function openState(
   const tokens = createTokenRecords(database, now);
   const deviceKeys = createDeviceKeys(database);
   const identities = createIdentityWatch(database, now, () => limits.processOverlapMs);
-  const parts = { database, tenants, agents, deviceKeys, tokens, secrets, newId, publicUrl };
-  const enrolment = createEnrolment(parts);
+  const enrolment = createEnrolment({ database, secrets, newId, publicUrl });
 
   return {
     database,
@@ -203,31 +204,30 @@ export function openState(
     clock,
     newId,
     publicUrl,
-    setPublicUrl(url) {
+    changedElsewhere: async () => database.changedElsewhere(),
+    async setPublicUrl(url) {
       ownUrl = url;
-      sql
-        .prepare(
-          "INSERT INTO settings (name, value) VALUES ('public_url', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-        )
-        .run(url);
+      const put =
+        "INSERT INTO settings (name, value) VALUES ('public_url', ?) ON CONFLICT DO UPDATE SET value = excluded.value";
+      await database.write(() => void database.prepare(put).run(url));
     },
     prune: async (limits) =>
-      replays.prune(now()) +
-      enrolment.prune(now()) +
-      tokens.prune(now()) +
-      identities.prune() +
+      (await replays.prune(now())) +
+      (await enrolment.prune(now())) +
+      (await tokens.prune(now())) +
+      (await identities.prune()) +
       (await audit.prune(limits.keepAudit)) +
       (await sessions.prune()) +
-      uploads.prune(now(), limits.uploadOpenDays) +
-      reports.prune(limits.keepRuns, limits.keepRunBytes) +
-      events.prune(limits.keepEvents, limits.keepEventLogs) +
-      commands.prune(limits.keepCommands) +
-      progress.prune(limits.keepRunProgress) +
+      (await uploads.prune(now(), limits.uploadOpenDays)) +
+      (await reports.prune(limits.keepRuns, limits.keepRunBytes)) +
+      (await events.prune(limits.keepEvents, limits.keepEventLogs)) +
+      (await commands.prune(limits.keepCommands)) +
+      (await progress.prune(limits.keepRunProgress)) +
       (await runs.prune(limits.keepRuns)) +
       (await createChangeStore(database).prune(limits.keepChanges)) +
       (await createReleaseStore(database).prune(limits.keepReleases)) +
       (await repeatable.prune(new Date(now().getTime() - REPEATABLE_MS))) +
-      logs.settle(limits),
+      (await logs.settle(limits)),
     close: () => database.close(),
   };
 }

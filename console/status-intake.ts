@@ -9,16 +9,16 @@ interface Sender {
   readonly tenant: string;
 }
 
-/** Keeps the status document an agent has sent, by either way. Throws `RequestRefused` (422) when it is not one, or another's. */
-export function takeStatus(
+/** Keeps the status document an agent has sent, by either way; it is on the disk when it resolves. Throws `RequestRefused` (422) when it is not one, or another's. */
+export async function takeStatus(
   parts: { readonly state: ConsoleState; readonly notices: Notices },
   sender: Sender,
   body: unknown,
-): void {
+): Promise<void> {
   const { state, notices } = parts;
   const status = parseBody(Status, body);
   expectOwn(sender, status);
-  const changed = state.reports.setStatus(sender.agent_id, status, body, state.clock.now());
+  const changed = await state.reports.setStatus(sender.agent_id, status, body, state.clock.now());
   notices.status.publish({ tenant: sender.tenant, agent_id: sender.agent_id, status, changed });
 }
 

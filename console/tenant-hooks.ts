@@ -7,28 +7,27 @@ import type { ConsoleSecrets } from './secrets.ts';
  */
 export interface TenantHooks {
   /** A new secret; the one before is void. The tenant must exist. */
-  renew(slug: string): string;
+  renew(slug: string): Promise<string>;
   /** Null while the tenant has none. */
-  secret(slug: string): string | null;
+  secret(slug: string): Promise<string | null>;
 }
 
 export function createTenantHooks(
-  { sql }: ConsoleDatabase,
+  { prepare, write }: ConsoleDatabase,
   secrets: ConsoleSecrets,
   now: () => Date,
 ): TenantHooks {
   return {
-    renew(slug) {
-      const row = sql
-        .prepare(
+    renew: (slug) =>
+      write(() => {
+        const row = prepare(
           `INSERT INTO tenant_hooks (slug, generation, created_at) VALUES (?, 1, ?)
            ON CONFLICT DO UPDATE SET generation = generation + 1, created_at = excluded.created_at RETURNING generation`,
-        )
-        .get(slug, now().toISOString()) as { generation: number };
-      return secrets.hookSecret(slug, row.generation);
-    },
-    secret(slug) {
-      const row = sql.prepare('SELECT generation FROM tenant_hooks WHERE slug = ?').get(slug) as
+        ).get(slug, now().toISOString()) as { generation: number };
+        return secrets.hookSecret(slug, row.generation);
+      }),
+    async secret(slug) {
+      const row = prepare('SELECT generation FROM tenant_hooks WHERE slug = ?').get(slug) as
         | { generation: number }
         | undefined;
       return row === undefined ? null : secrets.hookSecret(slug, row.generation);

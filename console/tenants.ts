@@ -33,13 +33,12 @@ export interface TenantStore {
   /** Replaces the root that later enrolment tokens pin; tokens that are out keep theirs. */
   setRoot(slug: string, rootDocument: string): Promise<void>;
   /** A new publisher token; the old one is void. */
-  newPublisherToken(slug: string): string;
-  get(slug: string): Tenant | null;
-  list(): Tenant[];
-  rootDocument(slug: string, sha256: string): string | null;
+  newPublisherToken(slug: string): Promise<string>;
+  get(slug: string): Promise<Tenant | null>;
+  list(): Promise<Tenant[]>;
   /** Every root that tokens of the tenant have pinned. */
-  rootDocuments(slug: string): string[];
-  byPublisherToken(token: string): Tenant | null;
+  rootDocuments(slug: string): Promise<string[]>;
+  byPublisherToken(token: string): Promise<Tenant | null>;
 }
 
 /** A person asked for something that cannot be. */
@@ -54,21 +53,24 @@ interface Row {
   created_at: string;
 }
 
+const SELECT = 'SELECT slug, root_sha256, artifacts, created_at FROM tenants';
+
 export function createTenantStore(database: ConsoleDatabase, now: () => Date): TenantStore {
-  const { sql } = database;
-  const select = 'SELECT slug, root_sha256, artifacts, created_at FROM tenants';
-  const get = (slug: string) => one(sql.prepare(`${select} WHERE slug = ?`).get(slug));
+  const { prepare, write } = database;
+  const get = (slug: string) => tenantBy(database, 'slug', slug);
 
   const keepRoot = (slug: string, document: string): string => {
     const sha256 = createHash('sha256').update(document).digest('hex');
-    sql
-      .prepare('INSERT INTO tenant_roots (slug, sha256, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
-      .run(slug, sha256, document);
+    prepare('INSERT INTO tenant_roots (slug, sha256, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
+      slug,
+      sha256,
+      document,
+    );
     return sha256;
   };
 
   return {
-    get,
+    get: async (slug) => get(slug),
     async add({ slug, rootDocument, artifacts }) {
       const name = Slug.safeParse(slug);
       if (!name.success) throw new TenantFault(`${z.prettifyError(name.error)}; found "${slug}"`);
@@ -76,51 +78,59 @@ export function createTenantStore(database: ConsoleDatabase, now: () => Date): T
       if (!offer.success) throw new TenantFault(`artifacts: ${z.prettifyError(offer.error)}`);
       await checkRoot(rootDocument);
       const token = newToken('egp');
-      database.transaction(() => {
+      await write(() => {
         if (get(slug) !== null) throw new TenantFault(`expected a new tenant, found ${slug} there already`);
-        sql
-          .prepare(
-            'INSERT INTO tenants (slug, root_sha256, artifacts, publisher_hash, created_at) VALUES (?, ?, ?, ?, ?)',
-          )
-          .run(slug, '', JSON.stringify(offer.data), hashOf(token), now().toISOString());
-        sql
-          .prepare('UPDATE tenants SET root_sha256 = ? WHERE slug = ?')
-          .run(keepRoot(slug, rootDocument), slug);
+        prepare(
+          'INSERT INTO tenants (slug, root_sha256, artifacts, publisher_hash, created_at) VALUES (?, ?, ?, ?, ?)',
+        ).run(slug, '', JSON.stringify(offer.data), hashOf(token), now().toISOString());
+        prepare('UPDATE tenants SET root_sha256 = ? WHERE slug = ?').run(keepRoot(slug, rootDocument), slug);
       });
       return token;
     },
     async setRoot(slug, rootDocument) {
       await checkRoot(rootDocument);
-      database.transaction(() => {
+      await write(() => {
         known(get(slug), slug);
-        sql
-          .prepare('UPDATE tenants SET root_sha256 = ? WHERE slug = ?')
-          .run(keepRoot(slug, rootDocument), slug);
+        prepare('UPDATE tenants SET root_sha256 = ? WHERE slug = ?').run(keepRoot(slug, rootDocument), slug);
       });
     },
-    newPublisherToken(slug) {
-      known(get(slug), slug);
-      const token = newToken('egp');
-      sql.prepare('UPDATE tenants SET publisher_hash = ? WHERE slug = ?').run(hashOf(token), slug);
-      return token;
-    },
-    list: () =>
-      sql
-        .prepare(`${select} ORDER BY slug`)
+    newPublisherToken: (slug) =>
+      write(() => {
+        known(get(slug), slug);
+        const token = newToken('egp');
+        prepare('UPDATE tenants SET publisher_hash = ? WHERE slug = ?').run(hashOf(token), slug);
+        return token;
+      }),
+    list: async () =>
+      prepare(`${SELECT} ORDER BY slug`)
         .all()
         .flatMap((row) => one(row) ?? []),
-    rootDocument(slug, sha256) {
-      const row = sql
-        .prepare('SELECT document FROM tenant_roots WHERE slug = ? AND sha256 = ?')
-        .get(slug, sha256) as { document: string } | undefined;
-      return row?.document ?? null;
-    },
-    rootDocuments: (slug) =>
-      (
-        sql.prepare('SELECT document FROM tenant_roots WHERE slug = ?').all(slug) as { document: string }[]
-      ).map(({ document }) => document),
-    byPublisherToken: (token) => one(sql.prepare(`${select} WHERE publisher_hash = ?`).get(hashOf(token))),
+    rootDocuments: async (slug) =>
+      (prepare('SELECT document FROM tenant_roots WHERE slug = ?').all(slug) as { document: string }[]).map(
+        ({ document }) => document,
+      ),
+    byPublisherToken: async (token) => tenantBy(database, 'publisher_hash', hashOf(token)),
   };
+}
+
+/** For the works of other stores. */
+export function tenantBy(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  column: 'slug' | 'publisher_hash',
+  value: string,
+): Tenant | null {
+  return one(prepare(`${SELECT} WHERE ${column} = ?`).get(value));
+}
+
+/** For the works of other stores: the text that tokens with this hash pin. */
+export function rootDocumentOf(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  slug: string,
+  sha256: string,
+): string | null {
+  const find = 'SELECT document FROM tenant_roots WHERE slug = ? AND sha256 = ?';
+  const row = prepare(find).get(slug, sha256) as { document: string } | undefined;
+  return row?.document ?? null;
 }
 
 function one(row: unknown): Tenant | null {

@@ -1,6 +1,8 @@
 import type { EnrolmentToken } from '../schemas/enrolment.ts';
 import type { ConsoleDatabase } from './database.ts';
+import type { AuditEntry } from './store/ports/audit.ts';
 import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
+import { insertAudit } from './store/sqlite/audit.ts';
 
 /** What is known of a token that was made here; the token itself is kept nowhere. */
 export interface TokenRecord {
@@ -14,15 +16,15 @@ export interface TokenRecord {
 }
 
 export interface TokenRecords {
-  made(token: EnrolmentToken, at: Date): void;
-  get(jti: string): TokenRecord | null;
-  /** Null when there is no such token. One that has served keeps the agent it made. */
-  revoke(jti: string, at: Date): TokenRecord | null;
-  isRevoked(jti: string): boolean;
+  /** What is done and the row of the audit that tells of it are one step. */
+  made(token: EnrolmentToken, at: Date, told: AuditEntry): Promise<void>;
+  get(jti: string): Promise<TokenRecord | null>;
+  /** Null when there is no such token. One that has served keeps the agent it made. The first time counts, and is told of. */
+  revoke(jti: string, at: Date, told: (token: TokenRecord) => AuditEntry): Promise<TokenRecord | null>;
   /** Newest first. */
-  list(filter: { tenants: TenantScope; limit: number }): TokenRecord[];
+  list(filter: { tenants: TenantScope; limit: number }): Promise<TokenRecord[]>;
   /** Forgets tokens that expired 30 days ago. */
-  prune(now: Date): number;
+  prune(now: Date): Promise<number>;
 }
 
 interface Row {
@@ -34,7 +36,8 @@ interface Row {
   used_by: string | null;
 }
 
-export function createTokenRecords({ sql }: ConsoleDatabase, now: () => Date): TokenRecords {
+export function createTokenRecords(database: ConsoleDatabase, now: () => Date): TokenRecords {
+  const { prepare, write } = database;
   const select = `SELECT t.jti, t.slug, t.made_at, t.expires_at, t.revoked_at, t.used_by FROM (
     SELECT enrolment_tokens.*, enrolments.agent_id AS used_by FROM enrolment_tokens LEFT JOIN enrolments USING (jti)) t`;
   const shown = (row: Row): TokenRecord => {
@@ -50,37 +53,48 @@ export function createTokenRecords({ sql }: ConsoleDatabase, now: () => Date): T
       agent_id: row.used_by,
     };
   };
-  const find = (jti: string) =>
-    sql.prepare(`${select} WHERE t.jti = ?`).get(jti) as unknown as Row | undefined;
+  const find = (jti: string) => prepare(`${select} WHERE t.jti = ?`).get(jti) as unknown as Row | undefined;
   const get = (jti: string) => {
     const row = find(jti);
     return row === undefined ? null : shown(row);
   };
   return {
-    get,
-    made({ jti, tenant, exp }, at) {
-      sql
-        .prepare('INSERT INTO enrolment_tokens (jti, slug, made_at, expires_at) VALUES (?, ?, ?, ?)')
-        .run(jti, tenant, at.toISOString(), exp);
-    },
-    revoke(jti, at) {
-      sql
-        .prepare('UPDATE enrolment_tokens SET revoked_at = coalesce(revoked_at, ?) WHERE jti = ?')
-        .run(at.toISOString(), jti);
-      return get(jti);
-    },
-    isRevoked: (jti) => find(jti)?.revoked_at != null,
-    list: ({ tenants, limit }) =>
+    get: async (jti) => get(jti),
+    made: ({ jti, tenant, exp }, at, told) =>
+      write(() => {
+        prepare('INSERT INTO enrolment_tokens (jti, slug, made_at, expires_at) VALUES (?, ?, ?, ?)').run(
+          jti,
+          tenant,
+          at.toISOString(),
+          exp,
+        );
+        insertAudit(database, told, at);
+      }),
+    revoke: (jti, at, told) =>
+      write(() => {
+        const done = prepare(
+          'UPDATE enrolment_tokens SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL',
+        ).run(at.toISOString(), jti);
+        const token = get(jti);
+        if (token !== null && done.changes > 0) insertAudit(database, told(token), at);
+        return token;
+      }),
+    list: async ({ tenants, limit }) =>
       (
-        sql
-          .prepare(
-            `${select} WHERE (:tenants IS NULL OR t.slug IN (SELECT value FROM json_each(:tenants))) ORDER BY t.made_at DESC, t.jti DESC LIMIT :limit`,
-          )
-          .all({ tenants: tenantList(tenants), limit }) as unknown as Row[]
+        prepare(
+          `${select} WHERE (:tenants IS NULL OR t.slug IN (SELECT value FROM json_each(:tenants))) ORDER BY t.made_at DESC, t.jti DESC LIMIT :limit`,
+        ).all({ tenants: tenantList(tenants), limit }) as unknown as Row[]
       ).map(shown),
-    prune(at) {
-      const before = Math.floor(at.getTime() / 1_000) - 30 * 86_400;
-      return Number(sql.prepare('DELETE FROM enrolment_tokens WHERE expires_at < ?').run(before).changes);
-    },
+    prune: (at) =>
+      write(() => {
+        const before = Math.floor(at.getTime() / 1_000) - 30 * 86_400;
+        return Number(prepare('DELETE FROM enrolment_tokens WHERE expires_at < ?').run(before).changes);
+      }),
   };
+}
+
+/** For the works of other stores. */
+export function isTokenRevoked({ prepare }: Pick<ConsoleDatabase, 'prepare'>, jti: string): boolean {
+  const find = 'SELECT 1 FROM enrolment_tokens WHERE jti = ? AND revoked_at IS NOT NULL';
+  return prepare(find).get(jti) !== undefined;
 }

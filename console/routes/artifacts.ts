@@ -34,7 +34,7 @@ export function artifactRoutes(parts: {
 
     app.put('/artifacts/:slug/*', async (request, reply) => {
       const { slug, '*': path } = request.params as Params;
-      callers.publisher(request, slug);
+      await callers.publisher(request, slug);
       const said = Number(request.headers['content-length'] ?? 0);
       if (said > limits.artifactBytes) {
         const message = `expected at most ${limits.artifactBytes} bytes, found ${said}`;
@@ -58,7 +58,7 @@ async function download(
   state: ConsoleState,
 ): Promise<FastifyReply> {
   const { slug, '*': path } = request.params as Params;
-  const artifact = state.tenants.get(slug) === null ? null : await folder.open(slug, path);
+  const artifact = (await state.tenants.get(slug)) === null ? null : await folder.open(slug, path);
   if (artifact === null) throw notFound('expected the path of an artifact, found no such file');
   const { handle, size } = artifact;
   const plan = planDownload(request.method, request.headers, artifact);

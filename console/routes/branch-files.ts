@@ -27,7 +27,8 @@ export function branchRoutes(parts: {
       if (slug === undefined) {
         throw new RequestRefused(400, 'name_malformed', 'expected ?name=tenant/<slug>');
       }
-      const tip = state.tenants.get(slug) === null ? null : await state.repositories.tip(slug, closing);
+      const tip =
+        (await state.tenants.get(slug)) === null ? null : await state.repositories.tip(slug, closing);
       if (tip === null) {
         const message = `expected a branch tenant/${slug}, found none: nothing has been published for it, or the name is wrong`;
         throw notFound(message, 'branch_missing');

@@ -25,7 +25,7 @@ export function enrolRoute(parts: {
         const now = state.clock.now();
         const token = await verifyEnrolmentToken(body.token, state.secrets.enrolmentKey, now);
         await callers.possession(request, body.device_jwk);
-        const answer = state.enrolment.enrol(token, body, thumbprint(body.device_jwk), now);
+        const answer = await state.enrolment.enrol(token, body, thumbprint(body.device_jwk), now);
         notices.enrol.publish({ tenant: answer.tenant, agent_id: answer.agent_id, answer });
         return reply.code(201).send(answer);
       },

@@ -28,7 +28,7 @@ export function gitRoutes(parts: {
     const { repository } = request.params as { repository: string };
     const slug = REPOSITORY.exec(repository)?.[1];
     if (slug === undefined) throw notFound('expected /git/<slug>.git', 'repository_not_found');
-    const caller = callers.git(request, slug, service === 'git-receive-pack' ? 'publish' : 'read');
+    const caller = await callers.git(request, slug, service === 'git-receive-pack' ? 'publish' : 'read');
     if (isPost) expectContentType(request, `application/x-${service}-request`);
     const encoding = request.headers['content-encoding'] ?? 'identity';
     if (encoding !== 'gzip' && encoding !== 'identity') {

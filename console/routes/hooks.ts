@@ -44,7 +44,7 @@ export function hookRoutes(parts: {
       async (request) => {
         const { slug } = request.params as { slug: string };
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-        const secret = state.hooks.secret(slug);
+        const secret = await state.hooks.secret(slug);
         // A tenant that does not exist, or has no webhook, is answered like a wrong signature.
         if (!isSignedBy(secret ?? 'no secret', request.headers, body) || secret === null) {
           const message =

@@ -55,20 +55,18 @@ export function identityRoutes(parts: {
         const message = `proof: expected it to follow the key that signed this call, ${signer}, found ${verdict.from}`;
         throw new RequestRefused(422, 'proof_invalid', message);
       }
-      const { changed } = state.deviceKeys.rotate(agent, signer, { jwk: publicPart(jwk), thumbprint }, now);
-      if (changed) {
-        const { agent_id, tenant } = agent;
-        const message = `its device key is ${thumbprint} now, in the place of ${signer}`;
-        await state.audit.note({ action: 'key_rotated', tenant, agent_id, by: 'agent', message }, now);
-      }
-      return { agent_id: agent.agent_id, thumbprint };
+      const { agent_id, tenant } = agent;
+      const message = `its device key is ${thumbprint} now, in the place of ${signer}`;
+      const told = { action: 'key_rotated', tenant, agent_id, by: 'agent', message } as const;
+      await state.deviceKeys.rotate(agent, signer, { jwk: publicPart(jwk), thumbprint }, now, told);
+      return { agent_id, thumbprint };
     });
 
     app.post('/edge/unenroll', { bodyLimit }, async (request) => {
       const { agent, thumbprint } = await callers.keyHolder(request);
-      state.deviceKeys.expectToDecide(agent.agent_id, thumbprint);
+      await state.deviceKeys.expectToDecide(agent.agent_id, thumbprint);
       const { why = null } = parseBody(UnenrolRequest, request.body ?? {});
-      admin.revokeAgent(agent.agent_id, { by: 'agent', why });
+      await admin.revokeAgent(agent.agent_id, { by: 'agent', why });
       return { agent_id: agent.agent_id, unenrolled: true };
     });
 

@@ -45,22 +45,25 @@ export function reportRoutes(parts: {
         const message = `expected Idempotency-Key: ${key} (<run_id>.<attempt>), found ${String(found).slice(0, 80)}`;
         throw new RequestRefused(400, 'idempotency_key_wrong', message);
       }
-      const outcome = state.reports.addRun(agent.agent_id, key, report, request.body, state.clock.now());
+      const now = state.clock.now();
+      const outcome = await state.reports.addRun(agent.agent_id, key, report, request.body, now);
       if (outcome === 'conflict') {
         const message = `expected the same report under ${key} as the first time, found another; a new attempt needs its own number`;
         throw new RequestRefused(422, 'idempotency_key_reused', message);
       }
       const places = placesFor(state, limits, agent, report);
       if (outcome === 'replayed') return { stored: false, ...places };
-      state.progress.completed(agent.agent_id, report, state.clock.now());
       notices.notify.publish({ tenant: agent.tenant, agent_id: agent.agent_id, report });
       return reply.code(201).send({ stored: true, ...places });
     });
 
     app.post('/edge/status', received(limits.statusBytes), async (request) => {
       const agent = senderOf(request);
-      takeStatus({ state, notices }, agent, request.body);
-      const identity_conflict = state.identities.told(agent.agent_id, bootIn(request.headers.authorization));
+      await takeStatus({ state, notices }, agent, request.body);
+      const identity_conflict = await state.identities.told(
+        agent.agent_id,
+        bootIn(request.headers.authorization),
+      );
       return {
         stored: true,
         ...(agent.rotation_asked_at === null ? {} : { rotate_key: true }),
@@ -80,9 +83,10 @@ export function reportRoutes(parts: {
       // Serialised again without a change of order: the bytes of the line in the agent's own log.
       const sent = (request.body as { events: Event[] }).events;
       const lines = sent.map((event) => JSON.stringify(event));
-      const result = state.events.append(agent.agent_id, batch, lines, state.clock.now());
+      const result = await state.events.append(agent.agent_id, batch, lines, state.clock.now());
       if (result.kind === 'broken') {
-        if (result.code !== 'events_out_of_order') alarms.forkedLog(agent, batch.log_id, result.message);
+        if (result.code !== 'events_out_of_order')
+          await alarms.forkedLog(agent, batch.log_id, result.message);
         throw new RequestRefused(409, result.code, result.message);
       }
       if (result.kind === 'taken' && result.added > 0) {

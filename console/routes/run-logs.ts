@@ -98,7 +98,7 @@ export function runLogRoutes(parts: {
       stream: LogStream,
       offset: number,
     ): Promise<FastifyReply> => {
-      if (!knowsRun(state, stream.agent_id, stream.run_id)) {
+      if (!(await knowsRun(state, stream.agent_id, stream.run_id))) {
         throw notFound('expected the id of a run that was asked for or has begun, found no such run');
       }
       if (followers >= limits.logFollowers) {

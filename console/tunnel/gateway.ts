@@ -8,9 +8,11 @@ import type { Notices } from '../notices.ts';
 import type { ConsoleState } from '../state.ts';
 import { CLOSE, type CloseReason } from './close-code.ts';
 import { decodeFrame } from './frame.ts';
+import { createInboxes } from './inbox.ts';
 import { createOutgoing } from './outgoing.ts';
 import { createReceiver } from './receiver.ts';
 import { createRoster } from './roster.ts';
+import { createRound } from './round.ts';
 import { closeSession, createSession, hasRoom, isStuck, type Session, untoldOf } from './session.ts';
 
 /** One clockwork for all sessions. */
@@ -63,14 +65,19 @@ export function createTunnelGateway(parts: {
 }): TunnelGateway {
   const { state, limits, notices, log, alarms } = parts;
   const roster = createRoster();
-  const outgoing = createOutgoing({ state, limits, notices });
+  const outgoing = createOutgoing({
+    state,
+    limits,
+    notices,
+    log,
+    isBehind: (session) => inboxes.isFull(session),
+  });
   const receiver = createReceiver({ state, limits, notices, log, offers: outgoing.offers });
   /** The last revision each tenant has pushed while this process runs. */
   const tips = new Map<string, string>();
   let ticker: NodeJS.Timeout | undefined;
   let ticks = 0;
   let opened = 0;
-  let dataVersion = 0;
   const now = () => state.clock.monotonicMs();
 
   const retire = (session: Session) => {
@@ -86,23 +93,42 @@ export function createTunnelGateway(parts: {
     closeSession(session, reason);
   };
 
+  /** What is not waited for by anybody who could be told. */
+  const unheard = (work: Promise<unknown>) => {
+    work.catch((err: unknown) => log.error({ err }, 'something could not be noted'));
+  };
+
   const onMessage = (session: Session, data: Buffer, isBinary: boolean) => {
     if (session.phase === 'ended') return;
     if (isBinary) return end(session, CLOSE.noText);
     session.heardAt = now();
     const heard = decodeFrame(data);
     if (heard === null) return end(session, CLOSE.protocol);
-    if (session.phase === 'greeting') {
-      return receiver.isHello(session, heard) ? welcome(session, heard) : end(session, CLOSE.protocol);
-    }
-    outgoing.settle(session, heard.id, receiver.receive(session, heard));
-    outgoing.throttle(session, receiver.costOf(heard));
+    inboxes.add(session, heard);
+    outgoing.throttle(session, session.phase === 'greeting' ? 0 : receiver.costOf(heard));
   };
 
-  const welcome = (session: Session, hello: TunnelFrame) => {
-    const before = roster.ofAgent(session.agentId);
+  /** What was read before the connection ended counts: its agent may believe that it was taken. */
+  const handle = async (session: Session, heard: TunnelFrame) => {
+    if (session.phase === 'greeting') {
+      if (!receiver.isHello(session, heard)) return end(session, CLOSE.protocol);
+      return welcome(session, heard).catch((err: unknown) => {
+        log.error({ err, agent_id: session.agentId, session: session.id }, 'a hello could not be taken');
+        end(session, CLOSE.silent);
+      });
+    }
+    const received = await receiver.receive(session, heard);
+    if (session.phase === 'open') outgoing.settle(session, heard.id, received);
+  };
+  const inboxes = createInboxes<TunnelFrame>(handle, (session) => {
+    if (outgoing.isPaused(session)) outgoing.pump(session);
+  });
+
+  const welcome = async (session: Session, hello: TunnelFrame) => {
     session.boot = bootIn(hello);
-    const agent = state.agents.get(session.agentId);
+    const agent = await state.agents.get(session.agentId);
+    // It may have been revoked since it asked for the connection.
+    if (agent?.revoked_at != null) return end(session, CLOSE.revoked);
     if (session.boot !== null && agent !== null) {
       const said = {
         machine: null,
@@ -111,21 +137,28 @@ export function createTunnelGateway(parts: {
         address: session.address,
         at: state.clock.now(),
       };
-      if (state.identities.note(session.agentId, { ...said, boot: session.boot })) alarms.conflict(agent);
+      const isConflict = await state.identities.note(session.agentId, { ...said, boot: session.boot });
+      if (isConflict) await alarms.conflict(agent);
     }
+    const isContested = await state.identities.isOngoing(session.agentId);
+    if (session.phase !== 'greeting') return;
+    // From here to its welcome nothing is waited for: of two that greet at one time, one comes after the other.
+    const before = roster.ofAgent(session.agentId);
     if (before !== undefined) {
       // Two machines with one identity would take the connection from each other all day: the one that has it keeps it.
-      if (before.boot !== session.boot && state.identities.isOngoing(session.agentId)) {
-        tellConflict(session);
+      if (before.boot !== session.boot && isContested) {
+        await tellConflict(session);
         return end(session, CLOSE.conflict);
       }
       end(before, CLOSE.replaced);
     }
     roster.welcome(session);
-    tellConflict(session);
+    await tellConflict(session);
     const { tenant, agentId: agent_id, id } = session;
     notices.tunnel.publish({ tenant, agent_id, session: id, state: 'connected' });
-    for (const { run_id, attempt, stream, offset } of state.logs.unfinished(agent_id, UNFINISHED_LOGS)) {
+    const unfinished = await state.logs.unfinished(agent_id, UNFINISHED_LOGS);
+    if (hasEnded(session)) return;
+    for (const { run_id, attempt, stream, offset } of unfinished) {
       untoldOf(session, limits).logs.note({ run_id, attempt, stream, offset }, 0, true);
     }
     // What was pushed while the agent was away.
@@ -139,22 +172,22 @@ export function createTunnelGateway(parts: {
     outgoing.pump(session);
   };
 
-  const tellConflict = (session: Session) => {
-    const told = state.identities.told(session.agentId, session.boot);
+  const tellConflict = async (session: Session) => {
+    const told = await state.identities.told(session.agentId, session.boot);
     if (told !== null && hasRoom(session, limits)) {
       outgoing.send(session, outgoing.frame('edgeflows.identity.conflict', told));
     }
   };
   notices.identity.subscribe(({ agent_id, action }) => {
     const session = action === 'identity_conflict' ? roster.ofAgent(agent_id) : undefined;
-    if (session !== undefined) tellConflict(session);
+    if (session !== undefined) unheard(tellConflict(session));
   });
 
   const tick = () => {
     ticks += 1;
     if (ticks % SWEEP_EVERY_TICKS === 0) sweep();
     if (ticks % UPKEEP_EVERY_TICKS === 0) upkeep();
-    lookAround();
+    looks();
   };
 
   const sweep = () => {
@@ -180,27 +213,23 @@ export function createTunnelGateway(parts: {
         seen.push(session.agentId);
       }
     }
-    if (seen.length > 0) state.agents.seenAll(seen, state.clock.now());
+    if (seen.length > 0) unheard(state.agents.seenAll(seen, state.clock.now()));
   };
 
-  const upkeep = () => {
-    for (const { agent_id, command_id } of state.commands.expire(state.clock.now())) {
-      const tenant = state.agents.get(agent_id)?.tenant;
+  const upkeep = createRound(async () => {
+    for (const { agent_id, command_id } of await state.commands.expire(state.clock.now())) {
+      const tenant = (await state.agents.get(agent_id))?.tenant;
       if (tenant !== undefined) notices.command.publish({ tenant, agent_id, command_id, state: 'expired' });
     }
-    state.logs.settle(limits);
-  };
+    await state.logs.settle(limits);
+  }, unheard);
 
   /** The verbs of the command line work on the same database from another process. */
-  const lookAround = () => {
-    const { data_version: version } = state.database.sql.prepare('PRAGMA data_version').get() as {
-      data_version: number;
-    };
-    if (version === dataVersion) return;
-    dataVersion = version;
-    gateway.revoked(new Set(state.agents.revokedIds()));
-    for (const agentId of state.commands.agentsWaiting()) gateway.commandAdded(agentId);
-  };
+  const looks = createRound(async () => {
+    if (!(await state.changedElsewhere())) return;
+    gateway.revoked(new Set(await state.agents.revokedIds()));
+    for (const agentId of await state.commands.agentsWaiting()) gateway.commandAdded(agentId);
+  }, unheard);
 
   const gateway: TunnelGateway = {
     open(socket, agent, address) {
@@ -225,7 +254,7 @@ export function createTunnelGateway(parts: {
         log.info({ agent_id: session.agentId, session: session.id, err }, 'a tunnel session failed');
       });
       socket.on('close', () => {
-        if (session.phase === 'open') state.agents.seen(session.agentId, state.clock.now());
+        if (session.phase === 'open') unheard(state.agents.seen(session.agentId, state.clock.now()));
         retire(session);
         roster.remove(session);
       });
@@ -299,10 +328,17 @@ export function createTunnelGateway(parts: {
       await roster.untilEmpty(graceMs);
       for (const session of roster.all) session.socket.terminate();
       await roster.untilEmpty(graceMs);
-      state.logs.settle(limits);
+      await inboxes.settled();
+      await Promise.all([looks.ended(), upkeep.ended()]);
+      await state.logs.settle(limits);
     },
   };
   return gateway;
+}
+
+/** Asked after something was waited for. */
+function hasEnded({ phase }: Session): boolean {
+  return phase === 'ended';
 }
 
 function bootIn({ data }: TunnelFrame): string | null {

@@ -1,3 +1,4 @@
+import type { FastifyBaseLogger } from 'fastify';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
 import type { ConsoleState } from '../state.ts';
@@ -37,8 +38,11 @@ export function createOutgoing(parts: {
   readonly state: ConsoleState;
   readonly limits: ConsoleLimits;
   readonly notices: Notices;
+  readonly log: FastifyBaseLogger;
+  /** More of it has been read than has been done. */
+  readonly isBehind: (session: Session) => boolean;
 }): Outgoing {
-  const { state, limits, notices } = parts;
+  const { state, limits, notices, log, isBehind } = parts;
   const paused = new Set<Session>();
   /** With something to tell at once, and with acknowledgements of logs that wait for company. */
   const soon = new Set<Session>();
@@ -57,7 +61,11 @@ export function createOutgoing(parts: {
   const pump = (session: Session) => {
     if (session.phase !== 'open') return;
     tellUntold(session);
-    offers.offer(session, now());
+    offers.offer(session, now()).catch((err: unknown) => {
+      // Offered again: nobody has answered them.
+      session.moreCommands = true;
+      log.error({ err, agent_id: session.agentId }, 'commands could not be offered');
+    });
     if (paused.has(session)) resume(session);
   };
 
@@ -81,7 +89,7 @@ export function createOutgoing(parts: {
   };
 
   const resume = (session: Session) => {
-    if (!hasRoom(session, limits) || !spend(session, 0, now(), limits)) return;
+    if (isBehind(session) || !hasRoom(session, limits) || !spend(session, 0, now(), limits)) return;
     paused.delete(session);
     session.heardAt = now();
     session.socket.resume();
@@ -150,7 +158,7 @@ export function createOutgoing(parts: {
       });
     },
     throttle(session, cost) {
-      if (spend(session, cost, now(), limits) && hasRoom(session, limits)) return;
+      if (spend(session, cost, now(), limits) && hasRoom(session, limits) && !isBehind(session)) return;
       paused.add(session);
       session.socket.pause();
     },

@@ -50,7 +50,8 @@ const OTHER_COST = 0.5;
 /** What a frame of an agent does. Unknown types are passed over, as the agent may be newer than this console. */
 export interface Receiver {
   isHello(session: Session, frame: TunnelFrame): boolean;
-  receive(session: Session, frame: TunnelFrame): Received;
+  /** What is `taken` is on the disk. Never rejects. */
+  receive(session: Session, frame: TunnelFrame): Promise<Received>;
   costOf(frame: TunnelFrame): number;
 }
 
@@ -63,31 +64,31 @@ export function createReceiver(parts: {
 }): Receiver {
   const { state, limits, notices, log, offers } = parts;
 
-  const started = ({ tenant, agentId: agent_id }: Session, data: unknown): Received => {
+  const started = async ({ tenant, agentId: agent_id }: Session, data: unknown): Promise<Received> => {
     const run = parseBody(RunStarted, data);
-    state.progress.started(agent_id, run, state.clock.now());
+    await state.progress.started(agent_id, run, state.clock.now());
     notices.run.publish({ tenant, agent_id, run_id: run.run_id, attempt: run.attempt, state: 'running' });
     return { kind: 'taken' };
   };
 
-  const completed = ({ tenant, agentId: agent_id }: Session, data: unknown): Received => {
+  const completed = async ({ tenant, agentId: agent_id }: Session, data: unknown): Promise<Received> => {
     const run = parseBody(RunCompleted, data);
-    state.progress.completed(agent_id, run, state.clock.now());
+    await state.progress.completed(agent_id, run, state.clock.now());
     notices.run.publish({ tenant, agent_id, run_id: run.run_id, attempt: run.attempt, state: run.status });
     return { kind: 'taken' };
   };
 
-  const status = (session: Session, data: unknown): Received => {
-    takeStatus({ state, notices }, { tenant: session.tenant, agent_id: session.agentId }, data);
+  const status = async (session: Session, data: unknown): Promise<Received> => {
+    await takeStatus({ state, notices }, { tenant: session.tenant, agent_id: session.agentId }, data);
     return { kind: 'taken' };
   };
 
-  const output = ({ tenant, agentId: agent_id }: Session, sent: unknown): Received => {
+  const output = async ({ tenant, agentId: agent_id }: Session, sent: unknown): Promise<Received> => {
     const { run_id, attempt, stream, offset, data } = parseBody(RunLog, sent);
     const bytes = Buffer.from(data, 'base64');
     const at = state.clock.now();
     const where = { agent_id, run_id, attempt, stream };
-    const done = state.logs.append(where, offset, bytes, at, limits.logStreamBytes);
+    const done = await state.logs.append(where, offset, bytes, at, limits.logStreamBytes);
     const { next } = done;
     if (done.kind === 'taken' && done.added > 0) {
       notices.log.publish({ tenant, agent_id, run_id, attempt, stream, next });
@@ -101,10 +102,10 @@ export function createReceiver(parts: {
     };
   };
 
-  const receive = (session: Session, { type, data }: TunnelFrame): Received => {
+  const receive = async (session: Session, { type, data }: TunnelFrame): Promise<Received> => {
     switch (type) {
       case 'edgeflows.ack':
-        offers.answered(session, data);
+        await offers.answered(session, data);
         return { kind: 'answered' };
       case 'edgeflows.echo.request':
         return { kind: 'answer', type: 'edgeflows.echo.reply', data };
@@ -127,9 +128,9 @@ export function createReceiver(parts: {
       const hello = AgentHello.safeParse(data);
       return hello.success && hello.data.agent_id === agentId;
     },
-    receive(session, frame) {
+    async receive(session, frame) {
       try {
-        return receive(session, frame);
+        return await receive(session, frame);
       } catch (error) {
         if (error instanceof RequestRefused) {
           log.info({ agent_id: session.agentId, type: frame.type, code: error.code }, error.message);

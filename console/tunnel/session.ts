@@ -40,6 +40,8 @@ export interface Session {
   unanswered: number;
   offeredAt: number;
   moreCommands: boolean;
+  /** Commands are being read for it. */
+  offering: boolean;
   /** Token bucket of what the agent sends. */
   level: number;
   levelAt: number;
@@ -66,6 +68,7 @@ export function createSession(
     unanswered: 0,
     offeredAt: 0,
     moreCommands: true,
+    offering: false,
     level: limits.tunnelBurst,
     levelAt: now,
     untold: null,

@@ -170,7 +170,7 @@ describe('doctor', { timeout: 180_000 }, () => {
 
   it('finds out that the agent was revoked, by whom and why, and gives no advice that cannot help', async () => {
     const other = await world.enrol('dismissed');
-    world.running.console.admin.revokeAgent(other.agentId, { by: 'ann', why: 'left the company' });
+    await world.running.console.admin.revokeAgent(other.agentId, { by: 'ann', why: 'left the company' });
     const { code, of, stdout } = await examined(other);
     expect(code).toBe(4);
     expect(of('network.console.call')).toMatchObject({

@@ -81,7 +81,7 @@ describe('edge-agent enroll', () => {
     const enrolment = ended.json() as Enrolment;
     const credentials = folder.at('credentials');
     expect(enrolment).toEqual({
-      agent_id: running.console.admin.agents('acme')[0]?.agent_id,
+      agent_id: (await running.console.admin.agents('acme'))[0]?.agent_id,
       tenant: 'acme',
       config: folder.at('agent.yaml'),
       credentials_dir: credentials,
@@ -119,7 +119,7 @@ describe('edge-agent enroll', () => {
     const again = await enroll(['--output', 'json'], { input: token });
     expect(again.json()).toEqual(enrolment);
     expect(await folder.read('agent.yaml')).toBe(text);
-    expect(running.console.admin.agents('acme')).toHaveLength(1);
+    expect(await running.console.admin.agents('acme')).toHaveLength(1);
 
     // what a person has written since stays, comments too
     const edited = text.replace('version: 1', 'version:   1\nlabels: {ring:   canary}   # by hand');
@@ -185,7 +185,7 @@ describe('edge-agent enroll', () => {
       {
         slug: 'globex',
         gitUrl: `${running.url}/git/globex.git`,
-        publisherToken: running.console.admin.newPublisherToken('globex'),
+        publisherToken: await running.console.admin.newPublisherToken('globex'),
       },
       { 'manifest.json': MANIFEST },
     );

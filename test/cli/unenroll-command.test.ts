@@ -89,7 +89,7 @@ describe('edge-agent unenroll', { timeout: 180_000 }, () => {
     // the farewell event of a copy waits, and is no loss
     expect(stderr).toMatch(/^note: 1 report of this copy was not delivered/m);
     expect(
-      world.running.console.admin.agents('acme').find(({ agent_id }) => agent_id === machine.agentId)
+      (await world.running.console.admin.agents('acme')).find(({ agent_id }) => agent_id === machine.agentId)
         ?.revoked_at,
     ).toBe(null);
 

@@ -29,7 +29,7 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'commands-'));
   state = openState(directory, clock);
   await state.tenants.add({ slug: 'acme', rootDocument: await rootDocument(), artifacts: {} });
-  state.agents.save(agent, 'git-token');
+  await state.agents.save(agent, 'git-token');
 });
 afterAll(() => {
   state.close();
@@ -41,25 +41,25 @@ const add = async (expires: string) => {
     { issuer: 'a1', answer: { tenant: 'acme' } } as Parameters<typeof command>[0],
     { issued: '2026-11-20T15:00:00Z', expires },
   );
-  const known = state.agents.get('a1');
+  const known = await state.agents.get('a1');
   if (known === null) throw new Error('expected the agent');
-  const { row } = state.commands.add(known, jws, clock.now(), 10);
+  const { row } = await state.commands.add(known, jws, clock.now(), 10);
   return { id, row };
 };
-const list = () => state.commands.list('a1', { limit: 10 }, clock.now());
+const list = async () => state.commands.list('a1', { limit: 10 }, clock.now());
 
 it('a command that can no longer be sent is shown as expired, before anything has noted it', async () => {
   const short = await add('2026-11-20T15:00:02Z');
   const long = await add('2026-11-20T16:00:00Z');
   const sent = await add('2026-11-20T15:00:02Z');
-  state.commands.sent([sent.row.id], clock.now());
-  expect(list().map(({ state: is }) => is)).toEqual(['sent', 'queued', 'queued']);
+  await state.commands.sent([sent.row.id], clock.now());
+  expect((await list()).map(({ state: is }) => is)).toEqual(['sent', 'queued', 'queued']);
 
   clock.set(new Date('2026-11-20T15:00:02Z'));
-  expect(state.commands.waiting('a1', 0, 10, clock.now()).map(({ command_id }) => command_id)).toEqual([
-    long.id,
-  ]);
-  const shown = list();
+  expect(
+    (await state.commands.waiting('a1', 0, 10, clock.now())).map(({ command_id }) => command_id),
+  ).toEqual([long.id]);
+  const shown = await list();
   // An answer to the one that was sent may be on its way.
   expect(shown.map(({ command_id, state: is }) => [command_id, is])).toEqual([
     [sent.id, 'sent'],
@@ -69,7 +69,10 @@ it('a command that can no longer be sent is shown as expired, before anything ha
   expect(shown[2]?.settled_at).toBe('2026-11-20T15:00:02.000Z');
 
   clock.set(new Date('2026-11-20T15:00:06Z'));
-  expect(state.commands.expire(clock.now()).map(({ command_id }) => command_id)).toEqual([short.id, sent.id]);
+  expect((await state.commands.expire(clock.now())).map(({ command_id }) => command_id)).toEqual([
+    short.id,
+    sent.id,
+  ]);
   // Noted later, it says the same.
-  expect(list()[2]).toEqual(shown[2]);
+  expect((await list())[2]).toEqual(shown[2]);
 });

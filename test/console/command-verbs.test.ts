@@ -202,7 +202,7 @@ describe('console command', () => {
 describe('a command that no agent would take', () => {
   it('is refused by name when its agent is revoked', async () => {
     const gone = await enrolAgent(running, 'acme');
-    running.console.admin.revokeAgent(gone.issuer);
+    await running.console.admin.revokeAgent(gone.issuer);
     for (const where of [
       ['--data', data],
       ['--url', running.url, '--api-key', running.apiKey],

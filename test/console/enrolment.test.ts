@@ -56,12 +56,12 @@ describe('enrolment', () => {
   it('answers the same token and key with the same bytes, and makes one agent', async () => {
     const token = await newToken();
     const jwk = newKey();
-    const before = running.console.admin.agents().length;
+    const before = (await running.console.admin.agents()).length;
     const answers = await Promise.all([enrol(token, jwk), enrol(token, jwk), enrol(token, jwk)]);
     const texts = await Promise.all(answers.map(async (answer) => answer.text()));
     expect(answers.map((answer) => answer.status)).toEqual([201, 201, 201]);
     expect(new Set(texts).size).toBe(1);
-    expect(running.console.admin.agents()).toHaveLength(before + 1);
+    expect(await running.console.admin.agents()).toHaveLength(before + 1);
   });
 
   it('keeps the pinned root of a token that is out when the tenant gets another root', async () => {
@@ -105,7 +105,7 @@ describe('enrolment', () => {
     const jwk = newKey();
     const token = await newToken();
     const { agent_id } = EnrolAnswer.parse(await (await enrol(token, jwk)).json());
-    running.console.admin.revokeAgent(agent_id);
+    await running.console.admin.revokeAgent(agent_id);
     expect(await codeOf(await enrol(token, jwk))).toBe('403 agent_revoked');
     expect(await codeOf(await enrol(await newToken(), jwk))).toBe('403 agent_revoked');
   });
@@ -246,7 +246,7 @@ describe('a tenant', () => {
     await expect(running.console.admin.addTenant({ slug: 'umbrella', rootDocument: text })).rejects.toThrow(
       /root\.jws\.json/,
     );
-    expect(running.console.admin.tenants().map((tenant) => tenant.slug)).not.toContain('umbrella');
+    expect((await running.console.admin.tenants()).map((tenant) => tenant.slug)).not.toContain('umbrella');
   });
 
   it('is not made with a root that its own keys have not signed', async () => {

@@ -43,7 +43,9 @@ describe('POST /edge/events', () => {
     expect((await sendEvents(events)).body.next_seq).toBe(6);
     expect((await sendEvents(events)).body.next_seq).toBe(6);
     const log = events[0]?.log_id;
-    const kept = running.console.admin.events({ limit: 500 }).filter(({ event }) => event.log_id === log);
+    const kept = (await running.console.admin.events({ limit: 500 })).filter(
+      ({ event }) => event.log_id === log,
+    );
     expect(kept.map(({ event }) => event)).toEqual(events);
   });
 

@@ -135,7 +135,7 @@ describe('git over HTTP', () => {
     const gone = await enrolAgent(running, 'acme');
     const url = withBasic(gone.answer.git.url, gone.answer.git.token ?? '');
     await git(running.directory, 'ls-remote', url);
-    running.console.admin.revokeAgent(gone.issuer);
+    await running.console.admin.revokeAgent(gone.issuer);
     await expect(git(running.directory, 'ls-remote', url)).rejects.toThrow(
       /Authentication failed|401|terminal prompts/,
     );

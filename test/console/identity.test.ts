@@ -169,20 +169,26 @@ describe('the change of a device key', () => {
       const { notices } = running.console;
       const alarms = createIdentityAlarms({ state, notices, log: pino({ level: 'silent' }) });
       const callers = createCallers(state, DEFAULT_LIMITS, alarms, notices);
-      const ask = async (between = () => {}) => {
+      const ask = async (between: () => void | Promise<void> = () => {}) => {
         const url = '/edge/status';
         const token = await signRequestToken({ ...agent, method: 'POST', url: at(url), now: clock.now() });
         const headers = { authorization: `Bearer ${token}` };
         const asked = callers.device({ method: 'POST', url, ip: '127.0.0.1', headers });
-        between();
+        await between();
         return asked;
       };
       const next = newKey();
-      await ask(() => {
-        const record = state.agents.get(agent.issuer);
+      await ask(async () => {
+        const record = await state.agents.get(agent.issuer);
         if (record === null) throw new Error('expected the agent that was enrolled');
         const successor = { jwk: publicPart(next), thumbprint: next.kid };
-        state.deviceKeys.rotate(record, record.thumbprint, successor, clock.now());
+        await state.deviceKeys.rotate(record, record.thumbprint, successor, clock.now(), {
+          action: 'key_rotated',
+          tenant: 'acme',
+          agent_id: agent.issuer,
+          by: 'agent',
+          message: 'a new key',
+        });
       });
       // the answer with the new key was lost: the agent has nothing but the old one for now
       aheadMs += 10 * 60_000;
@@ -446,7 +452,7 @@ describe('an agent that is one no more', () => {
 describe('enrolment tokens', () => {
   const enrolWith = async (token: string, jwk = newKey()) =>
     speak({ jwk, issuer: jwk.kid }, '/edge/enroll', enrolBody(token, jwk));
-  const listed = async (slug: string) => running.console.admin.tokens(slug);
+  const listed = async (slug: string) => await running.console.admin.tokens(slug);
 
   it('are listed with what became of them, and say each in its own words why they are refused', async () => {
     const make = async (ttlMs = 3_600_000) =>

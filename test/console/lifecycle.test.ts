@@ -213,7 +213,7 @@ describe('the database', () => {
     const dataDirectory = join(running.directory, 'data');
     const left = async (limits: { keepRuns: number; keepRunBytes?: number }) => {
       await using again = await startConsole({ dataDirectory, limits });
-      return again.console.admin.runs({ agent: agents[0]?.issuer }).map((row) => row.run_id);
+      return (await again.console.admin.runs({ agent: agents[0]?.issuer })).map((row) => row.run_id);
     };
     expect(await left({ keepRuns: 3 })).toEqual(['run-4', 'run-3', 'run-2']);
     expect(await left({ keepRuns: 3, keepRunBytes: 2_000 })).toEqual(['run-4']);

@@ -37,14 +37,16 @@ describe('POST /edge/notify', () => {
     expect(again.map((response) => response.status)).toEqual([200, 200]);
     stop();
     expect(heard).toEqual([report.run_id]);
-    expect(running.console.admin.runs().filter((row) => row.run_id === report.run_id)).toHaveLength(1);
-    expect(running.console.admin.run(report.run_id)).toEqual(report);
+    expect((await running.console.admin.runs()).filter((row) => row.run_id === report.run_id)).toHaveLength(
+      1,
+    );
+    expect(await running.console.admin.run(report.run_id)).toEqual(report);
   });
 
   it('keeps fields it does not know', async () => {
     const report = { ...runReport(), later: { invented: true } };
     expect((await notify(report)).status).toBe(201);
-    expect(running.console.admin.run(report.run_id)).toEqual(report);
+    expect(await running.console.admin.run(report.run_id)).toEqual(report);
   });
 
   it('refuses another report under the same key, and a key that is not the report’s', async () => {
@@ -65,7 +67,7 @@ describe('POST /edge/notify', () => {
       stderr: 'x'.repeat(8 * 1024 * 1024),
     });
     expect((await notify(report)).status).toBe(201);
-    const list = running.console.admin.runs({ limit: 1 });
+    const list = await running.console.admin.runs({ limit: 1 });
     expect(list[0]?.run_id).toBe(report.run_id);
     expect(JSON.stringify(list).length).toBeLessThan(1_000);
     const token = await signRequestToken({
@@ -118,7 +120,7 @@ describe('POST /edge/status', () => {
     await post('/edge/status', statusOf(agent, { isolation: 'none' }));
     const newest = { ...statusOf(agent, { isolation: 'cgroup' }), unknown: 1 };
     expect((await post('/edge/status', newest)).status).toBe(200);
-    expect(running.console.admin.status(agent.issuer)?.status).toEqual(newest);
+    expect((await running.console.admin.status(agent.issuer))?.status).toEqual(newest);
   });
 
   it('is about the sender alone', async () => {

@@ -70,7 +70,7 @@ describe('a call of an agent', () => {
 
   it('is refused after the agent was revoked', async () => {
     const gone = await enrolAgent(running, 'acme');
-    running.console.admin.revokeAgent(gone.issuer);
+    await running.console.admin.revokeAgent(gone.issuer);
     const response = await call(gone, 'POST', url(), statusOf(gone));
     expect([response.status, await response.text()]).toEqual([403, expect.stringContaining('agent_revoked')]);
   });

@@ -97,12 +97,12 @@ describe('the device key of an agent of one tenant', () => {
   it('does not report for another agent', async () => {
     const status = await call(intruder, 'POST', `${running.url}/edge/status`, statusOf(victim));
     expect(status.status).toBe(422);
-    expect(running.console.admin.status(victim.issuer)).toBe(null);
+    expect(await running.console.admin.status(victim.issuer)).toBe(null);
     const hash = (line: string) => createHash('sha256').update(line).digest('hex');
     const events = eventChain(victim, randomUUID(), 2, hash);
     const body = { log_id: events[0]?.log_id, events };
     expect((await call(intruder, 'POST', `${running.url}/edge/events`, body)).status).toBe(422);
-    expect(running.console.admin.events({ agent: victim.issuer })).toEqual([]);
+    expect(await running.console.admin.events({ agent: victim.issuer })).toEqual([]);
     // Nor does it stand in the way of the agent whose log it is.
     expect((await call(victim, 'POST', `${running.url}/edge/events`, body)).status).toBe(200);
   });

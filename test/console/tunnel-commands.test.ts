@@ -129,10 +129,10 @@ describe('POST /api/agents/<id>/commands', () => {
     const crowded = await enrolAgent(running, 'acme');
     const { jws } = await command(crowded);
     const state = openState(join(running.directory, 'data'), createSystemClock());
-    const row = state.agents.get(crowded.issuer);
+    const row = await state.agents.get(crowded.issuer);
     if (row === null) throw new Error('expected the agent');
     for (let index = 0; index < 300; index += 1) {
-      state.commands.add(row, (await command(crowded)).jws, new Date(), 1_000);
+      await state.commands.add(row, (await command(crowded)).jws, new Date(), 1_000);
     }
     state.close();
     const response = await post(crowded, jws);
@@ -163,7 +163,7 @@ describe('a command', () => {
     await post(agent, jws);
     const sent = await client.next('edgeflows.command', withId(id));
     expect(sent).toMatchObject({ datacontenttype: 'application/jose', data: jws });
-    expect(await stateOf(agent, id)).toEqual(['sent', null]);
+    await expect.poll(async () => stateOf(agent, id)).toEqual(['sent', null]);
     // No answer: it comes again, on this connection and on the next, under the same id.
     await client.next('edgeflows.command', withId(id));
     const next = await connect(agent, running.url);
@@ -237,11 +237,11 @@ describe('a command', () => {
     const client = await connect(other, running.url);
     const { id, jws } = await command(other);
     const state = openState(join(running.directory, 'data'), createSystemClock());
-    const row = state.agents.get(other.issuer);
+    const row = await state.agents.get(other.issuer);
     if (row === null) throw new Error('expected the agent');
-    state.commands.add(row, jws, new Date(), 10);
+    await state.commands.add(row, jws, new Date(), 10);
     await client.next('edgeflows.command', withId(id));
-    createAdmin(state).revokeAgent(other.issuer);
+    await createAdmin(state).revokeAgent(other.issuer);
     expect((await client.closed).code).toBe(4003);
     state.close();
   });

@@ -121,7 +121,7 @@ describe('GET /edge/tunnel', () => {
     const jwk = newKey();
     const state = openState(join(secure.directory, 'data'), createSystemClock());
     const device_jwk = publicPart(jwk);
-    state.agents.save(
+    await state.agents.save(
       {
         agent_id: 'agent-1',
         tenant: 'acme',
@@ -219,7 +219,7 @@ describe('a session', () => {
     const client = await connect(agent, running.url);
     client.send('edgeflows.status', statusOf(agent, { isolation: 'from the tunnel' }), 's1');
     expect((await client.next('edgeflows.ack')).data).toEqual({ ids: ['s1'] });
-    expect(running.console.admin.status(agent.issuer)?.status).toMatchObject({
+    expect((await running.console.admin.status(agent.issuer))?.status).toMatchObject({
       isolation: 'from the tunnel',
     });
     client.send('edgeflows.status', statusOf(stranger), 's2');
@@ -267,7 +267,7 @@ describe('a session', () => {
   it('ends when the agent is revoked, and none begins any more', async () => {
     const doomed = await enrolAgent(running, 'acme');
     const client = await connect(doomed, running.url);
-    running.console.admin.revokeAgent(doomed.issuer);
+    await running.console.admin.revokeAgent(doomed.issuer);
     expect((await client.closed).code).toBe(4003);
     expect(await refusal(openSocket(doomed, running.url))).toEqual([403, 'agent_revoked']);
   });

@@ -322,9 +322,9 @@ describe('the answer to a report', () => {
   });
 
   it('asks for nothing when the tenant’s outputs are not wanted', async () => {
-    running.console.admin.setOutputsWanted('acme', false);
+    await running.console.admin.setOutputsWanted('acme', false);
     expect((await notify([output('a.txt')])).uploads).toBeUndefined();
-    running.console.admin.setOutputsWanted('acme', true);
+    await running.console.admin.setOutputsWanted('acme', true);
     expect((await notify([output('a.txt')])).uploads).toHaveLength(1);
   });
 });
@@ -355,7 +355,7 @@ describe('an upload that is never finished', () => {
       ...later,
       now: () => new Date(clock.now().getTime() + 7.1 * 86_400_000),
     });
-    much.prune(DEFAULT_LIMITS);
+    await much.prune(DEFAULT_LIMITS);
     expect(readdirSync(join(directory, 'uploads'))).toEqual([]);
     much.close();
     await one[Symbol.asyncDispose]();

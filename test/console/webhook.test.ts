@@ -23,7 +23,7 @@ beforeAll(async () => {
   await addTenant(running, 'globex');
   agent = await enrolAgent(running, 'acme');
   client = await connect(agent, running.url);
-  hook = running.console.admin.newHookSecret('acme');
+  hook = await running.console.admin.newHookSecret('acme');
 });
 afterAll(async () => {
   await client.end();
@@ -123,7 +123,7 @@ describe('POST /hooks/<slug>', () => {
 
   it('takes a new secret and forgets the old one, and takes so many calls and no more', async () => {
     const old = hook;
-    hook = running.console.admin.newHookSecret('acme');
+    hook = await running.console.admin.newHookSecret('acme');
     expect(hook.secret).not.toBe(old.secret);
     const body = push();
     expect((await post(body, github(body, old.secret)))[0]).toBe(401);

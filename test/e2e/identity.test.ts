@@ -30,10 +30,8 @@ const start = (machine: EnrolledMachine, ...args: string[]): Daemon => {
   return daemon;
 };
 const admin = () => world.running.console.admin;
-const recordOf = (agentId: string) =>
-  admin()
-    .agents('acme')
-    .find(({ agent_id }) => agent_id === agentId);
+const recordOf = async (agentId: string) =>
+  (await admin().agents('acme')).find(({ agent_id }) => agent_id === agentId);
 const actionsOf = async (agentId: string) =>
   (await admin().audit({ agent: agentId })).map(({ action }) => action);
 const identityOf = async (machine: EnrolledMachine) =>
@@ -58,8 +56,8 @@ const ended = async (daemon: Daemon) =>
 const heard = async (agentId: string, after = 0) =>
   until(
     'a status at the console',
-    () => {
-      const found = admin().status(agentId);
+    async () => {
+      const found = await admin().status(agentId);
       return found !== null && Date.parse(found.received_at) > after;
     },
     PATIENCE_MS,
@@ -94,10 +92,10 @@ describe('the device key', () => {
     world = await createConsoleWorld();
     await releaseHello();
     const machine = await world.enrol('one');
-    const first = recordOf(machine.agentId)?.thumbprint;
+    const first = (await recordOf(machine.agentId))?.thumbprint;
     const alone = await machine.json<{ before: string; thumbprint: string }>('keys', 'rotate-device');
     expect(alone.before).toBe(first);
-    expect(recordOf(machine.agentId)?.thumbprint).toBe(alone.thumbprint);
+    expect((await recordOf(machine.agentId))?.thumbprint).toBe(alone.thumbprint);
     // as if its disk had come from elsewhere
     const file = join(machine.folder, 'credentials', 'machine.json');
     const before = { format: 1, agent_id: machine.agentId, machine: 'x'.repeat(22), hostname: 'lyon-1' };
@@ -128,7 +126,7 @@ describe('the device key', () => {
     const wire = await worldBehindProxy();
     await releaseHello();
     const machine = await world.enrol('one');
-    const before = recordOf(machine.agentId)?.thumbprint;
+    const before = (await recordOf(machine.agentId))?.thumbprint;
     wire.hold(true);
     const rotating = start(machine, 'keys', 'rotate-device');
     await until(
@@ -146,7 +144,7 @@ describe('the device key', () => {
       async () => !(await credentialsOf(machine)).includes('device.next.jwk'),
       PATIENCE_MS,
     );
-    expect(recordOf(machine.agentId)?.thumbprint).not.toBe(before);
+    expect((await recordOf(machine.agentId))?.thumbprint).not.toBe(before);
     expect((await actionsOf(machine.agentId)).filter((action) => action === 'key_rotated')).toHaveLength(1);
     expect(await actionsOf(machine.agentId)).not.toContain('retired_key_used');
   }, 120_000);
@@ -183,8 +181,12 @@ describe('a machine that was copied', () => {
         startProgram(AGENT_MAIN, folder, ['--config', config, ...(args.length === 0 ? ['run'] : args)]),
     };
     const second = start(copy);
-    await until('a conflict', () => admin().conflict(one.agentId)?.state === 'ongoing', PATIENCE_MS);
-    expect(admin().conflict(one.agentId)?.machines).toHaveLength(2);
+    await until(
+      'a conflict',
+      async () => (await admin().conflict(one.agentId))?.state === 'ongoing',
+      PATIENCE_MS,
+    );
+    expect((await admin().conflict(one.agentId))?.machines).toHaveLength(2);
     for (const machine of [one, copy]) {
       const told = await until(
         'an agent that knows',
@@ -201,7 +203,7 @@ describe('a machine that was copied', () => {
     const left = await copy.json<{ console: string; was_enrolled: boolean }>('unenroll', '--local', '--yes');
     expect(left).toMatchObject({ console: 'not_told', was_enrolled: true });
     expect(await ended(second)).toEqual({ code: 0 });
-    expect(recordOf(one.agentId)?.revoked_at).toBe(null);
+    expect((await recordOf(one.agentId))?.revoked_at).toBe(null);
     await heard(one.agentId);
   }, 180_000);
 });
@@ -233,11 +235,9 @@ describe('edge-agent unenroll', () => {
       reports_waiting: 0,
     });
     expect(await ended(daemon)).toEqual({ code: 0 });
-    expect(recordOf(machine.agentId)).toMatchObject({ revoked_by: 'agent' });
+    expect(await recordOf(machine.agentId)).toMatchObject({ revoked_by: 'agent' });
     expect(
-      admin()
-        .events({ agent: machine.agentId })
-        .map(({ event }) => event.reason),
+      (await admin().events({ agent: machine.agentId })).map(({ event }) => event.reason),
     ).toContain('AgentUnenrolled');
     const left = await credentialsOf(machine);
     expect(left).toEqual(['root.jws.json', 'trust-state.json', 'unenrolled.json']);
@@ -263,7 +263,11 @@ describe('edge-agent unenroll', () => {
     start(machine);
     await heard(again.agent_id);
     // the history of the other agent stays its own
-    await until('its own events', () => admin().events({ agent: again.agent_id }).length > 0, PATIENCE_MS);
+    await until(
+      'its own events',
+      async () => (await admin().events({ agent: again.agent_id })).length > 0,
+      PATIENCE_MS,
+    );
   }, 180_000);
 
   it('loses nothing where the console cannot be told, unless it is to go on; --purge leaves nothing behind', async () => {
@@ -291,7 +295,7 @@ describe('edge-agent unenroll', () => {
     expect(forced).toMatchObject({ console: 'not_told', was_enrolled: true });
     expect(await credentialsOf(machine)).toEqual(['unenrolled.json']);
     expect(await readdir(machine.folder)).not.toContain('EdgeFlows');
-    expect(recordOf(machine.agentId)?.revoked_at).toBe(null);
+    expect((await recordOf(machine.agentId))?.revoked_at).toBe(null);
   }, 120_000);
 
   it('is finished by the next one when kill -9 ended it after the console had heard', async () => {
@@ -303,16 +307,14 @@ describe('edge-agent unenroll', () => {
     // its reports are delivered; of the farewell the answer is lost
     await until(
       'its farewell',
-      () => {
-        const said = admin()
-          .events({ agent: machine.agentId })
-          .some(({ event }) => event.reason === 'AgentUnenrolled');
+      async () => {
+        const said = (await admin().events({ agent: machine.agentId })).some(({ event }) => event.reason === 'AgentUnenrolled');
         if (said) wire.hold(true);
         return said;
       },
       PATIENCE_MS,
     );
-    await until('the end at the console', () => recordOf(machine.agentId)?.revoked_at, PATIENCE_MS);
+    await until('the end at the console', async () => (await recordOf(machine.agentId))?.revoked_at, PATIENCE_MS);
     await leaving.stop('SIGKILL');
     wire.hold(false);
     const finished = await machine.json('unenroll', '--yes');
@@ -335,7 +337,7 @@ describe('an agent that is revoked', () => {
     );
     await until('a tunnel', () => world.running.console.connected('acme') === 1, PATIENCE_MS);
     const queued = await world.sign(machine.agentId, { action: 'run', flow: 'hello' });
-    admin().revokeAgent(machine.agentId, { by: 'ann', why: 'left the company' });
+    await admin().revokeAgent(machine.agentId, { by: 'ann', why: 'left the company' });
     expect(world.running.console.connected('acme')).toBe(0);
     const handed = await fetch(`${world.url}/api/agents/${machine.agentId}/commands`, {
       method: 'POST',

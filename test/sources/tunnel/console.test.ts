@@ -137,7 +137,7 @@ describe('the tunnel to a real console', () => {
     const doomed = await enrolAgent(running, 'acme');
     const agent = start(doomed);
     await connected(agent);
-    running.console.admin.revokeAgent(doomed.issuer);
+    await running.console.admin.revokeAgent(doomed.issuer);
     await until(() => state(agent) === 'disconnected');
     expect(agent.tunnel.state().message).toContain('edge-agent enroll');
     const refused = start(doomed);
