@@ -148,6 +148,8 @@ export async function openObserver(configFile: string): Promise<Observer> {
         tunnel: { state: config.tunnel.kind === 'none' ? 'none' : 'disconnected', since: null },
         services: () => null,
         disk: await diskUsage(),
+        // Whether a folder is what it says is known to the daemon.
+        versions: null,
         clockOffsetMs: null,
         isolation: isolationLevel(
           settings.runs,

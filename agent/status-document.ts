@@ -1,4 +1,4 @@
-import type { ReportQueue, RunStore, Tunnel } from '../reconciler/ports.ts';
+import type { ReportQueue, RunStore, Tunnel, VersionRecord } from '../reconciler/ports.ts';
 import type { AgentRecords } from '../reconciler/records.ts';
 import { unkeptStatus } from '../reconciler/service-status.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
@@ -6,6 +6,7 @@ import type { FlowState } from '../schemas/agent-state.ts';
 import type { Current } from '../schemas/current.ts';
 import type { ServiceStatus } from '../schemas/service.ts';
 import type { FlowHealth, FlowStatus, IdentityStatus, Status } from '../schemas/status.ts';
+import { diskVersions } from './disk-versions.ts';
 import type { LiveStatus } from './live-status.ts';
 import { toSummary } from './run-summary.ts';
 import { AGENT_VERSION, osName } from './version.ts';
@@ -23,6 +24,8 @@ export interface StatusInputs {
   /** What the daemon says of a service it keeps; null where nobody keeps it. */
   readonly services: (flow: string) => ServiceStatus | null;
   readonly disk: { used: number; free: number };
+  /** What lies on disk, as last looked at; null where nobody has looked. */
+  readonly versions: readonly VersionRecord[] | null;
   readonly clockOffsetMs: number | null;
   readonly isolation: string;
   readonly identity: IdentityStatus;
@@ -59,6 +62,7 @@ export function statusDocument(inputs: StatusInputs): Status {
     clock_offset_ms: inputs.clockOffsetMs,
     isolation: inputs.isolation,
     identity: inputs.identity,
+    ...(inputs.versions === null ? {} : { versions: diskVersions(inputs.versions, current) }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { type CommandInboxControl, createCommandInbox } from '../reconciler/command-inbox.ts';
 import type { ReconcileDeps } from '../reconciler/context.ts';
 import type { Dispatcher } from '../reconciler/dispatcher.ts';
-import type { ProgressSink, ServiceKeeper } from '../reconciler/ports.ts';
+import type { ProgressSink, ServiceKeeper, VersionRecord } from '../reconciler/ports.ts';
 import { type ReconcileOptions, type ReconcileResult, reconcile } from '../reconciler/reconcile.ts';
 import type { AgentRecords } from '../reconciler/records.ts';
 import type { AgentConfig } from '../schemas/agent-config.ts';
@@ -103,6 +103,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   let deepDue = !options.daemon;
   let deepCheck = deepDue;
   let disk = { used: 0, free: 0 };
+  let versions: readonly VersionRecord[] | null = null;
   const config = (): AgentConfig => loaded.config;
 
   const releases = createReleaseCheck();
@@ -161,6 +162,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
       tunnel: tunnel.state(),
       services: (flow) => services.status(flow),
       disk,
+      versions,
       clockOffsetMs: clockWatch.offset()?.offsetMs ?? null,
       isolation: isolation.level(),
       identity: identity.standing.state(),
@@ -292,6 +294,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
         if (given.dryRun !== true) {
           applyServices();
           disk = await store.disk();
+          versions = await store.versions();
         }
       }
     });
@@ -309,6 +312,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
   const status = async () => {
     await isolation.look();
     disk = await store.disk();
+    versions = await store.versions();
     return statusNow();
   };
   const local = createLocalOperations({

@@ -66,6 +66,20 @@ export const IdentityStatus = z.object({
 });
 export type IdentityStatus = z.infer<typeof IdentityStatus>;
 
+export const DISK_VERSIONS_MAX = 200;
+
+/** A version that lies on the agent's disk, whole. */
+export const DiskVersion = z.object({
+  flow: FlowId,
+  /** Name of its folder. */
+  version: z.string(),
+  sha256: z.string(),
+  /** As unpacked. */
+  bytes: z.int().nullable(),
+  use: z.enum(['active', 'previous', 'kept']),
+});
+export type DiskVersion = z.infer<typeof DiskVersion>;
+
 /** The status document (contract, section 9). */
 export const Status = z.object({
   agent_id: Id.nullable(),
@@ -102,6 +116,8 @@ export const Status = z.object({
   isolation: z.string(),
   /** Not sent by agents before 0.1. */
   identity: IdentityStatus.optional(),
+  /** Those in use first, then the newest. Not sent by agents before 0.1, nor where nobody has looked at the disk. */
+  versions: z.array(DiskVersion).max(DISK_VERSIONS_MAX).optional(),
 });
 export type Status = z.infer<typeof Status>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FlowId, Id, Slug, Timestamp } from '../names.ts';
-import { CommitInfo, FlowHealth, Status, Suspension } from '../status.ts';
+import { CommitInfo, DiskVersion, FlowHealth, Status, Suspension } from '../status.ts';
 import { before, limit, offset, oneOf, order, search, TenantQuery } from './page.ts';
 
 /** How an agent stands, worst first. `unreachable`: not heard for eleven minutes; `waiting`: enrolled, and never heard of since. */
@@ -87,16 +87,6 @@ export const AgentsAnswer = z.object({
 });
 export type AgentsAnswer = z.infer<typeof AgentsAnswer>;
 
-/** Versions that lie on the agent's disk, as it says. */
-export const DiskVersion = z.object({
-  flow: FlowId,
-  version: z.string(),
-  sha256: z.string(),
-  bytes: z.int().nullable(),
-  use: z.enum(['active', 'previous', 'kept']),
-});
-export type DiskVersion = z.infer<typeof DiskVersion>;
-
 /** `GET /api/agents/:id`: the row, and all that is known. */
 export const AgentDetail = AgentRow.extend({
   /** The newest status document, as it was sent. */
@@ -111,6 +101,9 @@ export const AgentDetail = AgentRow.extend({
   can_command: z.boolean(),
 }).loose();
 export type AgentDetail = z.infer<typeof AgentDetail>;
+
+/** Of `status.versions`. */
+export { DiskVersion };
 
 /** What changed in a status: one entry for each change of state, revision, active version or suspension. */
 export const AgentChange = z.object({

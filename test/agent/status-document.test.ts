@@ -35,6 +35,7 @@ const flows = (): FlowStatus[] =>
     clockOffsetMs: null,
     isolation: 'none',
     identity: { state: 'not_enrolled', since: null, message: null },
+    versions: null,
     now: bench.clock.now(),
   } as unknown as StatusInputs).flows;
 const quarantined = () =>
