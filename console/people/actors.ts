@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { RequestRefused } from '../refusal.ts';
 import { hashOf } from '../secrets.ts';
+import type { ApiKeyRecord } from '../store/ports/api-keys.ts';
 import type { SessionRecord } from '../store/ports/sessions.ts';
 import type { Actor } from './actor.ts';
 import type { ApiKeys } from './api-keys.ts';
@@ -38,13 +39,6 @@ export function createActors(parts: {
 }): Actors {
   const { apiKeys, sessions, disbelieve } = parts;
 
-  const ofKey = async (hash: string): Promise<Actor | null> => {
-    const key = await apiKeys.byHash(hash);
-    if (key === null) return null;
-    await apiKeys.used(key);
-    const { key_id: id, label, grants } = key;
-    return { kind: 'key', id, name: label, by: `key:${label}`, grants, credential: hash };
-  };
   const sessionOf = async (call: ActorCall): Promise<OpenSession | null> => {
     const session = await sessions.of(call);
     if (session !== null && !SAFE.has(call.method)) {
@@ -57,8 +51,11 @@ export function createActors(parts: {
     async actor(call) {
       const key = call.headers['x-api-key'];
       if (typeof key === 'string') {
-        const actor = await ofKey(hashOf(key));
-        if (actor !== null) return actor;
+        const found = await apiKeys.byHash(hashOf(key));
+        if (found !== null) {
+          await apiKeys.used(found);
+          return ofKey(found, hashOf(key));
+        }
         const message =
           'expected X-Api-Key with a key of this console that is in force, found one that is unknown, expired or revoked (a new one: edge-console key new)';
         disbelieve(call, new RequestRefused(401, 'credentials_refused', message));
@@ -77,11 +74,16 @@ export function createActors(parts: {
     },
     async stands({ kind, credential, grants }) {
       if (credential === null) return true;
-      const record = kind === 'person' ? await sessions.byHash(credential) : null;
-      const now = kind === 'key' ? await ofKey(credential) : record === null ? null : ofSession(record);
-      return now !== null && JSON.stringify(now.grants) === JSON.stringify(grants);
+      const key = kind === 'key' ? await apiKeys.byHash(credential) : null;
+      const session = kind === 'person' ? await sessions.byHash(credential) : null;
+      const now = key?.grants ?? session?.person.grants ?? null;
+      return now !== null && JSON.stringify(now) === JSON.stringify(grants);
     },
   };
+}
+
+function ofKey({ key_id: id, label, grants }: ApiKeyRecord, hash: string): Actor {
+  return { kind: 'key', id, name: label, by: `key:${label}`, grants, credential: hash };
 }
 
 function ofSession({ person, token_hash }: SessionRecord): Actor {

@@ -19,6 +19,7 @@ export interface OpenSession {
 export interface Sessions {
   /** Null when the call has none that is good. */
   of(call: CookieCall): Promise<OpenSession | null>;
+  /** While it is good. Looking is not using. */
   byHash(tokenHash: string): Promise<SessionRecord | null>;
   /**
    * A new one, never the one that the call came with (session fixation). `password` is its stored form: null when that was
@@ -49,7 +50,6 @@ export function createSessions(parts: {
     const at = now().getTime();
     const idle = at - Date.parse(record.used_at);
     if (idle >= sessionIdleMs || at - Date.parse(record.created_at) >= sessionMaxMs) return null;
-    if (idle >= USED_EVERY_MS) await store.used(tokenHash, new Date(at));
     return record;
   };
 
@@ -59,7 +59,10 @@ export function createSessions(parts: {
       const token = cookie.read(call);
       if (token === null) return null;
       const record = await byHash(hashOf(token));
-      return record === null ? null : { token, record };
+      if (record === null) return null;
+      const at = now();
+      if (at.getTime() - Date.parse(record.used_at) >= USED_EVERY_MS) await store.used(record.token_hash, at);
+      return { token, record };
     },
     async open(personId, password, told) {
       const token = newToken('ecs');

@@ -5,6 +5,8 @@ import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import { followLog, knowsRun } from '../log-follower.ts';
 import type { Notices } from '../notices.ts';
+import { LOGS, PROGRESS } from '../openapi/agent-operations.ts';
+import { operation } from '../openapi/operation.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { LogStream } from '../run-logs.ts';
 import type { ConsoleState } from '../state.ts';
@@ -21,6 +23,22 @@ const Query = TenantQuery.extend({
     .max(8 * 1024 * 1024)
     .default(1024 * 1024),
   follow: z.stringbool().default(false),
+});
+const LOG = operation({
+  summary: 'What a run prints: bytes, or with follow events until it has ended',
+  description:
+    'With `follow=true` the answer is `text/event-stream`: `log` with `{offset, data}` (base64), then `end`.',
+  tags: ['runs'],
+  role: 'viewer',
+  params: z.object({ id: z.string(), run_id: z.string() }),
+  query: Query,
+  answers: {
+    200: {
+      description: 'Bytes from `offset`.',
+      type: 'application/octet-stream',
+      headers: { 'X-Next-Offset': 'Where to go on.', 'X-Attempt': 'Which attempt it is of.' },
+    },
+  },
 });
 const RunsQuery = TenantQuery.extend({ running: z.string().optional() });
 
@@ -59,14 +77,14 @@ export function runLogRoutes(parts: {
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => void (await callers.actor(request)));
 
-    app.get('/api/agents/:id/runs', async (request) => {
+    app.get('/api/agents/:id/runs', PROGRESS.route, async (request) => {
       const query = readQuery(RunsQuery, request);
       const { agent_id } = await agentOf(state, request, query, await callers.actor(request));
       const running = query.running !== undefined;
       return { runs: await state.progress.list(agent_id, { running, limit: 200 }) };
     });
 
-    app.get('/api/agents/:id/runs/:run_id/logs', async (request) => {
+    app.get('/api/agents/:id/runs/:run_id/logs', LOGS.route, async (request) => {
       const { run_id } = request.params as { run_id: string };
       const actor = await callers.actor(request);
       const { agent_id } = await agentOf(state, request, readQuery(TenantQuery, request), actor);
@@ -74,23 +92,27 @@ export function runLogRoutes(parts: {
     });
 
     // A HEAD would follow, too.
-    app.get('/api/agents/:id/runs/:run_id/log', { exposeHeadRoute: false }, async (request, reply) => {
-      const { stream, query } = await streamOf(request);
-      if (query.follow) return follow(request, reply, stream, query.offset);
-      const handle = await state.logs.open(stream);
-      if (handle === null) throw notFound('expected the log of a run, found nothing of it');
-      try {
-        const bytes = Buffer.alloc(query.limit);
-        const { bytesRead } = await handle.read(bytes, 0, bytes.length, query.offset);
-        return await reply
-          .header('x-next-offset', String(query.offset + bytesRead))
-          .header('x-attempt', String(stream.attempt))
-          .type('application/octet-stream')
-          .send(bytes.subarray(0, bytesRead));
-      } finally {
-        await handle.close();
-      }
-    });
+    app.get(
+      '/api/agents/:id/runs/:run_id/log',
+      { ...LOG.route, exposeHeadRoute: false },
+      async (request, reply) => {
+        const { stream, query } = await streamOf(request);
+        if (query.follow) return follow(request, reply, stream, query.offset);
+        const handle = await state.logs.open(stream);
+        if (handle === null) throw notFound('expected the log of a run, found nothing of it');
+        try {
+          const bytes = Buffer.alloc(query.limit);
+          const { bytesRead } = await handle.read(bytes, 0, bytes.length, query.offset);
+          return await reply
+            .header('x-next-offset', String(query.offset + bytesRead))
+            .header('x-attempt', String(stream.attempt))
+            .type('application/octet-stream')
+            .send(bytes.subarray(0, bytesRead));
+        } finally {
+          await handle.close();
+        }
+      },
+    );
 
     const follow = async (
       request: FastifyRequest,
@@ -106,6 +128,21 @@ export function runLogRoutes(parts: {
         throw new RequestRefused(503, 'busy', message, { 'retry-after': '10' });
       }
       followers += 1;
+      const actor = await callers.actor(request);
+      const over = new AbortController();
+      const look = () => {
+        callers.stands(actor).then(
+          (stands) => {
+            if (!stands) over.abort(new Error('the reader may not read it any more'));
+          },
+          () => {},
+        );
+      };
+      const stopHearing = notices.access.subscribe(({ actor_id }) => {
+        if (actor_id === actor.id) look();
+      });
+      // What is done at the shell, or by another process, is not told.
+      const beat = setInterval(look, limits.liveBeatMs);
       const last = Number(request.headers['last-event-id']);
       const from =
         Number.isSafeInteger(last) && last >= 0 && request.headers['last-event-id'] !== undefined
@@ -120,11 +157,14 @@ export function runLogRoutes(parts: {
       });
       reply.raw.flushHeaders();
       try {
-        await followLog({ state, notices, leaving, answer: reply.raw }, stream, from);
+        const until = AbortSignal.any([leaving, over.signal]);
+        await followLog({ state, notices, leaving: until, answer: reply.raw }, stream, from);
       } catch (err) {
         request.log.info({ err }, 'a follower of a log was lost');
       } finally {
         followers -= 1;
+        stopHearing();
+        clearInterval(beat);
         reply.raw.end();
       }
       return reply;

@@ -6,19 +6,19 @@ import { insertAudit } from './audit.ts';
 const COLUMNS = 'key_id, label, created_by, created_at, last_used_at, expires_at, revoked_at';
 
 export function createApiKeyStore(database: ConsoleDatabase): ApiKeyStore {
-  const { sql } = database;
-  const grantsOf = sql.prepare('SELECT tenant, role FROM api_key_grants WHERE key_id = ? ORDER BY tenant');
+  const { prepare, write } = database;
+  const grantsOf = prepare('SELECT tenant, role FROM api_key_grants WHERE key_id = ? ORDER BY tenant');
   const statements = {
-    byHash: sql.prepare(`SELECT ${COLUMNS} FROM api_keys WHERE hash = ?`),
-    byId: sql.prepare(`SELECT ${COLUMNS} FROM api_keys WHERE key_id = ?`),
-    list: sql.prepare(`SELECT ${COLUMNS} FROM api_keys ORDER BY created_at DESC, key_id DESC`),
-    add: sql.prepare(
+    byHash: prepare(`SELECT ${COLUMNS} FROM api_keys WHERE hash = ?`),
+    byId: prepare(`SELECT ${COLUMNS} FROM api_keys WHERE key_id = ?`),
+    list: prepare(`SELECT ${COLUMNS} FROM api_keys ORDER BY created_at DESC, key_id DESC`),
+    add: prepare(
       'INSERT INTO api_keys (key_id, hash, label, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    grant: sql.prepare('INSERT INTO api_key_grants (key_id, tenant, role) VALUES (?, ?, ?)'),
-    used: sql.prepare('UPDATE api_keys SET last_used_at = ? WHERE key_id = ?'),
-    revoke: sql.prepare('UPDATE api_keys SET revoked_at = ? WHERE key_id = ? AND revoked_at IS NULL'),
-    count: sql.prepare('SELECT count(*) AS n FROM api_keys'),
+    grant: prepare('INSERT INTO api_key_grants (key_id, tenant, role) VALUES (?, ?, ?)'),
+    used: prepare('UPDATE api_keys SET last_used_at = ? WHERE key_id = ?'),
+    revoke: prepare('UPDATE api_keys SET revoked_at = ? WHERE key_id = ? AND revoked_at IS NULL'),
+    count: prepare('SELECT count(*) AS n FROM api_keys'),
   };
   const withGrants = (row: unknown): ApiKeyRecord | null => {
     if (row === undefined) return null;
@@ -29,7 +29,7 @@ export function createApiKeyStore(database: ConsoleDatabase): ApiKeyStore {
 
   return {
     add: async (key, told) =>
-      database.transaction(() => {
+      write(() => {
         const { key_id, hash, label, created_by, created_at, expires_at } = key;
         statements.add.run(key_id, hash, label, created_by, created_at, expires_at);
         for (const { tenant, role } of key.grants) statements.grant.run(key_id, tenant, role);
@@ -38,9 +38,9 @@ export function createApiKeyStore(database: ConsoleDatabase): ApiKeyStore {
     byHash: async (hash) => withGrants(statements.byHash.get(hash)),
     get: async (keyId) => withGrants(statements.byId.get(keyId)),
     list: async () => statements.list.all().flatMap((row) => withGrants(row) ?? []),
-    used: async (keyId, at) => void statements.used.run(at.toISOString(), keyId),
+    used: async (keyId, at) => write(() => void statements.used.run(at.toISOString(), keyId)),
     revoke: async (keyId, at, told) =>
-      database.transaction(() => {
+      write(() => {
         if (statements.revoke.run(at.toISOString(), keyId).changes > 0) insertAudit(database, told, at);
         return withGrants(statements.byId.get(keyId));
       }),

@@ -6,29 +6,30 @@ const MESSAGE_MAX = 1_000;
 const WORDS_MAX = 16;
 
 /** For the works of other stores: what changes and the row that tells of it are written together or not at all. */
-export function insertAudit({ sql }: Pick<ConsoleDatabase, 'sql'>, entry: AuditEntry, at: Date): void {
+export function insertAudit(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  entry: AuditEntry,
+  at: Date,
+): void {
   const { action, tenant, agent_id, by, actor_id = null, message, reason = null } = entry;
-  sql
-    .prepare(
-      `INSERT INTO audit (at, slug, agent_id, action, by_whom, actor_id, message, reason)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    )
-    .run(
-      at.toISOString(),
-      tenant,
-      agent_id,
-      action,
-      by,
-      actor_id,
-      message.slice(0, MESSAGE_MAX),
-      reason?.slice(0, MESSAGE_MAX) ?? null,
-    );
+  prepare(
+    `INSERT INTO audit (at, slug, agent_id, action, by_whom, actor_id, message, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    at.toISOString(),
+    tenant,
+    agent_id,
+    action,
+    by,
+    actor_id,
+    message.slice(0, MESSAGE_MAX),
+    reason?.slice(0, MESSAGE_MAX) ?? null,
+  );
 }
 
 export function createAuditStore(database: ConsoleDatabase): AuditStore {
-  const { sql } = database;
+  const { prepare, write } = database;
   return {
-    note: async (entry, at) => insertAudit(database, entry, at),
+    note: async (entry, at) => write(() => insertAudit(database, entry, at)),
     async list(filter) {
       const { tenants = '*', agent, actions, by, q = '', since, until, before, limit } = filter;
       const words = q
@@ -37,9 +38,8 @@ export function createAuditStore(database: ConsoleDatabase): AuditStore {
         .slice(0, WORDS_MAX);
       const found = (index: number) =>
         `instr(lower(concat_ws(' ', audit.message, audit.reason, by_whom, action, audit.agent_id, hostname)), lower(:word${index})) > 0`;
-      const rows = sql
-        .prepare(
-          `SELECT audit.id, at, audit.slug AS tenant, audit.agent_id, agents.hostname, action, by_whom AS by, actor_id,
+      const rows = prepare(
+        `SELECT audit.id, at, audit.slug AS tenant, audit.agent_id, agents.hostname, action, by_whom AS by, actor_id,
              message, reason
            FROM audit LEFT JOIN agents ON agents.agent_id = audit.agent_id
            WHERE (:tenants IS NULL OR audit.slug IN (SELECT value FROM json_each(:tenants)))
@@ -50,21 +50,22 @@ export function createAuditStore(database: ConsoleDatabase): AuditStore {
              AND (:before IS NULL OR audit.id < :before)
              ${words.map((_word, index) => `AND ${found(index)}`).join(' ')}
            ORDER BY audit.id DESC LIMIT :limit`,
-        )
-        .all({
-          tenants: tenantList(tenants),
-          agent: agent ?? null,
-          actions: actions === undefined ? null : JSON.stringify(actions),
-          by: by ?? null,
-          since: since === undefined ? null : new Date(since).toISOString(),
-          until: until === undefined ? null : new Date(until).toISOString(),
-          before: before ?? null,
-          limit,
-          ...Object.fromEntries(words.map((word, index) => [`word${index}`, word])),
-        });
+      ).all({
+        tenants: tenantList(tenants),
+        agent: agent ?? null,
+        actions: actions === undefined ? null : JSON.stringify(actions),
+        by: by ?? null,
+        since: since === undefined ? null : new Date(since).toISOString(),
+        until: until === undefined ? null : new Date(until).toISOString(),
+        before: before ?? null,
+        limit,
+        ...Object.fromEntries(words.map((word, index) => [`word${index}`, word])),
+      });
       return rows as unknown as AuditRow[];
     },
     prune: async (keep) =>
-      Number(sql.prepare('DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?').run(keep).changes),
+      write(() =>
+        Number(prepare('DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?').run(keep).changes),
+      ),
   };
 }
