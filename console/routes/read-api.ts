@@ -1,25 +1,47 @@
 import type { FastifyInstance } from 'fastify';
+import { TenantQuery } from '../../schemas/console/page.ts';
+import { TenantsAnswer } from '../../schemas/console/token.ts';
 import type { Callers } from '../callers.ts';
+import { operation } from '../openapi/operation.ts';
 import { isInScope, scopeOf } from '../people/actor.ts';
 import type { ConsoleState } from '../state.ts';
-import { readQuery, TenantQuery } from './operator-query.ts';
+
+const LIST = operation({
+  summary: 'Tenants, with their number of agents and the trigger key that the console holds',
+  tags: ['tenants'],
+  role: 'viewer',
+  query: TenantQuery,
+  answers: { 200: TenantsAnswer },
+});
 
 /** The tenants that whoever asks may see. */
 export function readRoutes(parts: { readonly state: ConsoleState; readonly callers: Callers }) {
   const { state, callers } = parts;
+
+  const agentsOf = async (slug: string): Promise<number> => {
+    const { states } = await state.fleet.agents.numbers([slug], state.clock.now());
+    return Object.entries(states).reduce((sum, [name, n]) => (name === 'revoked' ? sum : sum + n), 0);
+  };
+
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => void (await callers.actor(request)));
 
-    app.get('/api/tenants', async (request) => {
-      const scope = scopeOf(await callers.actor(request), readQuery(TenantQuery, request).tenant);
+    app.get('/api/tenants', LIST.route, async (request) => {
+      const scope = scopeOf(await callers.actor(request), LIST.read(request).query.tenant);
       const found = (await state.tenants.list()).filter(({ slug }) => isInScope(scope, slug));
-      const tenants = found.map((tenant) => ({
-        slug: tenant.slug,
-        branch: `tenant/${tenant.slug}`,
-        git_url: `${state.publicUrl()}/git/${tenant.slug}.git`,
-        root_sha256: tenant.rootSha256,
-        created_at: tenant.createdAt,
-      }));
+      const keys = await state.triggerKeys.all();
+      const tenants = [];
+      for (const { slug, rootSha256, createdAt } of found) {
+        tenants.push({
+          slug,
+          branch: `tenant/${slug}`,
+          git_url: `${state.publicUrl()}/git/${slug}.git`,
+          root_sha256: rootSha256,
+          created_at: createdAt,
+          agents: await agentsOf(slug),
+          trigger_key: keys.get(slug) ?? null,
+        });
+      }
       return { tenants };
     });
   };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FlowId, Id, Slug, Timestamp } from '../names.ts';
 import { AgentFilter } from './agent.ts';
+import { ConsoleRunState } from './run.ts';
 
 /** What a person may ask of agents. `reconcile` is an unsigned nudge and `revoke` the console's own; the others are signed commands. */
 export const ActionName = z.enum(['reconcile', 'run', 'cancel', 'suspend', 'resume', 'rollback', 'revoke']);
@@ -96,8 +97,10 @@ export const BuilderRunAnswer = z.object({
   agent_id: Id,
   tenant: Slug,
   flow: FlowId,
-  state: z.string(),
+  state: ConsoleRunState,
   connected: z.boolean(),
+  /** Why it ended so, or never began; null otherwise. */
+  message: z.string().nullable(),
   /** The notify body, once there is one and it was waited for. */
   result: z.looseObject({}).nullable(),
 });
