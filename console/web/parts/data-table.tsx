@@ -3,6 +3,7 @@ import { useWords } from '../text/words.ts';
 import { Icon } from './icon.tsx';
 import { Link } from './link.tsx';
 import { FaultNote } from './note.tsx';
+import { useScrollWhereWider } from './scroll-where-wider.ts';
 import { isSelected, pageToggled, type Selection, toggled } from './selection.ts';
 
 export interface Column<Row> {
@@ -58,6 +59,7 @@ export interface DataTableProps<Row> {
 /** A list whose sorting, filters and pages the server makes. A table on a desk, cards on a phone. */
 export function DataTable<Row>(props: DataTableProps<Row>) {
   const words = useWords();
+  const box = useScrollWhereWider();
   const { columns, rows, selection, onSelect } = props;
   const selects = selection !== undefined && onSelect !== undefined;
   if (rows === undefined && props.fault !== undefined && props.fault !== null)
@@ -66,7 +68,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const page = (rows ?? []).map(props.rowId);
   return (
     <div class="card table-box">
-      <div class="table-scroll">
+      <div class="table-scroll" ref={box}>
         <table
           class={`table${selects ? ' can-select' : ''}${props.stale === true ? ' is-stale' : ''}`}
           aria-busy={rows === undefined || props.stale === true}

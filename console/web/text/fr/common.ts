@@ -6,7 +6,7 @@ const n = counted('fr');
 export const fr: typeof en = {
   state: {
     stalled: 'Bloqué',
-    unhealthy: 'En mauvaise santé',
+    unhealthy: 'Défaillant',
     unreachable: 'Injoignable',
     reconciling: 'En cours',
     suspended: 'Suspendu',
@@ -36,7 +36,7 @@ export const fr: typeof en = {
     refused: 'Refusée',
     expired: 'Expirée',
   },
-  health: { healthy: 'Sain', unhealthy: 'En mauvaise santé', unknown: 'Inconnue' },
+  health: { healthy: 'Sain', unhealthy: 'Défaillant', unknown: 'Inconnu' },
   severity: { info: 'Info', warning: 'Alerte', error: 'Erreur' },
   role: { viewer: 'Lecteur', operator: 'Opérateur', admin: 'Administrateur' },
 

@@ -23,7 +23,7 @@ export const fr: typeof en = {
   searchAll: (count) => `Voir les ${count} dans la liste`,
   searchFound: (count) => `${count} trouvés`,
   tenant: 'Locataire',
-  allTenants: 'Tous les locataires',
+  allTenants: 'Tous locataires',
   live: {
     connecting: 'Connexion',
     live: 'En direct',
