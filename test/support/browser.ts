@@ -1,5 +1,5 @@
 import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { expectAccessible } from './browser/accessibility.ts';
+import { inaccessible } from './browser/accessibility.ts';
 import { watchFaults } from './browser/faults.ts';
 import {
   type FirstLoad,
@@ -23,7 +23,7 @@ export interface VisitOptions {
 
 export interface TestBrowser {
   /** A context of its own with one page: cookies, storage and theme are those of nobody else. */
-  visit(options?: VisitOptions): Promise<Visit>;
+  visit(origin: string, options?: VisitOptions): Promise<Visit>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -44,8 +44,12 @@ export interface Visit {
   faults(): Promise<string[]>;
   /** Refusals that a test brings about on purpose: `401 /api/session`. */
   forgive(...faults: readonly RegExp[]): void;
-  /** axe-core with the rules of WCAG 2.2 AA; throws with what is wrong, where, and what to do. */
+  /** axe-core with the rules of WCAG 2.2 AA: what is wrong, where, and what to do. */
+  inaccessible(within?: string): Promise<string[]>;
+  /** The same, and throws it. */
   expectAccessible(within?: string): Promise<void>;
+  /** Day or night falls; the page stays. */
+  becomes(look: 'light' | 'dark'): Promise<void>;
   /** Moves that nobody's input asked for, since the page was loaded. */
   layoutShifts(): Promise<LayoutShift>;
   firstLoad(): Promise<FirstLoad>;
@@ -62,7 +66,7 @@ const QUIET_MS = 150;
 const LOADING = `document.querySelector('[aria-busy="true"], .bone, .before-script') !== null`;
 
 /** One browser; starting it takes half a second, a visit a few milliseconds. */
-export async function startBrowser(origin: string): Promise<TestBrowser> {
+export async function startBrowser(): Promise<TestBrowser> {
   if (CHROMIUM === null) throw new Error('expected chromium on PATH, found none');
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
@@ -70,7 +74,7 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--force-color-profile=srgb'],
   });
   return {
-    async visit(options = {}) {
+    async visit(origin, options = {}) {
       const { look = 'light', locale = 'en-GB', timezoneId = 'Europe/Paris' } = options;
       const context = await browser.newContext({
         baseURL: origin,
@@ -88,7 +92,8 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
   };
 }
 
-function visitOf(context: BrowserContext, page: Page, look: Look, origin: string): Visit {
+function visitOf(context: BrowserContext, page: Page, firstLook: Look, origin: string): Visit {
+  let look = firstLook;
   const watch = watchFaults(page);
   const asked = new Set<object>();
   let lastAt = performance.now();
@@ -106,7 +111,9 @@ function visitOf(context: BrowserContext, page: Page, look: Look, origin: string
   const visit: Visit = {
     page,
     context,
-    look,
+    get look() {
+      return look;
+    },
     async go(path) {
       await page.goto(path, { waitUntil: 'load' });
       await visit.settled();
@@ -140,7 +147,18 @@ function visitOf(context: BrowserContext, page: Page, look: Look, origin: string
     },
     faults: () => watch.faults(),
     forgive: (...faults) => watch.forgive(faults),
-    expectAccessible: (within) => expectAccessible(page, within),
+    inaccessible: (within) => inaccessible(page, within),
+    async expectAccessible(within) {
+      const found = await inaccessible(page, within);
+      if (found.length === 0) return;
+      throw new Error(
+        `expected ${new URL(page.url()).pathname} to be accessible, found:\n${found.join('\n')}`,
+      );
+    },
+    async becomes(next) {
+      look = next;
+      await page.emulateMedia({ colorScheme: next });
+    },
     layoutShifts: () => layoutShifts(page),
     firstLoad: () => firstLoad(page),
     shoot: (name) => shoot(page, name, look),

@@ -4,16 +4,14 @@ import type { Page } from 'playwright-core';
 /** Everything up to WCAG 2.2 AA, and what axe calls best practice, which its landmarks and headings are. */
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** Throws with every finding: the rule, how bad it is, where, what was found, and a page that explains it. */
-export async function expectAccessible(page: Page, within?: string): Promise<void> {
+/** Every finding: the rule, how bad it is, where, what was found, and a page that explains it. */
+export async function inaccessible(page: Page, within?: string): Promise<string[]> {
   // Evaluated by the debugger, which the policy of the page does not bind.
   if (!(await page.evaluate<boolean>(`'axe' in globalThis`))) await page.evaluate(axe.source);
   const about = within === undefined ? 'document' : JSON.stringify({ include: [[within]] });
   const options = JSON.stringify({ runOnly: { type: 'tag', values: TAGS }, resultTypes: ['violations'] });
   const { violations } = await page.evaluate<AxeResults>(`axe.run(${about}, ${options})`);
-  if (violations.length === 0) return;
-  const where = new URL(page.url()).pathname;
-  throw new Error(`expected ${where} to be accessible, found:\n${violations.map(finding).join('\n')}`);
+  return violations.map(finding);
 }
 
 function finding({ id, impact, help, helpUrl, nodes }: Result): string {

@@ -33,6 +33,7 @@ export interface Scene {
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
+const LAST_HOUR_MS = 72 * MINUTE_MS;
 /** A status is sent this often when nothing changes. */
 const STATUS_EVERY_MS = 5 * MINUTE_MS;
 
@@ -90,6 +91,13 @@ export function storyOf(
     });
   }
 
+  // Between two scenes hours may pass; within the last one nobody is missed but those who are.
+  for (
+    let agoMs = LAST_HOUR_MS;
+    agoMs > end + 10 * MINUTE_MS && plight !== 'unreachable';
+    agoMs -= 9 * MINUTE_MS
+  )
+    add(agoMs, (at) => machine.reports(at));
   const changeMs = chance.between(3, 12) * MINUTE_MS;
   if (plight === 'copied')
     for (const minutes of [9, 7, 5, 3])
