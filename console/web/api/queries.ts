@@ -80,3 +80,24 @@ export const useAudit = (query: Asked<typeof AuditQuery>) =>
 
 export const useTokens = (query: Asked<typeof TokensQuery>) =>
   useRead<TokensAnswer>('tokens', '/api/tokens', query);
+
+/** A signed command and what became of it (console/commands.ts). */
+export interface CommandRow {
+  readonly id: number;
+  readonly agent_id: string;
+  readonly command_id: string;
+  readonly action: string;
+  readonly run_id: string | null;
+  readonly state: string;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly created_at: string;
+  readonly settled_at: string | null;
+}
+
+export const useAgentCommands = (agentId: string, query: { before?: number; limit: number }) =>
+  useRead<{ readonly commands: readonly CommandRow[]; readonly next_before: number | null }>(
+    'commands',
+    `/api/agents/${encodeURIComponent(agentId)}/commands`,
+    query,
+  );

@@ -1,0 +1,118 @@
+import type { AgentDetail } from '../../../../schemas/console/agent.ts';
+import { Badge, HealthBadge } from '../../parts/badge.tsx';
+import { Button } from '../../parts/button.tsx';
+import { Version } from '../../parts/copied.tsx';
+import { type Column, DataTable } from '../../parts/data-table.tsx';
+import { Empty } from '../../parts/note.tsx';
+import { Duration } from '../../parts/time.tsx';
+import { en } from '../../text/en/agent.ts';
+import { fr } from '../../text/fr/agent.ts';
+import { useText } from '../../text/language.tsx';
+import { type Ask, askingOf, useOffBecause } from './agent-actions.tsx';
+
+type Flow = NonNullable<AgentDetail['status']>['flows'][number];
+
+/** Each flow of the machine: what it should be, what it is, and for how long it has been so. */
+export function FlowsTab({ agent, onAsk }: { agent: AgentDetail; onAsk: Ask }) {
+  const text = useText({ en, fr });
+  const columns = useColumns(agent, onAsk);
+  return (
+    <DataTable<Flow>
+      caption={text.tabs.flows}
+      columns={columns}
+      rows={agent.status?.flows ?? []}
+      rowId={({ id }) => id}
+      rowPath={({ id }) => `/flows/${agent.tenant}/${id}`}
+      empty={
+        <Empty icon="flows" title={text.flows.none}>
+          {text.flows.noneMore}
+        </Empty>
+      }
+    />
+  );
+}
+
+function useColumns(agent: AgentDetail, onAsk: Ask): Column<Flow>[] {
+  const { flows: text, phases } = useText({ en, fr });
+  return [
+    { id: 'flow', title: text.flow, card: 'title', cell: ({ id }) => id },
+    {
+      id: 'phase',
+      title: text.phase,
+      tight: true,
+      card: 'badge',
+      cell: ({ phase }) => <Badge tone={toneOf(phase)}>{phases[phase]}</Badge>,
+    },
+    { id: 'since', title: text.since, tight: true, cell: ({ since }) => <Duration from={since} /> },
+    { id: 'active', title: text.active, cell: (flow) => <Version version={flow.active_version} /> },
+    {
+      id: 'desired',
+      title: text.desired,
+      cell: (flow) =>
+        flow.desired_version === flow.active_version ? (
+          <span class="quiet">=</span>
+        ) : (
+          <Version version={flow.desired_version} />
+        ),
+    },
+    {
+      id: 'previous',
+      title: text.previous,
+      hideMedium: true,
+      cell: (flow) => <Version version={flow.previous_version} />,
+    },
+    {
+      id: 'health',
+      title: text.health,
+      tight: true,
+      cell: ({ health }) => <HealthBadge health={health} plain />,
+    },
+    { id: 'notes', title: text.notes, wide: true, cell: (flow) => <Notes flow={flow} /> },
+    {
+      id: 'actions',
+      title: '',
+      tight: true,
+      cell: (flow) => <RowActions agent={agent} flow={flow} onAsk={onAsk} />,
+    },
+  ];
+}
+
+function RowActions({ agent, flow, onAsk }: { agent: AgentDetail; flow: Flow; onAsk: Ask }) {
+  const { flows: text } = useText({ en, fr });
+  const offBecause = useOffBecause(agent);
+  return (
+    <span class="line" data-above>
+      <Button small offBecause={offBecause('run')} onClick={() => onAsk(askingOf(agent, 'run', flow.id))}>
+        {text.run}
+      </Button>
+      <Button
+        small
+        offBecause={offBecause('rollback') ?? (flow.previous_version === null ? text.noPrevious : null)}
+        onClick={() => onAsk(askingOf(agent, 'rollback', flow.id))}
+      >
+        {text.rollback}
+      </Button>
+    </span>
+  );
+}
+
+function Notes({ flow }: { flow: Flow }) {
+  const { flows: text } = useText({ en, fr });
+  return (
+    <>
+      {flow.held === null ? null : <p class="small">{text.held(flow.held.by, flow.held.why)}</p>}
+      {flow.quarantined === null ? null : <p class="small">{text.quarantined(flow.quarantined.reason)}</p>}
+      {flow.service === null ? null : (
+        <p class="small" title={flow.service.message ?? undefined}>
+          {text.service(flow.service.state)} {flow.service.url}
+        </p>
+      )}
+    </>
+  );
+}
+
+function toneOf(phase: Flow['phase']) {
+  if (phase === 'active') return 'ok';
+  if (phase === 'stalled' || phase === 'refused') return 'bad';
+  return phase === 'retrying' ? 'warn' : 'busy';
+}

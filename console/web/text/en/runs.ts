@@ -1,0 +1,20 @@
+export const en = {
+  title: 'Runs',
+  lead: 'A run is one execution of one version of a flow on one machine.',
+  search: 'Run, flow, host, version, reason',
+  column: {
+    state: 'State',
+    flow: 'Flow',
+    version: 'Version',
+    host: 'Host',
+    tenant: 'Tenant',
+    trigger: 'Trigger',
+    duration: 'Took',
+    exit: 'Exit',
+    when: 'When',
+    attempt: (attempt: number) => `Attempt ${attempt}`,
+  },
+  triggers: { command: 'Command', schedule: 'Schedule', local: 'On the machine' },
+  none: 'Nothing has run yet',
+  noneMore: 'Runs appear here as they are asked for, by a schedule, a command or somebody at the machine.',
+};

@@ -1,0 +1,13 @@
+import type { en } from '../en/events.ts';
+
+export const fr: typeof en = {
+  title: 'Événements',
+  lead: 'Tout ce que les agents ont fait, dans leurs mots, dans l’ordre où la console l’a appris.',
+  search: 'Mots du message, hôte, raison',
+  column: { time: 'Heure', severity: 'Gravité', reason: 'Raison', host: 'Hôte', message: 'Message' },
+  run: 'L’exécution',
+  because: 'Parce que',
+  none: 'Pas encore d’événement',
+  noneMore:
+    'Chaque action d’un agent est un événement. Ils arrivent dans les secondes qui suivent le premier rapport.',
+};
