@@ -33,3 +33,9 @@ test('console is for programs that talk to a terminal', () => {
   expect(lint('system/report.ts', text).output).toContain('no-console');
   expect(lint('cli/report.ts', text).status).toBe(0);
 });
+
+test('a page that leaves somebody out fails the check', () => {
+  const picture = (more: string) => `export const picture = <img src="/a.png"${more} />;\n`;
+  expect(lint('console/web/picture.tsx', picture('')).output).toContain('alt-text');
+  expect(lint('console/web/picture.tsx', picture(' alt="a"')).status).toBe(0);
+});

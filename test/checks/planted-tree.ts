@@ -10,6 +10,7 @@ const CONFIGURATION = [
   '.gitignore',
   '.oxlintrc.json',
   'biome.json',
+  'console/web/tsconfig.json',
   'knip.jsonc',
   'package.json',
   'tsconfig.json',
@@ -26,7 +27,10 @@ export function plantedTree(files: Readonly<Record<string, string>>): PlantedTre
   // macOS hands out a symlink; checkers compare real paths.
   const tree = realpathSync(mkdtempSync(join(tmpdir(), 'edge-agent-planted-')));
   onTestFinished(() => rmSync(tree, { recursive: true, force: true }));
-  for (const name of CONFIGURATION) cpSync(join(ROOT, name), join(tree, name));
+  for (const name of CONFIGURATION) {
+    mkdirSync(dirname(join(tree, name)), { recursive: true });
+    cpSync(join(ROOT, name), join(tree, name));
+  }
   symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'), 'junction');
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(tree, path)), { recursive: true });

@@ -17,3 +17,15 @@ test('syntax that Node cannot strip fails the check', () => {
   expect(output).toContain('erasableSyntaxOnly');
   expect(status).not.toBe(0);
 });
+
+test('a page is held to the types of a browser, and to no Node’s', () => {
+  const check = (text: string) =>
+    plantedTree({ 'console/web/place.tsx': text }).check(TSC, '-p', 'console/web');
+  expect(check('export const place = <p title={7}>{process.pid}</p>;\n').output).toMatch(
+    /TS2322[^]*TS(2304|2580|2591)/,
+  );
+  expect(check('export const place = <p title="seven">{document.title}</p>;\n')).toEqual({
+    status: 0,
+    output: '',
+  });
+});
