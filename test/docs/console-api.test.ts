@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { AUDIT_ACTIONS } from '../../console/store/ports/audit.ts';
 import { page, ROOT } from './markdown.ts';
 
 describe('console-api.md', () => {
@@ -17,5 +18,10 @@ describe('console-api.md', () => {
     expect(addresses.size).toBeGreaterThan(15);
     const text = page('docs/spec/console-api.md').replaceAll('<slug>', ':slug');
     expect([...addresses].filter((address) => !text.includes(address))).toEqual([]);
+  });
+
+  it('names every action of the audit', () => {
+    const text = page('docs/spec/console-api.md');
+    expect(AUDIT_ACTIONS.filter((action) => !text.includes(`\`${action}\``))).toEqual([]);
   });
 });
