@@ -9,6 +9,7 @@ import type {
 import type { EventsAnswer, EventsQuery } from '../../../schemas/console/event.ts';
 import type { Overview } from '../../../schemas/console/overview.ts';
 import type {
+  FlowRow,
   FlowsAnswer,
   FlowsQuery,
   ReleaseDetail,
@@ -57,6 +58,9 @@ export const useAgentHistory = (agentId: string, query: { before?: number; limit
 
 export const useFlows = (query: Asked<typeof FlowsQuery>, enabled = true) =>
   useRead<FlowsAnswer>('flows', enabled ? '/api/flows' : null, query);
+
+export const useFlow = (tenant: string, flow: string) =>
+  useRead<FlowRow>('flows', `/api/flows/${encodeURIComponent(tenant)}/${encodeURIComponent(flow)}`);
 
 export const useReleases = (query: Asked<typeof ReleasesQuery>) =>
   useRead<ReleasesAnswer>('releases', '/api/releases', query);

@@ -1,0 +1,43 @@
+import { counted } from '../counted.ts';
+
+const n = counted('en');
+
+export const en = {
+  title: 'Flows',
+  lead: 'A flow is one automation of a tenant. Its versions reach the agents with releases.',
+  search: 'Flow',
+  column: {
+    flow: 'Flow',
+    tenant: 'Tenant',
+    runtime: 'Runtime',
+    versions: 'Which versions run',
+    agents: 'Agents',
+    health: 'Health',
+    runs: 'Runs of a day',
+    last: 'Last run',
+  },
+  more: (count: number) => `+${count}`,
+  unhealthy: (count: number) => n(count, { one: '# unhealthy', other: '# unhealthy' }),
+  allHealthy: 'All healthy',
+  runsOf: (succeeded: string, failed: string) => `${succeeded} ok, ${failed} failed`,
+  noRuns: 'none',
+  none: 'No flow is on any agent yet',
+  noneMore: 'Name flows in the manifest, sign and push: they appear here as agents take them.',
+  one: {
+    run: 'Run',
+    rollback: 'Roll back everywhere',
+    versions: 'Which agents run which version',
+    version: 'Version',
+    active: 'Active on',
+    desired: 'Wanted on',
+    share: 'Share',
+    show: 'Show these agents',
+    runs: 'Last runs',
+    allRuns: 'All runs of this flow',
+    noRuns: 'It has not run yet',
+    noRunsMore: 'Runs appear here as they are asked for.',
+    agents: (count: number) => n(count, { one: '# agent', other: '# agents' }),
+    facts: 'Facts',
+    whichAgent: 'Choose the agent in the list of those that have it.',
+  },
+};

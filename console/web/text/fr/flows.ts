@@ -1,0 +1,45 @@
+import { counted } from '../counted.ts';
+import type { en } from '../en/flows.ts';
+
+const n = counted('fr');
+
+export const fr: typeof en = {
+  title: 'Flux',
+  lead: 'Un flux est une automatisation d’un client. Ses versions arrivent aux agents avec les publications.',
+  search: 'Flux',
+  column: {
+    flow: 'Flux',
+    tenant: 'Client',
+    runtime: 'Exécution',
+    versions: 'Quelles versions tournent',
+    agents: 'Agents',
+    health: 'Santé',
+    runs: 'Exécutions en un jour',
+    last: 'Dernière exécution',
+  },
+  more: (count) => `+${count}`,
+  unhealthy: (count) => n(count, { one: '# en mauvaise santé', other: '# en mauvaise santé' }),
+  allHealthy: 'Tous sains',
+  runsOf: (succeeded, failed) => `${succeeded} réussies, ${failed} échouées`,
+  noRuns: 'aucune',
+  none: 'Aucun flux n’est encore sur un agent',
+  noneMore:
+    'Nommez des flux dans le manifeste, signez et poussez : ils apparaissent ici dès que des agents les prennent.',
+  one: {
+    run: 'Exécuter',
+    rollback: 'Revenir en arrière partout',
+    versions: 'Quels agents exécutent quelle version',
+    version: 'Version',
+    active: 'Active sur',
+    desired: 'Voulue sur',
+    share: 'Part',
+    show: 'Afficher ces agents',
+    runs: 'Dernières exécutions',
+    allRuns: 'Toutes les exécutions de ce flux',
+    noRuns: 'Il n’a encore jamais tourné',
+    noRunsMore: 'Les exécutions apparaissent ici dès qu’elles sont demandées.',
+    agents: (count) => n(count, { one: '# agent', other: '# agents' }),
+    facts: 'Données',
+    whichAgent: 'Choisissez l’agent dans la liste de ceux qui l’ont.',
+  },
+};
