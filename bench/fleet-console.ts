@@ -1,4 +1,4 @@
-// A console with a fleet already enrolled, as a process of its own: `node fleet-console.ts <folder> <agents>`. Says its origin and the agents' keys as one
+// A console with a fleet already enrolled, as a process of its own: `node fleet-console.ts <folder> <agents>`. Says its origin and a key of its API as one
 // line of JSON, then a line of JSON with its own memory and processor time each time it reads a line.
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -49,7 +49,8 @@ await Promise.all(
 state.close();
 writeFileSync(join(folder, 'keys.json'), JSON.stringify(keys), { mode: 0o600 });
 const url = await server.listen();
-process.stdout.write(`${JSON.stringify({ url })}\n`);
+const apiKey = await server.admin.newApiKey('bench');
+process.stdout.write(`${JSON.stringify({ url, apiKey })}\n`);
 const lines = createInterface(process.stdin);
 lines.on('line', () => {
   globalThis.gc?.();

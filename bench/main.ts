@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchCase } from './case.ts';
+import { consoleAtScale } from './cases/console.ts';
 import { fleet } from './cases/fleet.ts';
 import { idle } from './cases/idle.ts';
 import { largeBundleApplied } from './cases/large-bundle.ts';
@@ -35,6 +36,7 @@ const CASES: readonly BenchCase[] = [
   triggers,
   fleet,
   runOutput,
+  consoleAtScale,
 ];
 const IDLE_S = 60;
 const IDLE_FULL_S = 600;
