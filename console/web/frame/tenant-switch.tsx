@@ -18,7 +18,7 @@ export function TenantSwitch() {
   return (
     <div class="tenant-switch">
       <Menu
-        label={text.tenant}
+        label={`${text.tenant}: ${tenant ?? text.allTenants}`}
         word={
           <>
             <span class="one-line">{tenant ?? text.allTenants}</span>

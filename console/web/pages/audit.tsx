@@ -1,9 +1,119 @@
+import type { AuditEntry } from '../../../schemas/console/token.ts';
+import { useAudit } from '../api/queries.ts';
+import { useParameters, useTenant } from '../frame/address.ts';
+import { Mono, Verbatim } from '../parts/copied.tsx';
+import { type Column, DataTable } from '../parts/data-table.tsx';
+import { asked, beforeIn, HistoryChips } from '../parts/history-filters.tsx';
+import { Link } from '../parts/link.tsx';
+import { Empty } from '../parts/note.tsx';
 import { Page } from '../parts/page.tsx';
-import { en } from '../text/en/frame.ts';
-import { fr } from '../text/fr/frame.ts';
+import { HistoryPager, SearchBox, TableTools } from '../parts/table-tools.tsx';
+import { Time } from '../parts/time.tsx';
+import { en } from '../text/en/audit.ts';
+import { fr } from '../text/fr/audit.ts';
 import { useText } from '../text/language.tsx';
+import { useWords } from '../text/words.ts';
 
+const PAGE = 50;
+const NAMES = ['q', 'agent', 'action', 'by', 'since', 'until'] as const;
+
+/** Who did what, the newest first. */
 export default function Audit() {
   const text = useText({ en, fr });
-  return <Page title={text.nav.audit}>{text.soon}</Page>;
+  const words = useWords();
+  const [parameters, set] = useParameters();
+  const tenant = useTenant() ?? undefined;
+  const before = beforeIn(parameters);
+  const filter = asked(parameters, NAMES);
+  const { data, error, isPlaceholderData, refetch } = useAudit({ ...filter, tenant, before, limit: PAGE });
+  const columns = useColumns();
+  const filtered = Object.keys(filter).length > 0;
+  return (
+    <Page title={text.title} lead={text.lead}>
+      <TableTools>
+        <SearchBox
+          label={text.search}
+          value={filter.q ?? ''}
+          onSearch={(q) => set({ q, before: null }, { replace: true })}
+        />
+        <HistoryChips names={text.filter} />
+      </TableTools>
+      <DataTable<AuditEntry>
+        caption={text.title}
+        columns={columns}
+        rows={data?.entries}
+        rowId={({ id }) => String(id)}
+        stale={isPlaceholderData}
+        fault={error}
+        onRetry={() => void refetch()}
+        empty={
+          <Empty icon="audit" title={filtered ? words.table.nothingMatches : text.none}>
+            {filtered ? words.table.nothingMatchesMore : text.noneMore}
+          </Empty>
+        }
+        foot={
+          <HistoryPager
+            newest={before === undefined}
+            older={data?.next_before ?? null}
+            onNewest={() => set({ before: null })}
+            onOlder={(next) => set({ before: next })}
+          />
+        }
+      />
+    </Page>
+  );
+}
+
+function useColumns(): Column<AuditEntry>[] {
+  const { column: text } = useText({ en, fr });
+  return [
+    { id: 'at', title: text.at, tight: true, cell: ({ at }) => <Time at={at} /> },
+    {
+      id: 'by',
+      title: text.by,
+      tight: true,
+      cell: ({ by }) => (
+        <Link to="/audit" query={{ by }}>
+          {by}
+        </Link>
+      ),
+    },
+    {
+      id: 'action',
+      title: text.action,
+      tight: true,
+      card: 'title',
+      cell: ({ action }) => (
+        <Link to="/audit" query={{ action }}>
+          <Mono text={action} />
+        </Link>
+      ),
+    },
+    {
+      id: 'whom',
+      title: text.whom,
+      clipped: true,
+      cell: ({ agent_id, hostname, tenant }) =>
+        agent_id === null ? (
+          <span class="quiet">{tenant ?? '–'}</span>
+        ) : (
+          <Link to={`/agents/${agent_id}`}>{hostname ?? agent_id}</Link>
+        ),
+    },
+    {
+      id: 'message',
+      title: text.message,
+      wide: true,
+      cell: ({ message, reason }) => (
+        <span class="audit-message">
+          {message}
+          {reason === null ? null : (
+            <span class="quiet small">
+              {text.reason}: <Verbatim>{reason}</Verbatim>
+            </span>
+          )}
+        </span>
+      ),
+    },
+  ];
 }

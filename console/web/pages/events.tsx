@@ -1,9 +1,82 @@
+import { useEvents } from '../api/queries.ts';
+import { useParameters, useTenant } from '../frame/address.ts';
+import { EventsTable } from '../parts/events-table.tsx';
+import { asked, beforeIn, HistoryChips } from '../parts/history-filters.tsx';
 import { Page } from '../parts/page.tsx';
-import { en } from '../text/en/frame.ts';
-import { fr } from '../text/fr/frame.ts';
+import { HistoryPager, SearchBox, SelectFilter, TableTools } from '../parts/table-tools.tsx';
+import { en } from '../text/en/events.ts';
+import { fr } from '../text/fr/events.ts';
 import { useText } from '../text/language.tsx';
+import { useWords } from '../text/words.ts';
 
+const PAGE = 50;
+const NAMES = ['q', 'agent', 'severity', 'reason', 'flow', 'run_id', 'since', 'until'] as const;
+const HOURS = ['1', '24', '168'] as const;
+const HOUR_MS = 3_600_000;
+
+/** What agents did, the newest first; new ones appear on top while the newest page is shown. */
 export default function Events() {
   const text = useText({ en, fr });
-  return <Page title={text.nav.events}>{text.soon}</Page>;
+  const words = useWords();
+  const [parameters, set] = useParameters();
+  const tenant = useTenant() ?? undefined;
+  const before = beforeIn(parameters);
+  const filter = asked(parameters, NAMES);
+  const { data, error, isPlaceholderData, refetch } = useEvents({
+    ...filter,
+    tenant,
+    before,
+    limit: PAGE,
+  });
+  const filtered = Object.keys(filter).length > 0;
+  return (
+    <Page title={text.title} lead={text.lead}>
+      <TableTools>
+        <SearchBox
+          label={text.search}
+          value={filter.q ?? ''}
+          onSearch={(q) => set({ q, before: null }, { replace: true })}
+        />
+        <SelectFilter
+          label={text.column.severity}
+          all={text.any.severity}
+          value={filter.severity ?? ''}
+          options={(['error', 'warning', 'info'] as const).map((severity) => ({
+            value: severity,
+            word: words.severity[severity],
+          }))}
+          onChange={(severity) => set({ severity, before: null })}
+        />
+        <SelectFilter
+          label={text.filter.since}
+          all={text.any.range}
+          value=""
+          options={HOURS.map((hours) => ({ value: hours, word: text.ranges[hours] }))}
+          onChange={(hours) =>
+            set({
+              since: hours === '' ? null : new Date(Date.now() - Number(hours) * HOUR_MS).toISOString(),
+              before: null,
+            })
+          }
+        />
+        <HistoryChips names={text.filter} />
+      </TableTools>
+      <EventsTable
+        events={data?.events}
+        stale={isPlaceholderData}
+        fault={error}
+        onRetry={() => void refetch()}
+        none={filtered ? words.table.nothingMatches : text.none}
+        noneMore={filtered ? words.table.nothingMatchesMore : text.noneMore}
+        foot={
+          <HistoryPager
+            newest={before === undefined}
+            older={data?.next_before ?? null}
+            onNewest={() => set({ before: null })}
+            onOlder={(next) => set({ before: next })}
+          />
+        }
+      />
+    </Page>
+  );
 }

@@ -1,9 +1,78 @@
+import { useRuns } from '../api/queries.ts';
+import { useParameters, useTenant } from '../frame/address.ts';
+import { RUN_LOOK } from '../parts/badge.tsx';
+import { asked, beforeIn, HistoryChips } from '../parts/history-filters.tsx';
 import { Page } from '../parts/page.tsx';
-import { en } from '../text/en/frame.ts';
-import { fr } from '../text/fr/frame.ts';
+import { RunsTable } from '../parts/runs-table.tsx';
+import { HistoryPager, SearchBox, SelectFilter, TableTools } from '../parts/table-tools.tsx';
+import { en } from '../text/en/runs.ts';
+import { fr } from '../text/fr/runs.ts';
 import { useText } from '../text/language.tsx';
+import { useWords } from '../text/words.ts';
 
+const PAGE = 50;
+const STATES = Object.keys(RUN_LOOK) as (keyof typeof RUN_LOOK)[];
+const NAMES = ['q', 'agent', 'flow', 'version', 'state', 'trigger', 'since', 'until'] as const;
+
+/** Every run of every machine, the newest first. */
 export default function Runs() {
   const text = useText({ en, fr });
-  return <Page title={text.nav.runs}>{text.soon}</Page>;
+  const words = useWords();
+  const [parameters, set] = useParameters();
+  const tenant = useTenant() ?? undefined;
+  const before = beforeIn(parameters);
+  const filter = asked(parameters, NAMES);
+  const { data, error, isPlaceholderData, refetch } = useRuns({
+    ...filter,
+    tenant,
+    before,
+    limit: PAGE,
+  } as Parameters<typeof useRuns>[0]);
+  const filtered = Object.keys(filter).length > 0;
+  return (
+    <Page title={text.title} lead={text.lead}>
+      <TableTools>
+        <SearchBox
+          label={text.search}
+          value={filter.q ?? ''}
+          onSearch={(q) => set({ q, before: null }, { replace: true })}
+        />
+        <SelectFilter
+          label={text.column.state}
+          all={text.any.state}
+          value={filter.state ?? ''}
+          options={STATES.map((state) => ({ value: state, word: words.run[state] }))}
+          onChange={(state) => set({ state, before: null })}
+        />
+        <SelectFilter
+          label={text.column.trigger}
+          all={text.any.trigger}
+          value={filter.trigger ?? ''}
+          options={(['command', 'schedule', 'local'] as const).map((trigger) => ({
+            value: trigger,
+            word: text.triggers[trigger],
+          }))}
+          onChange={(trigger) => set({ trigger, before: null })}
+        />
+        <HistoryChips names={text.filter} />
+      </TableTools>
+      <RunsTable
+        runs={data?.runs}
+        without={tenant === undefined ? [] : ['tenant']}
+        stale={isPlaceholderData}
+        fault={error}
+        onRetry={() => void refetch()}
+        none={filtered ? words.table.nothingMatches : text.none}
+        noneMore={filtered ? words.table.nothingMatchesMore : text.noneMore}
+        foot={
+          <HistoryPager
+            newest={before === undefined}
+            older={data?.next_before ?? null}
+            onNewest={() => set({ before: null })}
+            onOlder={(next) => set({ before: next })}
+          />
+        }
+      />
+    </Page>
+  );
 }

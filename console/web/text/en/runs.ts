@@ -15,6 +15,8 @@ export const en = {
     attempt: (attempt: number) => `Attempt ${attempt}`,
   },
   triggers: { command: 'Command', schedule: 'Schedule', local: 'On the machine' },
+  any: { state: 'State: any', trigger: 'Trigger: any' },
+  filter: { agent: 'Agent', flow: 'Flow', version: 'Version', since: 'Since', until: 'Until' },
   none: 'Nothing has run yet',
   noneMore: 'Runs appear here as they are asked for, by a schedule, a command or somebody at the machine.',
 };

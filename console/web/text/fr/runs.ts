@@ -17,6 +17,8 @@ export const fr: typeof en = {
     attempt: (attempt) => `Tentative ${attempt}`,
   },
   triggers: { command: 'Commande', schedule: 'Horaire', local: 'Sur la machine' },
+  any: { state: 'État : tous', trigger: 'Déclencheur : tous' },
+  filter: { agent: 'Agent', flow: 'Flux', version: 'Version', since: 'Depuis', until: 'Jusqu’à' },
   none: 'Rien n’a encore été exécuté',
   noneMore:
     'Les exécutions apparaissent ici dès qu’elles sont demandées, par un horaire, une commande ou quelqu’un sur la machine.',

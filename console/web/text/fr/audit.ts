@@ -1,0 +1,11 @@
+import type { en } from '../en/audit.ts';
+
+export const fr: typeof en = {
+  title: 'Audit',
+  lead: 'Qui a fait quoi, à qui et pourquoi. Rien ici ne peut être modifié.',
+  search: 'Mots, identifiant, hôte, action',
+  column: { at: 'Quand', by: 'Qui', action: 'Quoi', whom: 'À qui', message: 'En mots', reason: 'Pourquoi' },
+  filter: { agent: 'Agent', action: 'Quoi', by: 'Qui', since: 'Depuis', until: 'Jusqu’à' },
+  none: 'Rien n’a encore été fait',
+  noneMore: 'Connexions, jetons, actions sur les agents, clés et personnes sont inscrits ici.',
+};
