@@ -28,6 +28,13 @@ export interface AddedTenant {
   readonly publisherToken: string;
 }
 
+export interface MintedToken {
+  /** Shown here and nowhere else. */
+  readonly token: string;
+  readonly token_id: string;
+  readonly expires_at: string;
+}
+
 /** What the operator may do, from inside the process (demo, tests) or through the command. Throws `TenantFault` for what cannot be. */
 export interface ConsoleAdmin {
   /** `artifactAllow`: prefixes beside the console's own folder. `rootDocument`: the exact text of `<n>.root.jws.json`. */
@@ -41,6 +48,8 @@ export interface ConsoleAdmin {
   newPublisherToken(slug: string): Promise<string>;
   /** A JWT for one device; good for an hour unless `ttlMs` says otherwise, 30 days at most. */
   makeEnrolmentToken(draft: { slug: string; ttlMs?: number }): Promise<string>;
+  /** The same, with what is kept of it. */
+  mintToken(draft: { slug: string; ttlMs: number; actor: Actor }): Promise<MintedToken>;
   /** A new secret for the tenant's webhook; the one before is void. Shown here and nowhere else. */
   newHookSecret(slug: string): Promise<{ readonly url: string; readonly secret: string }>;
   /** An admin's of everything, unless it is said otherwise. The key is shown here and nowhere else. */
@@ -91,6 +100,33 @@ export function createAdmin(
       `expected a tenant, found no "${slug}"; add it first: tenant add ${slug} --root <file>`,
     );
   };
+  const mintToken: ConsoleAdmin['mintToken'] = async ({ slug, ttlMs, actor }) => {
+    const tenant = await known(slug);
+    if (!(ttlMs >= 1_000 && ttlMs <= TOKEN_TTL_MAX_MS)) {
+      throw new TenantFault(`expected a token to be good for 1s to 30d, found ${ttlMs / 86_400_000} days`);
+    }
+    const at = state.clock.now();
+    const claims = {
+      tenant: slug,
+      saas_url: state.publicUrl(),
+      root_sha256: tenant.rootSha256,
+      exp: Math.ceil((at.getTime() + ttlMs) / 1_000),
+      jti: state.newId(),
+    };
+    const token = await signEnrolmentToken(claims, state.secrets.enrolmentKey);
+    const expires_at = new Date(claims.exp * 1_000).toISOString();
+    const message = `an enrolment token was made, ${claims.jti}, good until ${expires_at}`;
+    const told = {
+      action: 'token_made',
+      tenant: slug,
+      agent_id: null,
+      by: actor.by,
+      actor_id: actor.id,
+      message,
+    } as const;
+    await state.tokens.made(claims, at, told);
+    return { token, token_id: claims.jti, expires_at };
+  };
   return {
     async addTenant({ slug, rootDocument, artifactAllow = [], artifacts = {} }) {
       const offer = { ...artifacts, allow: [...(artifacts.allow ?? []), ...artifactAllow] };
@@ -106,25 +142,9 @@ export function createAdmin(
     },
     setRoot: (slug, rootDocument) => state.tenants.setRoot(slug, rootDocument),
     newPublisherToken: async (slug) => state.tenants.newPublisherToken(slug),
-    async makeEnrolmentToken({ slug, ttlMs = TOKEN_TTL_MS }) {
-      const tenant = await known(slug);
-      if (!(ttlMs >= 1_000 && ttlMs <= TOKEN_TTL_MAX_MS)) {
-        throw new TenantFault(`expected a token to be good for 1s to 30d, found ${ttlMs / 86_400_000} days`);
-      }
-      const at = state.clock.now();
-      const claims = {
-        tenant: slug,
-        saas_url: state.publicUrl(),
-        root_sha256: tenant.rootSha256,
-        exp: Math.ceil((at.getTime() + ttlMs) / 1_000),
-        jti: state.newId(),
-      };
-      const token = await signEnrolmentToken(claims, state.secrets.enrolmentKey);
-      const message = `an enrolment token was made, ${claims.jti}, good until ${new Date(claims.exp * 1_000).toISOString()}`;
-      const told = { action: 'token_made', tenant: slug, agent_id: null, by: 'operator', message } as const;
-      await state.tokens.made(claims, at, told);
-      return token;
-    },
+    makeEnrolmentToken: async ({ slug, ttlMs = TOKEN_TTL_MS }) =>
+      (await mintToken({ slug, ttlMs, actor: PROGRAM })).token,
+    mintToken,
     async newHookSecret(slug) {
       await known(slug);
       return { url: `${state.publicUrl()}/hooks/${slug}`, secret: await state.hooks.renew(slug) };

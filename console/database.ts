@@ -430,6 +430,58 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX events_by_run ON events (run_id, id) WHERE run_id IS NOT NULL;
   CREATE INDEX events_by_time ON events (time, id);
   `,
+  // Enrolment tokens: who made one, and whom it served, also when the answer to that is forgotten.
+  `
+  ALTER TABLE enrolment_tokens ADD COLUMN made_by TEXT;
+  ALTER TABLE enrolment_tokens ADD COLUMN agent_id TEXT;
+  CREATE INDEX enrolment_tokens_by_age ON enrolment_tokens (made_at, jti);
+  `,
+  // The read model in two tables, so that counts do not read texts; like changes counted as they are written. Made anew from the
+  // statuses at the next start.
+  `
+  DROP TABLE agent_summaries;
+  CREATE TABLE agent_summaries (
+    agent_id TEXT PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
+    made_by INTEGER NOT NULL,
+    reported_at TEXT,
+    stalled INTEGER NOT NULL DEFAULT 0,
+    ready INTEGER NOT NULL DEFAULT 0,
+    health TEXT,
+    is_suspended INTEGER NOT NULL DEFAULT 0,
+    connected INTEGER NOT NULL DEFAULT 0,
+    connected_since TEXT,
+    state TEXT NOT NULL,
+    state_since TEXT,
+    hostname TEXT NOT NULL,
+    agent_version TEXT,
+    os TEXT,
+    arch TEXT,
+    desired_revision TEXT,
+    applied_revision TEXT,
+    last_sync_at TEXT,
+    running INTEGER,
+    queued INTEGER,
+    flows INTEGER NOT NULL DEFAULT 0,
+    problem_reason TEXT
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE agent_details (
+    agent_id TEXT PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
+    rest TEXT NOT NULL,
+    flow_rows TEXT NOT NULL DEFAULT '[]',
+    name_text TEXT NOT NULL,
+    status_text TEXT NOT NULL DEFAULT ''
+  ) STRICT;
+  DROP INDEX agent_changes_by_time;
+  CREATE TABLE change_counts (
+    minute TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    change TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    last_id INTEGER NOT NULL,
+    agents TEXT NOT NULL,
+    PRIMARY KEY (minute, slug, change)
+  ) WITHOUT ROWID, STRICT;
+  `,
 ];
 
 export interface ConsoleDatabase {

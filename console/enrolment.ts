@@ -138,6 +138,10 @@ export function createEnrolment(parts: {
     prune: (now) =>
       write(() => {
         const before = Math.floor(now.getTime() / 1_000);
+        prepare(
+          `UPDATE enrolment_tokens SET agent_id = enrolments.agent_id FROM enrolments
+           WHERE enrolments.jti = enrolment_tokens.jti AND enrolments.expires_at < ?`,
+        ).run(before);
         return Number(prepare('DELETE FROM enrolments WHERE expires_at < ?').run(before).changes);
       }),
   };

@@ -3,8 +3,10 @@ import { fastifyCookie } from '@fastify/cookie';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { urlFault } from '../schemas/urls.ts';
 import { createActions } from './actions/actions.ts';
+import { createBuilderRuns } from './actions/builder-runs.ts';
 import { createHandIn } from './actions/hand-in.ts';
 import { createOnce } from './actions/once.ts';
+import { createRunEndings } from './actions/run-ending.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
 import { createArtifactFolder } from './artifact-folder.ts';
 import { createBodyBudget } from './body-budget.ts';
@@ -31,6 +33,7 @@ import { RequestRefused } from './refusal.ts';
 import { actionRoutes } from './routes/actions.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { branchRoutes } from './routes/branch-files.ts';
+import { builderRoutes } from './routes/builder.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { enrolRoute } from './routes/enrol.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -50,6 +53,7 @@ import { reportRoutes } from './routes/reports.ts';
 import { runLogRoutes } from './routes/run-logs.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sessionRoutes } from './routes/session.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { tunnelRoute } from './routes/tunnel.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { type ConsoleClock, openState } from './state.ts';
@@ -136,6 +140,8 @@ export function createConsole(options: ConsoleOptions): Console {
   const folder = createArtifactFolder(state.artifacts);
   const handIn = createHandIn({ state, limits, notices, gateway });
   const actions = createActions({ state, limits, gateway, admin, handIn });
+  const builder = createBuilderRuns({ state, limits, gateway, handIn });
+  const endings = createRunEndings({ state, notices, limits });
   const asking = createRateLimit({
     burst: limits.askBurst,
     perSecond: limits.askPerSecond,
@@ -232,6 +238,7 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(reportRoutes({ state, callers, limits, notices, budget, alarms }));
   void app.register(uploadRoutes({ state, callers, limits }));
   void app.register(identityRoutes({ state, callers, limits, admin }));
+  void app.register(tokenRoutes({ state, callers, admin }));
   void app.register(sessionRoutes({ state, callers, entry }));
   void app.register(peopleRoutes({ state, callers }));
   void app.register(keyRoutes({ state, callers }));
@@ -244,6 +251,9 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(readRoutes({ state, callers }));
   void app.register(commandRoutes({ state, callers, handIn, gateway }));
   void app.register(runRoutes({ state, callers }));
+  void app.register(
+    builderRoutes({ callers, limits, builder, endings, once, asking, gateway, leaving: leaving.signal }),
+  );
   void app.register(actionRoutes({ state, callers, limits, actions, once, asking }));
   void app.register(runLogRoutes({ state, callers, limits, notices, leaving: leaving.signal }));
   void app.register(tunnelRoute());

@@ -9,11 +9,16 @@ export interface TokenRecord {
   readonly token_id: string;
   readonly tenant: string;
   readonly made_at: string;
+  /** As the audit has it; null for those of before this was written down. */
+  readonly made_by: string | null;
   readonly expires_at: string;
-  readonly state: 'open' | 'used' | 'expired' | 'revoked';
+  readonly state: TokenState;
   /** Whom it made an agent. */
   readonly agent_id: string | null;
+  readonly hostname: string | null;
 }
+
+export type TokenState = 'open' | 'used' | 'expired' | 'revoked';
 
 export interface TokenRecords {
   /** What is done and the row of the audit that tells of it are one step. */
@@ -22,7 +27,11 @@ export interface TokenRecords {
   /** Null when there is no such token. One that has served keeps the agent it made. The first time counts, and is told of. */
   revoke(jti: string, at: Date, told: (token: TokenRecord) => AuditEntry): Promise<TokenRecord | null>;
   /** Newest first. */
-  list(filter: { tenants: TenantScope; limit: number }): Promise<TokenRecord[]>;
+  list(filter: {
+    tenants: TenantScope;
+    states?: readonly TokenState[] | undefined;
+    limit: number;
+  }): Promise<TokenRecord[]>;
   /** Forgets tokens that expired 30 days ago. */
   prune(now: Date): Promise<number>;
 }
@@ -31,29 +40,35 @@ interface Row {
   jti: string;
   slug: string;
   made_at: string;
+  made_by: string | null;
   expires_at: number;
-  revoked_at: string | null;
+  state: TokenState;
   used_by: string | null;
+  hostname: string | null;
+  revoked_at: string | null;
 }
 
 export function createTokenRecords(database: ConsoleDatabase, now: () => Date): TokenRecords {
   const { prepare, write } = database;
-  const select = `SELECT t.jti, t.slug, t.made_at, t.expires_at, t.revoked_at, t.used_by FROM (
-    SELECT enrolment_tokens.*, enrolments.agent_id AS used_by FROM enrolment_tokens LEFT JOIN enrolments USING (jti)) t`;
-  const shown = (row: Row): TokenRecord => {
-    const expired = row.expires_at * 1_000 <= now().getTime();
-    const open = expired ? 'expired' : 'open';
-    const used = row.used_by === null ? open : 'used';
-    return {
-      token_id: row.jti,
-      tenant: row.slug,
-      made_at: row.made_at,
-      expires_at: new Date(row.expires_at * 1_000).toISOString(),
-      state: row.revoked_at === null ? used : 'revoked',
-      agent_id: row.used_by,
-    };
-  };
-  const find = (jti: string) => prepare(`${select} WHERE t.jti = ?`).get(jti) as unknown as Row | undefined;
+  // The answer of an enrolment is forgotten when its token expires; whom the token served is not.
+  const select = `SELECT t.*, agents.hostname, CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN used_by IS NOT NULL THEN 'used'
+      WHEN t.expires_at * 1000 <= :now THEN 'expired' ELSE 'open' END AS state
+    FROM (SELECT tokens.jti, tokens.slug, tokens.made_at, tokens.made_by, tokens.expires_at, tokens.revoked_at,
+        coalesce(enrolments.agent_id, tokens.agent_id) AS used_by
+      FROM enrolment_tokens AS tokens LEFT JOIN enrolments USING (jti)) AS t
+    LEFT JOIN agents ON agents.agent_id = t.used_by`;
+  const shown = (row: Row): TokenRecord => ({
+    token_id: row.jti,
+    tenant: row.slug,
+    made_at: row.made_at,
+    made_by: row.made_by,
+    expires_at: new Date(row.expires_at * 1_000).toISOString(),
+    state: row.state,
+    agent_id: row.used_by,
+    hostname: row.hostname,
+  });
+  const find = (jti: string) =>
+    prepare(`${select} WHERE t.jti = :jti`).get({ jti, now: now().getTime() }) as unknown as Row | undefined;
   const get = (jti: string) => {
     const row = find(jti);
     return row === undefined ? null : shown(row);
@@ -62,12 +77,9 @@ export function createTokenRecords(database: ConsoleDatabase, now: () => Date): 
     get: async (jti) => get(jti),
     made: ({ jti, tenant, exp }, at, told) =>
       write(() => {
-        prepare('INSERT INTO enrolment_tokens (jti, slug, made_at, expires_at) VALUES (?, ?, ?, ?)').run(
-          jti,
-          tenant,
-          at.toISOString(),
-          exp,
-        );
+        prepare(
+          'INSERT INTO enrolment_tokens (jti, slug, made_at, made_by, expires_at) VALUES (?, ?, ?, ?, ?)',
+        ).run(jti, tenant, at.toISOString(), told.by, exp);
         insertAudit(database, told, at);
       }),
     revoke: (jti, at, told) =>
@@ -79,11 +91,18 @@ export function createTokenRecords(database: ConsoleDatabase, now: () => Date): 
         if (token !== null && done.changes > 0) insertAudit(database, told(token), at);
         return token;
       }),
-    list: async ({ tenants, limit }) =>
+    list: async ({ tenants, states, limit }) =>
       (
         prepare(
-          `${select} WHERE (:tenants IS NULL OR t.slug IN (SELECT value FROM json_each(:tenants))) ORDER BY t.made_at DESC, t.jti DESC LIMIT :limit`,
-        ).all({ tenants: tenantList(tenants), limit }) as unknown as Row[]
+          `SELECT * FROM (${select}) WHERE (:tenants IS NULL OR slug IN (SELECT value FROM json_each(:tenants)))
+              AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+              ORDER BY made_at DESC, jti DESC LIMIT :limit`,
+        ).all({
+          now: now().getTime(),
+          tenants: tenantList(tenants),
+          states: states === undefined ? null : JSON.stringify(states),
+          limit,
+        }) as unknown as Row[]
       ).map(shown),
     prune: (at) =>
       write(() => {

@@ -10,6 +10,7 @@ import * as release from '../../schemas/console/release.ts';
 import * as run from '../../schemas/console/run.ts';
 import * as session from '../../schemas/console/session.ts';
 import * as token from '../../schemas/console/token.ts';
+import * as triggerKey from '../../schemas/console/trigger-key.ts';
 import * as status from '../../schemas/status.ts';
 
 const MODULES: readonly Readonly<Record<string, unknown>>[] = [
@@ -24,6 +25,7 @@ const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   run,
   session,
   token,
+  triggerKey,
   // A status is the largest thing that is answered.
   { Status: status.Status },
 ];

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Callers } from '../callers.ts';
 import { matchesEtag } from '../download-plan.ts';
 import type { ConsoleLimits } from '../limits.ts';
+import { BRANCH_EXISTS } from '../openapi/edge-operations.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 
@@ -20,7 +21,7 @@ export function branchRoutes(parts: {
   const { state, callers, limits, closing } = parts;
   return async (app: FastifyInstance) => {
     // Asked before enrolment, so without credentials (contract, section 7).
-    app.get('/api/branch-exists', async (request) => {
+    app.get('/api/branch-exists', BRANCH_EXISTS.route, async (request) => {
       callers.stranger(request);
       const { name } = request.query as { name?: unknown };
       const slug = typeof name === 'string' ? BRANCH_NAME.exec(name)?.[1] : undefined;

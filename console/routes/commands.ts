@@ -4,6 +4,7 @@ import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
 import type { HandIn } from '../actions/hand-in.ts';
 import type { Callers } from '../callers.ts';
 import type { CommandOrigin } from '../commands.ts';
+import { COMMANDS, HAND_IN } from '../openapi/agent-operations.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
@@ -30,31 +31,36 @@ export function commandRoutes(parts: {
       app.addContentTypeParser(type, { parseAs: 'string' }, (_request, body, done) => done(null, body));
     }
 
-    app.post('/api/agents/:id/commands', { bodyLimit: COMMAND_MAX_BYTES + 1_024 }, async (request, reply) => {
-      const actor = await callers.actor(request);
-      const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'operator');
-      const jws = typeof request.body === 'string' ? request.body.trim() : parseBody(Body, request.body).jws;
-      const origin: CommandOrigin = {
-        by: actor.by,
-        why: null,
-        told({ command_id, action, run_id }) {
-          const run = run_id === null ? '' : `, run ${run_id}`;
-          const message = `the signed command ${command_id} (${action}${run}) was handed in`;
-          const { tenant, agent_id } = agent;
-          const who = { by: actor.by, actor_id: actor.id };
-          return { action: 'command_handed_in', tenant, agent_id, ...who, message };
-        },
-      };
-      const row = await handIn(agent, jws, origin);
-      return reply.code(202).send({
-        command_id: row.command_id,
-        state: row.state,
-        connected: gateway.presence(agent.agent_id).connected,
-      });
-    });
+    app.post(
+      '/api/agents/:id/commands',
+      { ...HAND_IN.route, bodyLimit: COMMAND_MAX_BYTES + 1_024 },
+      async (request, reply) => {
+        const actor = await callers.actor(request);
+        const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'operator');
+        const jws =
+          typeof request.body === 'string' ? request.body.trim() : parseBody(Body, request.body).jws;
+        const origin: CommandOrigin = {
+          by: actor.by,
+          why: null,
+          told({ command_id, action, run_id }) {
+            const run = run_id === null ? '' : `, run ${run_id}`;
+            const message = `the signed command ${command_id} (${action}${run}) was handed in`;
+            const { tenant, agent_id } = agent;
+            const who = { by: actor.by, actor_id: actor.id };
+            return { action: 'command_handed_in', tenant, agent_id, ...who, message };
+          },
+        };
+        const row = await handIn(agent, jws, origin);
+        return reply.code(202).send({
+          command_id: row.command_id,
+          state: row.state,
+          connected: gateway.presence(agent.agent_id).connected,
+        });
+      },
+    );
 
     // Newest first; `before=<id>` for the page after.
-    app.get('/api/agents/:id/commands', async (request) => {
+    app.get('/api/agents/:id/commands', COMMANDS.route, async (request) => {
       const { before, limit, ...of } = readQuery(Query, request);
       const agent = await agentOf(state, request, of, await callers.actor(request));
       const commands = await state.commands.list(agent.agent_id, { before, limit }, state.clock.now());

@@ -5,6 +5,7 @@ import type { Callers } from '../callers.ts';
 import { verifyEnrolmentToken } from '../enrolment-token.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
+import { ENROL } from '../openapi/edge-operations.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 
@@ -19,7 +20,11 @@ export function enrolRoute(parts: {
   return async (app: FastifyInstance) => {
     app.post(
       '/edge/enroll',
-      { bodyLimit: limits.enrolBytes, onRequest: async (request) => callers.stranger(request) },
+      {
+        ...ENROL.route,
+        bodyLimit: limits.enrolBytes,
+        onRequest: async (request) => callers.stranger(request),
+      },
       async (request, reply) => {
         const body = parseBody(EnrolRequest, request.body);
         const now = state.clock.now();

@@ -1,20 +1,19 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { AuditAnswer } from '../../schemas/console/token.ts';
-import { AuditQuery } from '../../schemas/console/token.ts';
+import { AuditAnswer, AuditQuery } from '../../schemas/console/token.ts';
 import { KeyRotationRequest, UnenrolRequest } from '../../schemas/identity.ts';
+import { Id, Timestamp } from '../../schemas/names.ts';
 import { verifyRotationProof } from '../../trust/key-rotation.ts';
 import { publicPart } from '../../trust/thumbprint.ts';
 import type { ConsoleAdmin } from '../admin.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
-import { allow, scopeOf } from '../people/actor.ts';
-import { notFound, RequestRefused } from '../refusal.ts';
+import { operation } from '../openapi/operation.ts';
+import { scopeOf } from '../people/actor.ts';
+import { RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
-
-const LISTED_MAX = 1_000;
 
 const Revocation = z.strictObject({
   by: z
@@ -24,6 +23,53 @@ const Revocation = z.strictObject({
     .refine((name) => name !== 'agent', 'expected a name, found "agent", which is what an agent does itself')
     .optional(),
   why: z.string().max(256).nullable().default(null),
+});
+
+const AgentParams = z.object({ id: z.string() });
+const ROTATE = operation({
+  summary: 'Change the device key for the one that the call’s token names',
+  tags: ['agents themselves'],
+  role: 'agent',
+  body: KeyRotationRequest,
+  answers: { 200: z.object({ agent_id: Id, thumbprint: z.string() }) },
+});
+const UNENROL = operation({
+  summary: 'Be an agent no more',
+  tags: ['agents themselves'],
+  role: 'agent',
+  body: UnenrolRequest,
+  answers: { 200: z.object({ agent_id: Id, unenrolled: z.literal(true) }) },
+});
+const REVOKE = operation({
+  summary: 'Refuse an agent from now on: its keys, its tokens, its tunnel',
+  tags: ['agents'],
+  role: 'admin',
+  params: AgentParams,
+  query: TenantQuery,
+  body: Revocation,
+  answers: {
+    200: z.object({
+      agent_id: Id,
+      revoked_at: Timestamp.nullable(),
+      revoked_by: z.string().nullable(),
+      revoked_why: z.string().nullable(),
+    }),
+  },
+});
+const ASK_ROTATION = operation({
+  summary: 'Ask an agent to change its device key, with its next status',
+  tags: ['agents'],
+  role: 'admin',
+  params: AgentParams,
+  query: TenantQuery,
+  answers: { 202: z.object({ agent_id: Id, asked: z.literal(true) }) },
+});
+const AUDIT = operation({
+  summary: 'Who did what, newest first',
+  tags: ['audit'],
+  role: 'viewer',
+  query: AuditQuery,
+  answers: { 200: AuditAnswer },
 });
 
 /** Who may speak as whom: an agent's own change of key and farewell, and the operator's side of both. */
@@ -37,7 +83,7 @@ export function identityRoutes(parts: {
   return async (app: FastifyInstance) => {
     const bodyLimit = limits.enrolBytes;
 
-    app.post('/edge/rotate-key', { bodyLimit }, async (request) => {
+    app.post('/edge/rotate-key', { ...ROTATE.route, bodyLimit }, async (request) => {
       const { agent, thumbprint: signer, next } = await callers.keyHolder(request);
       const { device_jwk: jwk, proof } = parseBody(KeyRotationRequest, request.body);
       const now = state.clock.now();
@@ -62,7 +108,7 @@ export function identityRoutes(parts: {
       return { agent_id, thumbprint };
     });
 
-    app.post('/edge/unenroll', { bodyLimit }, async (request) => {
+    app.post('/edge/unenroll', { ...UNENROL.route, bodyLimit }, async (request) => {
       const { agent, thumbprint } = await callers.keyHolder(request);
       await state.deviceKeys.expectToDecide(agent.agent_id, thumbprint);
       const { why = null } = parseBody(UnenrolRequest, request.body ?? {});
@@ -70,7 +116,7 @@ export function identityRoutes(parts: {
       return { agent_id: agent.agent_id, unenrolled: true };
     });
 
-    app.post('/api/agents/:id/revoke', { bodyLimit }, async (request) => {
+    app.post('/api/agents/:id/revoke', { ...REVOKE.route, bodyLimit }, async (request) => {
       const actor = await callers.actor(request);
       const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'admin');
       const { by: named, why } = parseBody(Revocation, request.body ?? {});
@@ -82,7 +128,7 @@ export function identityRoutes(parts: {
       return { agent_id, revoked_at, revoked_by, revoked_why };
     });
 
-    app.post('/api/agents/:id/rotate-key', { bodyLimit }, async (request, reply) => {
+    app.post('/api/agents/:id/rotate-key', { ...ASK_ROTATION.route, bodyLimit }, async (request, reply) => {
       const actor = await callers.actor(request);
       const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'admin');
       if (!(await admin.askRotation(agent.agent_id, actor))) {
@@ -92,28 +138,9 @@ export function identityRoutes(parts: {
       return reply.code(202).send({ agent_id: agent.agent_id, asked: true });
     });
 
-    app.get('/api/tokens', async (request) => {
-      const { tenant } = readQuery(TenantQuery, request);
-      const tenants = scopeOf(await callers.actor(request), tenant, 'admin');
-      return { tokens: await state.tokens.list({ tenants, limit: LISTED_MAX }) };
-    });
-
-    app.delete('/api/tokens/:id', async (request) => {
-      const actor = await callers.actor(request);
-      const { tenant } = readQuery(TenantQuery, request);
-      const { id } = request.params as { id: string };
-      const found = await state.tokens.get(id);
-      const absent = () => notFound('expected the id of an enrolment token, found no such token');
-      const mine = tenant === undefined || found?.tenant === tenant;
-      allow(actor, mine ? (found?.tenant ?? null) : null, 'admin', absent);
-      const token = await admin.revokeToken(id, actor);
-      if (token === null) throw absent();
-      return { token };
-    });
-
     // Newest first; `before=<id>` for the page after.
-    app.get('/api/audit', async (request): Promise<AuditAnswer> => {
-      const { tenant, action: actions, limit, ...filter } = readQuery(AuditQuery, request);
+    app.get('/api/audit', AUDIT.route, async (request): Promise<AuditAnswer> => {
+      const { tenant, action: actions, limit, ...filter } = AUDIT.read(request).query;
       const tenants = scopeOf(await callers.actor(request), tenant);
       const entries = await state.audit.list({ ...filter, tenants, actions, limit });
       return { entries, next_before: entries.length === limit ? (entries.at(-1)?.id ?? null) : null };

@@ -8,6 +8,7 @@ import { ReceivedBatch } from '../event-history.ts';
 import type { IdentityAlarms } from '../identity-alarms.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
+import { EVENTS, NOTIFY, STATUS } from '../openapi/edge-operations.ts';
 import { RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
@@ -36,7 +37,7 @@ export function reportRoutes(parts: {
   const senderOf = (request: FastifyRequest) => senders.get(request) as Agent;
 
   return async (app: FastifyInstance) => {
-    app.post('/edge/notify', received(limits.notifyBytes), async (request, reply) => {
+    app.post('/edge/notify', { ...NOTIFY.route, ...received(limits.notifyBytes) }, async (request, reply) => {
       const agent = senderOf(request);
       const report = parseBody(RunReport, request.body);
       const key = `${report.run_id}.${report.attempt}`;
@@ -57,7 +58,7 @@ export function reportRoutes(parts: {
       return reply.code(201).send({ stored: true, ...places });
     });
 
-    app.post('/edge/status', received(limits.statusBytes), async (request) => {
+    app.post('/edge/status', { ...STATUS.route, ...received(limits.statusBytes) }, async (request) => {
       const agent = senderOf(request);
       await takeStatus({ state, notices }, agent, request.body);
       const identity_conflict = await state.identities.told(
@@ -71,7 +72,7 @@ export function reportRoutes(parts: {
       };
     });
 
-    app.post('/edge/events', received(limits.eventsBytes), async (request) => {
+    app.post('/edge/events', { ...EVENTS.route, ...received(limits.eventsBytes) }, async (request) => {
       const agent = senderOf(request);
       const batch = parseBody(ReceivedBatch, request.body);
       for (const event of batch.events) {
