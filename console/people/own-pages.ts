@@ -39,7 +39,7 @@ export function expectNoForeignPage(headers: IncomingHttpHeaders, publicUrl: str
 }
 
 function foreignPage({ origin }: IncomingHttpHeaders, publicUrl: string): RequestRefused {
-  const found = origin === undefined ? 'none of its own' : String(origin).slice(0, 100);
+  const found = origin === undefined ? 'none of its own' : origin.slice(0, 100);
   const message = `expected a call from a page of ${publicUrl}, found the origin ${found}; programs use X-Api-Key`;
   return new RequestRefused(403, 'origin_refused', message);
 }
