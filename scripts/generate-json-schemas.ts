@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { AgentConfig } from '../schemas/agent-config.ts';
 import { AgentPolicy } from '../schemas/agent-policy.ts';
 import { Command } from '../schemas/command.ts';
+import { ConsoleSettings } from '../schemas/console/settings.ts';
 import { Event } from '../schemas/event.ts';
 import { ManifestV1 } from '../schemas/manifest-v1.ts';
 import { ManifestV2 } from '../schemas/manifest-v2.ts';
@@ -20,6 +21,7 @@ const WRITTEN = {
   'agent-config': AgentConfig,
   'agent-policy': AgentPolicy,
   command: Command,
+  'console-settings': ConsoleSettings,
   'manifest-v1': ManifestV1,
   'manifest-v2': ManifestV2,
   'release-statement': ReleaseStatement,

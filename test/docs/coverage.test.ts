@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { AgentConfig } from '../../schemas/agent-config.ts';
 import { AgentPolicy } from '../../schemas/agent-policy.ts';
 import { Command as CommandMessage } from '../../schemas/command.ts';
+import { ConsoleSettings } from '../../schemas/console/settings.ts';
 import { Current } from '../../schemas/current.ts';
 import { parseDuration } from '../../schemas/duration.ts';
 import { Event } from '../../schemas/event.ts';
@@ -35,6 +36,7 @@ import {
 } from '../../schemas/tunnel-frame.ts';
 import { UploadPlaces, UploadRequestFile } from '../../schemas/upload.ts';
 import { UploadMetadata } from '../../schemas/upload-metadata.ts';
+import { parseYaml } from '../../system/yaml-document.ts';
 import { codeIn, page, pagesBelow, ROOT, rowsIn } from './markdown.ts';
 import { type Field, fieldsOf } from './schema-fields.ts';
 
@@ -63,6 +65,25 @@ describe('agent-yaml.md', () => {
     const policy = page('docs/spec/agent-yaml.md').split('## agent-policy.yaml')[1] ?? '';
     const leaves = fieldsOf(AgentPolicy, 'input').map(({ path }) => path.split('.').at(-1) as string);
     expect(leaves.filter((leaf) => !policy.includes(`${leaf}:`))).toEqual([]);
+  });
+});
+
+describe('console-yaml.md', () => {
+  const fields = fieldsOf(ConsoleSettings, 'input');
+  const rows = rowsIn(page('docs/spec/console-yaml.md'));
+
+  it('has a row for every key with its default, and none for another', () => {
+    expect(Object.fromEntries(rows)).toEqual(
+      Object.fromEntries(fields.map((field) => [field.path, defaultText(field)])),
+    );
+  });
+  it('has every default in the example, which is one', () => {
+    const outcome = parseYaml(page('examples/console.yaml'), ConsoleSettings);
+    expect(outcome).toMatchObject({ kind: 'valid', value: ConsoleSettings.parse({ version: 1 }) });
+    const text = page('examples/console.yaml');
+    expect(
+      fields.map(({ path }) => path.split('.').at(-1)).filter((key) => !text.includes(`${key}:`)),
+    ).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { AgentConfig } from '../../schemas/agent-config.ts';
 import { AgentPolicy } from '../../schemas/agent-policy.ts';
 import { Command } from '../../schemas/command.ts';
+import { ConsoleSettings } from '../../schemas/console/settings.ts';
 import { Current } from '../../schemas/current.ts';
 import { EnvironmentMark } from '../../schemas/environment-mark.ts';
 import { Event } from '../../schemas/event.ts';
@@ -29,6 +30,7 @@ import { anchorsIn, examplesIn, linksIn, page, pagesBelow, ROOT } from './markdo
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'agent-config': AgentConfig,
   'agent-policy': AgentPolicy,
+  'console-settings': ConsoleSettings,
   'manifest-v1': z.strictObject(ManifestV1.shape),
   'manifest-v2': ManifestV2,
   'release-statement': z.strictObject(ReleaseStatement.shape),
@@ -52,7 +54,7 @@ const EXAMPLES = PAGES.flatMap(examplesIn);
 function faultsOf(mark: string, text: string): string[] {
   const schema = SCHEMAS[mark];
   if (schema === undefined) return [`expected one of ${Object.keys(SCHEMAS).join(', ')}, found ${mark}`];
-  if (mark === 'agent-config' || mark === 'agent-policy') {
+  if (mark === 'agent-config' || mark === 'agent-policy' || mark === 'console-settings') {
     const parsed = parseYaml(text, schema);
     return parsed.kind === 'valid' ? [] : parsed.problems.map((problem) => formatProblem(mark, problem));
   }
