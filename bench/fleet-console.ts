@@ -21,7 +21,7 @@ const server = createConsole({
   dataDirectory,
   host: '127.0.0.1',
   port: 0,
-  log: pino({ level: 'error' }),
+  log: pino({ level: 'error' }, pino.destination({ dest: 2, sync: true })),
   clock,
   limits,
 });

@@ -7,7 +7,7 @@ import type { BenchCase } from '../case.ts';
 import { type LineProcess, startLineProcess } from '../measure/line-process.ts';
 import type { Figure } from '../report.ts';
 
-const AGENTS = 10_000;
+const AGENTS = Number(process.env['EDGE_BENCH_AGENTS'] ?? 10_000);
 const CONNECTIONS = 32;
 const TUNNELS = 200;
 const FRAMES = 20;
