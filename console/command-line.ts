@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../schemas/duration.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { addAccessVerbs } from './access-verbs.ts';
+import { addTriggerKeyVerb } from './actions/trigger-key-verb.ts';
 import { type ConsoleAdmin, createAdmin } from './admin.ts';
 import { addBackupVerbs } from './backup/backup-verbs.ts';
 import { addCommandHistory } from './command-history.ts';
@@ -141,6 +142,8 @@ Next: edge-console token new ${slug}${dataOption(options.data)}`;
         print(options, { slug, outputs_wanted: wanted === 'yes' }, `Outputs of ${slug} ${text}.`);
       });
     });
+
+  addTriggerKeyVerb({ tenant, common, print });
 
   const token = program.command('token').description('enrolment tokens');
   common(token.command('new <slug>'))

@@ -65,6 +65,8 @@ export interface ConsoleLimits {
   readonly keepLogBytes: number;
   /** Operators that follow a log at one time. */
   readonly logFollowers: number;
+  /** Searches of logs at one time. */
+  readonly logSearches: number;
   /** A forge's webhook. */
   readonly hookBytes: number;
   readonly hookBurst: number;
@@ -155,6 +157,7 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keepAgentLogStreams: 4_000,
   keepLogBytes: 8_192 * MIB,
   logFollowers: 100,
+  logSearches: 4,
   hookBytes: 8 * MIB,
   hookBurst: 30,
   hookPerSecond: 1,

@@ -1,6 +1,9 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { LogSearchAnswer, LogSearchQuery } from '../../schemas/console/run.ts';
 import { Id } from '../../schemas/names.ts';
+import { attachment } from '../attachment.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import { followLog, knowsRun } from '../log-follower.ts';
@@ -9,6 +12,7 @@ import { LOGS, PROGRESS } from '../openapi/agent-operations.ts';
 import { operation } from '../openapi/operation.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { LogStream } from '../run-logs.ts';
+import { searchLog } from '../runs/log-search.ts';
 import type { ConsoleState } from '../state.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
@@ -23,6 +27,8 @@ const Query = TenantQuery.extend({
     .max(8 * 1024 * 1024)
     .default(1024 * 1024),
   follow: z.stringbool().default(false),
+  /** The whole stream as a file to keep. */
+  download: z.string().optional(),
 });
 const LOG = operation({
   summary: 'What a run prints: bytes, or with follow events until it has ended',
@@ -40,6 +46,20 @@ const LOG = operation({
     },
   },
 });
+const SEARCH = operation({
+  summary: 'The lines of a log that have a text in them',
+  tags: ['runs'],
+  role: 'viewer',
+  params: z.object({ id: z.string(), run_id: z.string() }),
+  query: LogSearchQuery,
+  answers: { 200: LogSearchAnswer },
+});
+/** What every question about a stream says of it. */
+interface OfStream {
+  readonly tenant?: string | undefined;
+  readonly stream: LogStream['stream'];
+  readonly attempt?: number | undefined;
+}
 const RunsQuery = TenantQuery.extend({ running: z.string().optional() });
 
 /**
@@ -56,12 +76,37 @@ export function runLogRoutes(parts: {
 }) {
   const { state, callers, limits, notices, leaving } = parts;
   let followers = 0;
+  let searching = 0;
 
-  const streamOf = async (
+  const opened = async (stream: LogStream) => {
+    const handle = await state.logs.open(stream);
+    if (handle === null) throw notFound('expected the log of a run, found nothing of it');
+    return handle;
+  };
+
+  /** As far as it has come: what is added while it is sent is not in the length that was said. */
+  const download = async (reply: FastifyReply, stream: LogStream, handle: FileHandle) => {
+    const { size } = await handle.stat();
+    const name = `${stream.run_id}.${stream.attempt}.${stream.stream}.log`;
+    void reply.headers({
+      'content-type': 'application/octet-stream',
+      'content-length': String(size),
+      'content-disposition': attachment(name),
+      'x-attempt': String(stream.attempt),
+    });
+    if (size === 0) {
+      await handle.close();
+      return reply.send('');
+    }
+    return reply.send(handle.createReadStream({ start: 0, end: size - 1, highWaterMark: 256 * 1024 }));
+  };
+
+  const streamOf = async <Q extends OfStream>(
     request: FastifyRequest,
-  ): Promise<{ stream: LogStream; query: z.infer<typeof Query> }> => {
+    schema: z.ZodType<Q>,
+  ): Promise<{ stream: LogStream; query: Q }> => {
     const { run_id } = request.params as { run_id: string };
-    const query = readQuery(Query, request);
+    const query = readQuery(schema, request);
     const { agent_id } = await agentOf(state, request, query, await callers.actor(request));
     if (!Id.safeParse(run_id).success) throw notFound('expected the id of a run');
     const attempt =
@@ -96,10 +141,10 @@ export function runLogRoutes(parts: {
       '/api/agents/:id/runs/:run_id/log',
       { ...LOG.route, exposeHeadRoute: false },
       async (request, reply) => {
-        const { stream, query } = await streamOf(request);
+        const { stream, query } = await streamOf(request, Query);
         if (query.follow) return follow(request, reply, stream, query.offset);
-        const handle = await state.logs.open(stream);
-        if (handle === null) throw notFound('expected the log of a run, found nothing of it');
+        const handle = await opened(stream);
+        if (query.download !== undefined) return download(reply, stream, handle);
         try {
           const bytes = Buffer.alloc(query.limit);
           const { bytesRead } = await handle.read(bytes, 0, bytes.length, query.offset);
@@ -113,6 +158,25 @@ export function runLogRoutes(parts: {
         }
       },
     );
+
+    app.get('/api/agents/:id/runs/:run_id/log/search', SEARCH.route, async (request, reply) => {
+      const { stream, query } = await streamOf(request, LogSearchQuery);
+      if (searching >= limits.logSearches) {
+        const message = `expected at most ${limits.logSearches} searches of logs at one time; try again in a moment`;
+        throw new RequestRefused(503, 'busy', message, { 'retry-after': '2' });
+      }
+      const handle = await opened(stream);
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort(new Error('whoever asked has gone')));
+      searching += 1;
+      try {
+        const wanted = { wanted: query.q, from: query.offset, limit: query.limit };
+        return await searchLog(handle, wanted, AbortSignal.any([leaving, gone.signal]));
+      } finally {
+        searching -= 1;
+        await handle.close();
+      }
+    });
 
     const follow = async (
       request: FastifyRequest,

@@ -1,17 +1,24 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Role } from '../../schemas/console/people.ts';
+import { UploadQuery } from '../../schemas/console/run.ts';
 import { UPLOADS_PATH } from '../../schemas/upload.ts';
 import { parseUploadMetadata, UploadMetadata } from '../../schemas/upload-metadata.ts';
 import type { Agent } from '../agents.ts';
+import { attachment } from '../attachment.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
+import { REMOVE_UPLOAD, UPLOAD, UPLOADS } from '../openapi/agent-operations.ts';
+import { UPLOAD_APPEND, UPLOAD_CREATE, UPLOAD_OPTIONS, UPLOAD_STANDING } from '../openapi/edge-operations.ts';
 import { type Actor, allow } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
+import { imageType } from '../runs/file-kind.ts';
 import type { ConsoleState } from '../state.ts';
 import type { Upload } from '../upload-rows.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
+/** Enough to tell an image by. */
+const IMAGE_HEAD_BYTES = 16;
 const VERSION = '1.0.0';
 const LISTED_MAX = 1_000;
 
@@ -39,8 +46,12 @@ export function uploadRoutes(parts: {
   };
 
   /** The upload an operator names; it is not there when it is not of the tenant asked for, or of none that is theirs. */
-  const named = async (request: FastifyRequest, actor: Actor, role: Role): Promise<Upload> => {
-    const { tenant } = readQuery(TenantQuery, request);
+  const named = async (
+    request: FastifyRequest,
+    { tenant }: { readonly tenant?: string | undefined },
+    actor: Actor,
+    role: Role,
+  ): Promise<Upload> => {
     const found = await state.uploads.get((request.params as Params).id);
     const upload = tenant === undefined || found?.tenant === tenant ? found : null;
     const absent = () => notFound('expected the id of an upload, found no such upload');
@@ -57,7 +68,7 @@ export function uploadRoutes(parts: {
       if (request.url.startsWith(UPLOADS_PATH)) void reply.header('tus-resumable', VERSION);
     });
 
-    app.options(UPLOADS_PATH, async (request, reply) => {
+    app.options(UPLOADS_PATH, UPLOAD_OPTIONS.route, async (request, reply) => {
       callers.stranger(request);
       return reply
         .code(204)
@@ -69,7 +80,7 @@ export function uploadRoutes(parts: {
         .send();
     });
 
-    app.post(UPLOADS_PATH, async (request, reply) => {
+    app.post(UPLOADS_PATH, UPLOAD_CREATE.route, async (request, reply) => {
       const agent = await callers.device(request);
       expectVersion(request);
       const size = numberIn(request, 'upload-length');
@@ -84,14 +95,14 @@ export function uploadRoutes(parts: {
         .send();
     });
 
-    app.head(`${UPLOADS_PATH}/:id`, async (request, reply) => {
+    app.head(`${UPLOADS_PATH}/:id`, UPLOAD_STANDING.route, async (request, reply) => {
       const agent = await callers.device(request);
       expectVersion(request);
       const upload = expectOwn(request, agent);
       return reply.headers(standing(upload, await state.uploads.offset(upload, now))).send();
     });
 
-    app.patch(`${UPLOADS_PATH}/:id`, async (request, reply) => {
+    app.patch(`${UPLOADS_PATH}/:id`, UPLOAD_APPEND.route, async (request, reply) => {
       const agent = await callers.device(request);
       expectVersion(request);
       const type = request.headers['content-type'];
@@ -104,20 +115,27 @@ export function uploadRoutes(parts: {
       return reply.code(204).headers(standing(upload, offset)).send();
     });
 
-    app.get('/api/agents/:id/uploads', async (request) => {
+    app.get('/api/agents/:id/uploads', UPLOADS.route, async (request) => {
       const actor = await callers.actor(request);
       const { agent_id } = await agentOf(state, request, readQuery(TenantQuery, request), actor);
       return { uploads: await state.uploads.list({ agent: agent_id, limit: LISTED_MAX }) };
     });
 
     // A HEAD would read the file to its end.
-    app.get('/api/uploads/:id', { exposeHeadRoute: false }, async (request, reply) => {
-      return download(state, await named(request, await callers.actor(request), 'viewer'), reply);
+    app.get('/api/uploads/:id', { ...UPLOAD.route, exposeHeadRoute: false }, async (request, reply) => {
+      const query = readQuery(UploadQuery, request);
+      const upload = await named(request, query, await callers.actor(request), 'viewer');
+      return download(state, upload, query.show !== undefined, reply);
     });
 
-    app.delete('/api/uploads/:id', async (request, reply) => {
+    app.delete('/api/uploads/:id', REMOVE_UPLOAD.route, async (request, reply) => {
       const actor = await callers.actor(request);
-      const { upload_id, tenant, agent_id, name } = await named(request, actor, 'operator');
+      const { upload_id, tenant, agent_id, name } = await named(
+        request,
+        readQuery(TenantQuery, request),
+        actor,
+        'operator',
+      );
       if (!(await state.uploads.remove(upload_id)))
         throw notFound('expected the id of an upload, found no such upload');
       const message = `the upload ${upload_id} ("${name}") was removed`;
@@ -128,28 +146,42 @@ export function uploadRoutes(parts: {
   };
 }
 
-async function download(state: ConsoleState, upload: Upload, reply: FastifyReply): Promise<FastifyReply> {
+/**
+ * To keep; or, with `show`, an image of the closed list as what its first bytes say it is, never what its name or sender said.
+ * A browser runs nothing of either: `sandbox` holds for whoever opens the address itself.
+ */
+async function download(
+  state: ConsoleState,
+  upload: Upload,
+  show: boolean,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const handle = await state.uploads.open(upload);
   if (handle === null) throw notFound('expected the id of an upload that is whole, found no such upload');
-  // Whatever it is, a browser makes nothing of it: the other headers of every answer see to the rest.
+  let type = 'application/octet-stream';
+  let place = attachment(upload.name);
+  if (show) {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(IMAGE_HEAD_BYTES), 0, IMAGE_HEAD_BYTES, 0);
+    const image = imageType(buffer.subarray(0, bytesRead));
+    if (image === null) {
+      await handle.close();
+      const message =
+        'expected an image (PNG, JPEG, WebP or GIF) to show, found another file; ask for it without show';
+      throw new RequestRefused(415, 'not_an_image', message);
+    }
+    type = image;
+    place = place.replace(/^attachment/, 'inline');
+  }
   return reply
     .headers({
-      'content-type': 'application/octet-stream',
+      'content-type': type,
       'content-length': String(upload.size),
-      'content-disposition': attachment(upload.name),
+      'content-disposition': place,
+      'content-security-policy': "sandbox; default-src 'none'",
+      'x-content-type-options': 'nosniff',
+      'cross-origin-resource-policy': 'same-origin',
     })
-    .send(handle.createReadStream({ highWaterMark: 256 * 1024 }));
-}
-
-/** RFC 6266: a plain name for old programs, the true one in RFC 8187's form. */
-function attachment(name: string): string {
-  const base = name.split(/[\\/]/).at(-1) || 'file';
-  const plain = base.replaceAll(/[^A-Za-z0-9._ -]/g, '_').slice(0, 200);
-  const exact = encodeURIComponent(base.toWellFormed()).replaceAll(
-    /['()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16)}`,
-  );
-  return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`;
+    .send(handle.createReadStream({ start: 0, highWaterMark: 256 * 1024 }));
 }
 
 function standing(upload: Upload, offset: number): Record<string, string> {

@@ -111,3 +111,36 @@ export const RunDetail = RunRow.extend({
   files: z.array(RunFile),
 });
 export type RunDetail = z.infer<typeof RunDetail>;
+
+/** `GET /api/agents/:id/runs/:run_id/log/search`: one stream of one attempt. */
+export const LogSearchQuery = TenantQuery.extend({
+  /** Looked for as it is, but for upper and lower case and for colours. */
+  q: z.string().min(1).max(200),
+  stream: z.enum(['stdout', 'stderr']).default('stdout'),
+  /** The last one where none is asked for. */
+  attempt: z.coerce.number().int().min(1).max(1_000_000).optional(),
+  /** Byte from which on lines count. */
+  offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  limit: z.coerce.number().int().min(1).max(1_000).default(200),
+});
+export const LogSearchAnswer = z.object({
+  matches: z.array(
+    z.object({
+      /** From 1. */
+      line: z.int(),
+      /** Of the byte that the line begins with. */
+      offset: z.int(),
+      /** The line without colours, at most 400 characters of it, with what was found among them. */
+      text: z.string(),
+    }),
+  ),
+  /** How many lines match, also of those that are not listed. */
+  total: z.int(),
+  /** Of the whole stream, as far as it has come. */
+  lines: z.int(),
+  bytes: z.int(),
+});
+export type LogSearchAnswer = z.infer<typeof LogSearchAnswer>;
+
+/** `GET /api/uploads/:id`: to keep; with `show`, an image (PNG, JPEG, WebP, GIF by its first bytes) as what it is, else 415. */
+export const UploadQuery = TenantQuery.extend({ show: z.string().optional() });

@@ -14,7 +14,7 @@ import {
   startConsole,
   statusOf,
 } from './running-console.ts';
-import { connect } from './tunnel-client.ts';
+import { connect, type TunnelClient } from './tunnel-client.ts';
 
 let running: RunningConsole;
 let one: EnrolledAgent;
@@ -102,6 +102,20 @@ const refusal = async (answer: Response): Promise<[number, string]> => {
   const { error } = (await answer.json()) as { error: { code: string } };
   return [answer.status, error.code];
 };
+/** Once the console knows that it is there. */
+const connected = async (agent: EnrolledAgent): Promise<TunnelClient> => {
+  const client = await connect(agent, running.url);
+  await expect.poll(async () => isThere(agent), { timeout: 10_000 }).toBe(true);
+  return client;
+};
+const leave = async (agent: EnrolledAgent, client: TunnelClient) => {
+  await client.end();
+  await expect.poll(async () => isThere(agent), { timeout: 10_000 }).toBe(false);
+};
+const isThere = async (agent: EnrolledAgent) => {
+  const answer = await send(`/api/agents/${agent.issuer}`, 'GET', 'all');
+  return ((await answer.json()) as { tunnel: { connected: boolean } }).tunnel.connected;
+};
 const commandsOf = async (agent: EnrolledAgent) => {
   const answer = await send(`/api/agents/${agent.issuer}/commands?limit=500`, 'GET', 'all');
   const { commands } = (await answer.json()) as {
@@ -142,11 +156,11 @@ describe('a trigger key at the console', () => {
     const agents = [foreign.issuer];
     const { outcomes } = await ask({ action: 'suspend', targets: { agents } }, 'all');
     expect(outcomes).toMatchObject([{ outcome: 'refused', code: 'no_trigger_key' }]);
-    const client = await connect(foreign, running.url);
+    const client = await connected(foreign);
     const { counts } = await ask({ action: 'reconcile', targets: { agents } }, 'all');
     expect(counts).toMatchObject({ nudged: 1, refused: 0 });
     await client.next('edgeflows.reconcile.request');
-    await client.end();
+    await leave(foreign, client);
   });
 
   it('can be taken away again', async () => {
@@ -163,7 +177,7 @@ describe('a trigger key at the console', () => {
 
 describe('POST /api/actions', () => {
   it('signs a command for each agent, which it brings to those that are connected, with the reason', async () => {
-    const client = await connect(one, running.url);
+    const client = await connected(one);
     const done = await ask({
       action: 'run',
       flow: 'invoice-bot',
@@ -186,7 +200,7 @@ describe('POST /api/actions', () => {
     });
     expect((await commandsOf(one))[0]).toMatchObject({ asked_by: 'key:operator', why: 'a test' });
     expect((await audit('run_asked'))[0]).toMatchObject({ by: 'key:operator', reason: 'a test' });
-    await client.end();
+    await leave(one, client);
   });
 
   it('says in a dry run what would happen, and does nothing', async () => {
@@ -294,7 +308,10 @@ describe('POST /api/actions', () => {
 
   it('does the rest when the console went down in the middle, and what was done not again', async () => {
     const headers = { 'idempotency-key': randomUUID() };
-    const request: Partial<ActionRequest> = { action: 'suspend', targets: { agents: [one.issuer, two.issuer] } };
+    const request: Partial<ActionRequest> = {
+      action: 'suspend',
+      targets: { agents: [one.issuer, two.issuer] },
+    };
     const first = await ask(request, 'operator', headers);
     const { DatabaseSync } = await import('node:sqlite');
     const { join } = await import('node:path');

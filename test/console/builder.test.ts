@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BuilderFlows, type BuilderRun, BuilderRunAnswer } from '../../schemas/console/action.ts';
 import type { Condition, Status } from '../../schemas/status.ts';
 import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
@@ -56,9 +56,9 @@ beforeAll(async () => {
   });
   await agentWith({ flows: [flow('both-bot', 'v1', 'healthy')] });
   clients = {
-    busy: await connect(busy, running.url),
-    free: await connect(free, running.url),
-    sick: await connect(sick, running.url),
+    busy: await connected(busy),
+    free: await connected(free),
+    sick: await connected(sick),
   };
   viewer = await running.console.admin.newApiKey('viewer', { grants: [{ tenant: 'acme', role: 'viewer' }] });
 });
@@ -241,10 +241,22 @@ describe('POST /flows/<id>/run', () => {
   });
 });
 
+/** Once the console knows that it is there. */
+async function connected(agent: EnrolledAgent): Promise<TunnelClient> {
+  const client = await connect(agent, running.url);
+  const isThere = async () => {
+    const address = `${running.url}/api/agents/${agent.issuer}`;
+    const answer = await fetch(address, { headers: { 'x-api-key': running.apiKey } });
+    return ((await answer.json()) as { tunnel: { connected: boolean } }).tunnel.connected;
+  };
+  await vi.waitUntil(isThere, { timeout: 10_000, interval: 20 });
+  return client;
+}
+
 async function connectForeign(): Promise<TunnelClient> {
   const agent = await enrolAgent(running, 'globex');
   await report(agent, { flows: [flow('foreign-bot', 'v1', 'healthy')], conditions: [READY] });
-  return connect(agent, running.url);
+  return connected(agent);
 }
 
 /** The command with these inputs, as the tunnel brings it. */

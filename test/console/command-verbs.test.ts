@@ -199,6 +199,35 @@ describe('console command', () => {
   });
 });
 
+describe('console tenant trigger-key', () => {
+  const verb = async (...args: string[]) => {
+    const result = await run('tenant', 'trigger-key', ...args, '--data', data, '--output', 'json');
+    return { ...result, said: JSON.parse(result.out) as Record<string, unknown> };
+  };
+
+  it('gives the console a key that the root lists, says which it has, and takes it away', async () => {
+    const [rootKey, trigger] = [newKey(), newKey()];
+    const draft = newRoot({
+      expires: '2099-01-01T00:00:00Z',
+      keys: { root: [rootKey], release: [newKey()], trigger: [trigger] },
+    });
+    const rootDocument = serialiseDocument(await signDocument(draft, rootKey, 'edgeflows-root+jws'));
+    await running.console.admin.addTenant({ slug: 'keyed', rootDocument });
+    const file = join(running.directory, 'own.jwk');
+    await writeFile(file, JSON.stringify(trigger), { mode: 0o600 });
+    const none = { slug: 'keyed', trigger_key: null };
+    expect((await verb('keyed')).said).toEqual(none);
+    const given = await verb('keyed', '--key', file);
+    expect(given.said).toMatchObject({ trigger_key: { kid: trigger.kid, added_by: 'operator' } });
+    expect(given.out + given.err).not.toContain(trigger.d);
+    const wrong = await verb('keyed', '--key', keyFile);
+    expect([wrong.code, JSON.stringify(wrong.said)]).toEqual([2, expect.stringContaining('key_not_allowed')]);
+    expect((await verb('keyed', '--remove')).said).toEqual(none);
+    expect((await verb('nobody')).code).toBe(2);
+    expect((await verb('keyed', '--remove', '--key', file)).code).toBe(2);
+  });
+});
+
 describe('a command that no agent would take', () => {
   it('is refused by name when its agent is revoked', async () => {
     const gone = await enrolAgent(running, 'acme');

@@ -194,6 +194,20 @@ describe('one run', () => {
       ['later.txt', 'download', null],
     ]);
     expect(files.map(({ upload_id }) => upload_id === null)).toEqual([false, false, false, true]);
+
+    const open = (index: number, query = '') =>
+      fetch(`${running.url}/api/uploads/${files[index]?.upload_id}${query}`, { headers: headers() });
+    const shown = await open(0, '?show');
+    expect([shown.status, shown.headers.get('content-type')]).toEqual([200, 'image/png']);
+    expect(shown.headers.get('content-security-policy')).toBe("sandbox; default-src 'none'");
+    expect(shown.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(Buffer.from(await shown.arrayBuffer()).equals(png)).toBe(true);
+    // an SVG is a program, whatever its name is
+    expect((await open(1, '?show')).status).toBe(415);
+    const kept = await open(0);
+    expect(kept.headers.get('content-type')).toBe('application/octet-stream');
+    expect(kept.headers.get('content-disposition')).toMatch(/^attachment/);
+    expect(kept.headers.get('content-security-policy')).toBe("sandbox; default-src 'none'");
   });
 });
 
