@@ -224,7 +224,7 @@ export function openState(
       (await commands.prune(limits.keepCommands)) +
       (await progress.prune(limits.keepRunProgress)) +
       (await runs.prune(limits.keepRuns)) +
-      (await createChangeStore(database).prune(limits.keepChanges)) +
+      (await createChangeStore(database).prune(limits.keepChanges, now())) +
       (await createReleaseStore(database).prune(limits.keepReleases)) +
       (await repeatable.prune(new Date(now().getTime() - REPEATABLE_MS))) +
       (await logs.settle(limits)),

@@ -103,7 +103,8 @@ export interface ChangeStore {
   groups(scope: TenantScope, since: Date, limit: number): Promise<ChangeGroup[]>;
   /** When each agent first had this revision applied, in order of time. */
   appliedAt(tenant: string, revision: string): Promise<string[]>;
-  prune(keep: number): Promise<number>;
+  /** Forgets the oldest of every agent beyond `keep`; how many. */
+  prune(keep: number, now: Date): Promise<number>;
 }
 
 /** What a status has changed, for those who watch. */

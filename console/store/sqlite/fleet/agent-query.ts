@@ -11,8 +11,8 @@ export interface AgentCondition {
 }
 
 /** Where an agent that has never reported has nothing yet, what its enrolment said counts. */
-const TEXT =
-  "coalesce(s.name_text, lower(a.hostname || ' ' || a.agent_id)) || ' ' || coalesce(s.status_text, '')";
+const TEXT = `coalesce((SELECT d.name_text || ' ' || d.status_text FROM agent_details d WHERE d.agent_id = a.agent_id),
+  lower(a.hostname || ' ' || a.agent_id))`;
 const DIGITS = /^[0-9a-f]{7,64}$/;
 
 /** The filter but for its states, as a condition. Values go in as parameters, never into the text. */
@@ -38,7 +38,8 @@ export function agentCondition({ scope, filter, now }: AgentSelection): AgentCon
   for (const [at, label] of (filter.label ?? []).entries()) {
     const colon = label.indexOf(':');
     add(
-      `EXISTS (SELECT 1 FROM json_each(s.rest, '$.labels') WHERE key = :label${at} AND value = :labelValue${at})`,
+      `EXISTS (SELECT 1 FROM agent_details d, json_each(d.rest, '$.labels') label
+        WHERE d.agent_id = a.agent_id AND label.key = :label${at} AND label.value = :labelValue${at})`,
       { [`label${at}`]: label.slice(0, colon), [`labelValue${at}`]: label.slice(colon + 1) },
     );
   }

@@ -48,9 +48,10 @@ export function agentRows(database: ConsoleDatabase, ids: readonly string[], now
          coalesce(s.agent_version, a.agent_version) AS agent_version, a.enrolled_at, a.last_seen_at, a.key_since,
          a.rotation_asked_at, a.revoked_at, a.revoked_by, a.revoked_why, ${STATE} AS state, s.state AS noted_state, s.state_since,
          s.connected, s.connected_since, s.health, s.desired_revision, s.applied_revision, s.last_sync_at, s.running, s.queued,
-         s.flows, s.rest, EXISTS (SELECT 1 FROM identity_conflicts c WHERE c.agent_id = a.agent_id AND c.last_at > :recently)
+         s.flows, d.rest, EXISTS (SELECT 1 FROM identity_conflicts c WHERE c.agent_id = a.agent_id AND c.last_at > :recently)
            AS in_conflict
-       FROM ${AGENTS_WITH_SUMMARIES} WHERE a.agent_id IN (SELECT value FROM json_each(:ids))`,
+       FROM ${AGENTS_WITH_SUMMARIES} LEFT JOIN agent_details d ON d.agent_id = a.agent_id
+       WHERE a.agent_id IN (SELECT value FROM json_each(:ids))`,
     )
     .all({
       ids: JSON.stringify(ids),

@@ -7,36 +7,48 @@ import { inScope, scopeParameter } from './standing-columns.ts';
 export type ChangeDraft = Omit<AgentChange, 'id' | 'at' | 'hostname'>;
 
 const NAMED_IN_GROUP = 3;
+/** Of the counts of like changes: an hour is asked for. */
+const COUNTS_KEPT_MS = 3 * 60 * 60_000;
 
-/** For the works of the writers. */
+/** For the works of the writers. Like changes of one minute are counted as they come: nobody can count them when they are asked for. */
 export function insertChange(database: ConsoleDatabase, change: ChangeDraft, at: Date): void {
-  database
+  const { tenant, agent_id, kind, from, to, flow, reason, message } = change;
+  const { lastInsertRowid: id } = database
     .prepare(
       `INSERT INTO agent_changes (at, slug, agent_id, kind, from_value, to_value, flow, reason, message)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
-    .run(
-      at.toISOString(),
-      change.tenant,
-      change.agent_id,
-      change.kind,
-      change.from,
-      change.to,
-      change.flow,
-      change.reason,
-      change.message,
-    );
+    .run(at.toISOString(), tenant, agent_id, kind, from, to, flow, reason, message);
+  database
+    .prepare(
+      `INSERT INTO change_counts (minute, slug, change, count, last_id, agents)
+       VALUES (:minute, :tenant, :change, 1, :id, json_array(:agent))
+       ON CONFLICT DO UPDATE SET count = count + 1, last_id = excluded.last_id,
+         agents = CASE WHEN count < ${NAMED_IN_GROUP} THEN json_insert(agents, '$[#]', :agent) ELSE agents END`,
+    )
+    .run({
+      minute: minuteOf(at),
+      tenant,
+      change: JSON.stringify({ kind, from, to, flow, reason }),
+      id,
+      agent: agent_id,
+    });
+}
+
+function minuteOf(at: Date): string {
+  return at.toISOString().slice(0, 16);
 }
 
 const COLUMNS = `c.id, c.at, c.slug AS tenant, c.agent_id, a.hostname, c.kind, c.from_value AS "from", c.to_value AS "to", c.flow,
   c.reason, c.message`;
 
 export function createChangeStore(database: ConsoleDatabase): ChangeStore {
-  const named = database.sql.prepare(
-    `SELECT DISTINCT c.agent_id, a.hostname FROM agent_changes c JOIN agents a USING (agent_id)
-     WHERE c.at >= :since AND c.slug = :tenant AND c.kind = :kind AND c.from_value IS :from AND c.to_value IS :to
-       AND c.flow IS :flow AND c.reason IS :reason LIMIT ${NAMED_IN_GROUP}`,
-  );
+  const named = (ids: readonly string[]) =>
+    database
+      .prepare(
+        'SELECT agent_id, hostname FROM agents WHERE agent_id IN (SELECT value FROM json_each(?)) ORDER BY hostname',
+      )
+      .all(JSON.stringify(ids)) as unknown as ChangeGroup['agents'];
   return {
     list: async (agentId, { before, limit }) =>
       database
@@ -52,23 +64,26 @@ export function createChangeStore(database: ConsoleDatabase): ChangeStore {
     async groups(scope, since, limit) {
       const rows = database
         .prepare(
-          `SELECT max(c.id) AS id, max(c.at) AS at, c.slug AS tenant, c.kind, c.from_value AS "from", c.to_value AS "to", c.flow,
-             c.reason, count(*) AS count
-           FROM agent_changes c WHERE c.at >= :since AND ${inScope('c.slug')}
-           GROUP BY c.slug, c.kind, c.from_value, c.to_value, c.flow, c.reason ORDER BY max(c.id) DESC LIMIT :limit`,
+          `SELECT slug AS tenant, change, sum(count) AS count, max(last_id) AS id, json_group_array(json(agents)) AS agents
+           FROM change_counts WHERE minute >= :minute AND ${inScope('slug')}
+           GROUP BY slug, change ORDER BY max(last_id) DESC LIMIT :limit`,
         )
-        .all({
-          since: since.toISOString(),
-          limit,
-          ...scopeParameter(scope),
-        }) as unknown as (Omit<ChangeGroup, 'agents' | 'message'> & { id: number })[];
-      return rows.map(({ id, ...group }) => {
-        const { tenant, kind, from, to, flow, reason } = group;
-        const { message } = database.prepare('SELECT message FROM agent_changes WHERE id = ?').get(id) as {
-          message: string | null;
-        };
-        const agents = named.all({ since: since.toISOString(), tenant, kind, from, to, flow, reason });
-        return { ...group, message, agents: agents as unknown as ChangeGroup['agents'] };
+        .all({ minute: minuteOf(since), limit, ...scopeParameter(scope) }) as {
+        tenant: string;
+        change: string;
+        count: number;
+        id: number;
+        agents: string;
+      }[];
+      return rows.flatMap(({ tenant, change, count, id, agents }) => {
+        const last = database.prepare('SELECT at, message FROM agent_changes WHERE id = ?').get(id) as
+          | Pick<ChangeGroup, 'at' | 'message'>
+          | undefined;
+        // Forgotten, as too much has changed since for that agent.
+        if (last === undefined) return [];
+        const like = JSON.parse(change) as Pick<ChangeGroup, 'kind' | 'from' | 'to' | 'flow' | 'reason'>;
+        const ids = [...new Set((JSON.parse(agents) as string[][]).toReversed().flat())];
+        return [{ ...last, tenant, ...like, count, agents: named(ids.slice(0, NAMED_IN_GROUP)) }];
       });
     },
     appliedAt: async (tenant, revision) =>
@@ -80,16 +95,18 @@ export function createChangeStore(database: ConsoleDatabase): ChangeStore {
           )
           .all(revision, tenant) as { at: string }[]
       ).map(({ at }) => at),
-    prune: (keep) =>
-      database.write(() =>
-        Number(
+    prune: (keep, now) =>
+      database.write(() => {
+        const until = minuteOf(new Date(now.getTime() - COUNTS_KEPT_MS));
+        database.prepare('DELETE FROM change_counts WHERE minute < ?').run(until);
+        return Number(
           database
             .prepare(
               `DELETE FROM agent_changes WHERE id IN (SELECT id FROM (SELECT id,
                  row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place FROM agent_changes) WHERE place > ?)`,
             )
             .run(keep).changes,
-        ),
-      ),
+        );
+      }),
   };
 }

@@ -21,10 +21,13 @@ export function noteEnrolled(database: ConsoleDatabase, agent: KnownAgent): void
   const { agent_id, slug: tenant, hostname, enrolled_at } = agent;
   const done = database
     .prepare(
-      `INSERT INTO agent_summaries (agent_id, made_by, state, state_since, hostname, rest, name_text)
-       VALUES (?, 0, 'waiting', ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO agent_summaries (agent_id, made_by, state, state_since, hostname) VALUES (?, 0, 'waiting', ?, ?)
+       ON CONFLICT DO NOTHING`,
     )
-    .run(agent_id, enrolled_at, hostname, NOTHING_SAID, nameText(agent_id, hostname));
+    .run(agent_id, enrolled_at, hostname);
   if (done.changes === 0) return;
+  database
+    .prepare('INSERT INTO agent_details (agent_id, rest, name_text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+    .run(agent_id, NOTHING_SAID, nameText(agent_id, hostname));
   insertChange(database, { ...PLAIN, kind: 'enrolled', agent_id, tenant }, new Date(enrolled_at));
 }

@@ -25,9 +25,10 @@ export function createFleetNotes(database: ConsoleDatabase, now: () => Date): Fl
     if (agent.noted === null) noteEnrolled(database, agent);
     const from = agent.noted ?? 'waiting';
     if (from !== agent.state) noteState(agent, from);
+    database.prepare('UPDATE agent_summaries SET hostname = ? WHERE agent_id = ?').run(hostname, agent_id);
     database
-      .prepare('UPDATE agent_summaries SET hostname = ?, name_text = ? WHERE agent_id = ?')
-      .run(hostname, nameText(agent_id, hostname), agent_id);
+      .prepare('UPDATE agent_details SET name_text = ? WHERE agent_id = ?')
+      .run(nameText(agent_id, hostname), agent_id);
   };
 
   const noteState = (agent: Unsettled, from: AgentState) => {

@@ -26,39 +26,20 @@ const ORDERS: Readonly<Record<AgentSort, { key: string; first: 'asc' | 'desc' }>
 
 /** The read model over SQLite. Every list is two passes over small columns and the rows of one page. */
 export function createFleetStore(database: ConsoleDatabase): FleetStore {
-  const countStates = (where: string, parameters: Record<string, string | number | null>) => {
-    const rows = database
-      .prepare(
-        `SELECT ${STATE} AS state, count(*) AS agents FROM ${AGENTS_WITH_SUMMARIES} WHERE ${where} GROUP BY 1`,
-      )
-      .all(parameters) as { state: AgentState; agents: number }[];
-    return Object.fromEntries(rows.map(({ state, agents }) => [state, agents])) as Partial<
-      Record<AgentState, number>
-    >;
-  };
-  const idsOf = (
+  /** All that match, in order, as `[id, state]`: one pass for the page and for the counts. */
+  const standings = (
     where: string,
     parameters: Record<string, string | number | null>,
-    states: readonly AgentState[] | undefined,
-    page: AgentPage,
+    { sort, order }: Pick<AgentPage, 'sort' | 'order'>,
   ) => {
-    const { key, first } = ORDERS[page.sort];
-    const direction = page.order ?? first;
-    const among = states === undefined ? '' : 'WHERE state IN (SELECT value FROM json_each(:states))';
-    const rows = database
-      .prepare(
-        `SELECT agent_id FROM (SELECT a.agent_id, a.hostname, a.last_seen_at, a.enrolled_at, s.last_sync_at, s.state_since,
-           coalesce(s.agent_version, a.agent_version) AS agent_version, ${STATE} AS state
-           FROM ${AGENTS_WITH_SUMMARIES} WHERE ${where}) ${among}
-         ORDER BY ${key} ${direction} NULLS LAST, hostname, agent_id LIMIT :limit OFFSET :offset`,
-      )
-      .all({
-        ...parameters,
-        ...(states === undefined ? {} : { states: stateList(states) }),
-        limit: page.limit,
-        offset: page.offset,
-      }) as { agent_id: string }[];
-    return rows.map(({ agent_id }) => agent_id);
+    const { key, first } = ORDERS[sort];
+    const statement = database.prepare(
+      `SELECT agent_id, state FROM (SELECT a.agent_id, a.hostname, a.last_seen_at, a.enrolled_at, s.last_sync_at,
+         coalesce(s.agent_version, a.agent_version) AS agent_version, ${STATE} AS state
+         FROM ${AGENTS_WITH_SUMMARIES} WHERE ${where})
+       ORDER BY ${key} ${order ?? first} NULLS LAST, hostname, agent_id`,
+    );
+    return statement.all(parameters) as { agent_id: string; state: AgentState }[];
   };
 
   const asReasons = (rows: unknown[]) => rows as ReasonCount[];
@@ -67,12 +48,12 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
     async list(selection, page) {
       const { where, parameters } = agentCondition(selection);
       const wanted = selection.filter.state;
-      const states = countStates(where, parameters);
-      const total = Object.entries(states)
-        .filter(([state]) => wanted === undefined || wanted.includes(state as AgentState))
-        .reduce((sum, [, agents]) => sum + agents, 0);
-      const ids = idsOf(where, parameters, wanted, page);
-      return { agents: agentRows(database, ids, selection.now), total, states };
+      const all = standings(where, parameters, page);
+      const states: Partial<Record<AgentState, number>> = {};
+      for (const { state } of all) states[state] = (states[state] ?? 0) + 1;
+      const found = wanted === undefined ? all : all.filter(({ state }) => wanted.includes(state));
+      const ids = found.slice(page.offset, page.offset + page.limit).map(({ agent_id }) => agent_id);
+      return { agents: agentRows(database, ids, selection.now), total: found.length, states };
     },
     async matching(selection, limit) {
       const { where, parameters } = agentCondition(selection);
@@ -137,7 +118,7 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
           .prepare(
             `SELECT reason, message, count FROM (
                SELECT problem_reason AS reason, min(message) AS message, count(*) AS count FROM (
-                 SELECT s.problem_reason, json_extract(s.rest, '$.problem.message') AS message, ${STATE} AS state
+                 SELECT s.problem_reason, (SELECT json_extract(d.rest, '$.problem.message') FROM agent_details d WHERE d.agent_id = a.agent_id) AS message, ${STATE} AS state
                  FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} AND s.problem_reason IS NOT NULL)
                WHERE state IN (SELECT value FROM json_each(:states)) GROUP BY 1)
              ORDER BY count DESC, reason LIMIT :limit`,
@@ -149,7 +130,7 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
         database
           .prepare(
             `SELECT reason, message, count(*) AS count FROM (
-               SELECT s.problem_reason AS reason, json_extract(s.rest, '$.problem.message') AS message, ${STATE} AS state
+               SELECT s.problem_reason AS reason, (SELECT json_extract(d.rest, '$.problem.message') FROM agent_details d WHERE d.agent_id = a.agent_id) AS message, ${STATE} AS state
                FROM ${AGENTS_WITH_SUMMARIES}
                WHERE a.slug = :tenant AND s.desired_revision = :revision AND s.problem_reason IS NOT NULL)
              WHERE state IN ('stalled', 'unhealthy') GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,

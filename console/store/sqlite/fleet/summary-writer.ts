@@ -40,6 +40,7 @@ interface Before extends KnownAgent {
   applied_revision: string | null;
   flow_rows: string | null;
   rest: string | null;
+  status_text: string | null;
 }
 
 const UNCHANGED: SummaryChange = { state: false, flows: false, revisions: false };
@@ -49,8 +50,9 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
     database
       .prepare(
         `SELECT a.agent_id, a.slug, a.hostname, a.enrolled_at, a.last_seen_at, a.revoked_at, s.reported_at, s.state, s.state_since, s.desired_revision,
-           s.applied_revision, s.flow_rows, s.rest
-         FROM agents a LEFT JOIN agent_summaries s ON s.agent_id = a.agent_id WHERE a.agent_id = ?`,
+           s.applied_revision, d.flow_rows, d.rest, d.status_text
+         FROM agents a LEFT JOIN agent_summaries s ON s.agent_id = a.agent_id LEFT JOIN agent_details d ON d.agent_id = a.agent_id
+         WHERE a.agent_id = ?`,
       )
       .get(agentId) as Before | undefined;
 
@@ -72,17 +74,16 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
       .prepare(
         `INSERT INTO agent_summaries (agent_id, made_by, reported_at, stalled, ready, health, is_suspended, state, state_since,
            hostname, agent_version, os, arch, desired_revision, applied_revision, last_sync_at, running, queued, flows,
-           problem_reason, rest, flow_rows, name_text, status_text)
+           problem_reason)
          VALUES (:agent, ${MADE_BY}, :at, :stalled, :ready, :health, :suspended, :state, :since, :hostname, :version, :os, :arch,
-           :desired, :applied, :sync, :running, :queued, :flows, :reason, :rest, :flowRows, :name, :text)
+           :desired, :applied, :sync, :running, :queued, :flows, :reason)
          ON CONFLICT (agent_id) DO UPDATE SET made_by = excluded.made_by, reported_at = excluded.reported_at,
            stalled = excluded.stalled, ready = excluded.ready, health = excluded.health, is_suspended = excluded.is_suspended,
            state = excluded.state, state_since = excluded.state_since, hostname = excluded.hostname,
            agent_version = excluded.agent_version, os = excluded.os, arch = excluded.arch,
            desired_revision = excluded.desired_revision, applied_revision = excluded.applied_revision,
            last_sync_at = excluded.last_sync_at, running = excluded.running, queued = excluded.queued, flows = excluded.flows,
-           problem_reason = excluded.problem_reason, rest = excluded.rest, flow_rows = excluded.flow_rows,
-           name_text = excluded.name_text, status_text = excluded.status_text`,
+           problem_reason = excluded.problem_reason`,
       )
       .run({
         agent: agentId,
@@ -104,11 +105,16 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
         queued: summary.queued,
         flows: summary.flows.length,
         reason: summary.problem?.reason ?? null,
-        rest: JSON.stringify(rest),
-        flowRows: JSON.stringify(summary.flows),
-        name: nameText(agentId, row.hostname),
-        text: summary.text,
       });
+    const [said, flowRows] = [JSON.stringify(rest), JSON.stringify(summary.flows)];
+    if (row.rest === said && row.flow_rows === flowRows && row.status_text === summary.text) return;
+    database
+      .prepare(
+        `INSERT INTO agent_details (agent_id, rest, flow_rows, name_text, status_text) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (agent_id) DO UPDATE SET rest = excluded.rest, flow_rows = excluded.flow_rows,
+           name_text = excluded.name_text, status_text = excluded.status_text`,
+      )
+      .run(agentId, said, flowRows, nameText(agentId, row.hostname), summary.text);
   };
 
   const saveFlows = (agentId: string, slug: string, flows: readonly FlowSummary[]) => {
