@@ -129,8 +129,8 @@ const REFUSALS: Readonly<Record<Whom, readonly number[] | null>> = {
   operator: [401],
   admin: [401],
 };
-/** That somebody may is not that it makes sense: bodies here are of nobody's asking, and what is gone is gone. */
-const ALLOWED: readonly number[] = [200, 201, 202, 204, 404, 409, 422];
+/** That somebody may is not that it makes sense: what is gone is gone, and no agent is there to take a command. */
+const ALLOWED: readonly number[] = [200, 201, 202, 204, 404, 409, 422, 503];
 const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];
 /** Of what is asked for there is nothing: an upload that is not whole, a log that nobody sent, a release of no status. */
 const EMPTY: ReadonlySet<string> = new Set([
