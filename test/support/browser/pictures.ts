@@ -18,7 +18,7 @@ export const LOOKS: Readonly<Record<Look, BrowserContextOptions>> = {
 };
 
 /** Kept by the run for a person to look at (CONTRIBUTING.md). */
-export const PICTURES = fileURLToPath(new URL('../../../.cache/screenshots/', import.meta.url));
+const PICTURES = fileURLToPath(new URL('../../../.cache/screenshots/', import.meta.url));
 
 /** Longer pages are cut: nobody looks at a picture of twenty screens. */
 const HEIGHT_MAX = 3_000;

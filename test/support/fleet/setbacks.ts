@@ -106,17 +106,6 @@ export function wrongArchitecture(flow: PublishedFlow): Setback {
   };
 }
 
-/** agent, reconciler/steps/activate.ts: a person's doing. */
-export function suspendedBy(by: string, why: string, until: string | null): Setback {
-  return {
-    kind: 'retry',
-    code: 'suspended',
-    flow: null,
-    reason: 'ActivationDeferred',
-    message: `suspended by ${by} ${until === null ? 'until "edge-agent resume"' : `until ${until}`}: ${why}`,
-  };
-}
-
 /** The setback of a release for a flow of it; the whole revision when the flow is not in it. */
 export const flowIn = (release: PublishedRelease, id: string): PublishedFlow | undefined =>
   release.flows.find((flow) => flow.id === id);
