@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fastifyStatic } from '@fastify/static';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { builtPages } from '../built-pages.ts';
@@ -24,6 +26,8 @@ const PAGES = [
 /** Addresses that programs ask for something else. */
 const SHARED = ['/', '/flows'];
 
+const OF_PROGRAMS = /^\/(api|artifacts|assets|edge|git|hooks|raw)(\/|$)/;
+
 const A_YEAR_MS = 365 * 24 * 60 * 60_000;
 const NOT_BUILT =
   'The console’s pages are not built here. In a checkout: node scripts/build-web.ts (npm run console does it by itself).\n' +
@@ -45,6 +49,16 @@ export function pageRoutes({ folder = builtPages }: { readonly folder?: () => st
         .sendFile('index.html', root, { cacheControl: false });
     };
     for (const path of PAGES) app.get(path, page);
+    // The page says in words that there is none such. What is below an address of programs is theirs.
+    app.get('/*', { constraints: { answer: 'page' } }, async (request, reply) => {
+      const root = folder();
+      if (root === null || OF_PROGRAMS.test(request.url)) return reply.callNotFound();
+      return reply
+        .code(404)
+        .headers(PAGE_HEADERS)
+        .type('text/html; charset=utf-8')
+        .send(await readFile(join(root, 'index.html')));
+    });
     for (const path of SHARED) app.get(path, { constraints: { answer: 'page' } }, page);
 
     app.get<{ Params: { file: string } }>('/assets/:file', async ({ params: { file } }, reply) => {

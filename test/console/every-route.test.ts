@@ -31,6 +31,7 @@ type Whom = 'anybody' | 'tenant' | 'agent' | 'session' | Role;
  */
 const ROUTES: Readonly<Record<string, Whom>> = {
   'GET /': 'anybody',
+  'GET /*': 'anybody',
   'GET /sign-in': 'anybody',
   'GET /setup': 'anybody',
   'GET /invite': 'anybody',

@@ -68,7 +68,18 @@ it('gives programs what they got: text at the root, nothing of a page where they
     expect(answer.headers.get('vary')).toContain('accept');
     expect(await answer.text()).toMatch(/^Edge-Agent console\n/);
   }
-  expect((await get('/nowhere', BROWSER)).status).toBe(404);
+});
+
+it('tells a browser of an address that is none in a page, and a program in JSON', async () => {
+  const page = await get('/nowhere/at/all', BROWSER);
+  expect([page.status, page.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+  expect(page.headers.get('content-security-policy')).toContain("script-src 'self'");
+  for (const path of ['/api/nowhere', '/git/none.git/nowhere', '/assets/a/b.js']) {
+    const answer = await get(path, BROWSER);
+    expect([path, answer.status]).toEqual([path, 404]);
+    expect(answer.headers.get('content-type')).toContain('json');
+  }
+  expect(JSON.parse(await (await get('/nowhere')).text()).error.code).toBe('not_found');
 });
 
 it('lets nothing run in a page that is no file of ours', async () => {
