@@ -8,6 +8,7 @@ import { Page } from '../parts/page.tsx';
 import { Pager, SearchBox, TableTools } from '../parts/table-tools.tsx';
 import { Time } from '../parts/time.tsx';
 import { VersionBar } from '../parts/version-bar.tsx';
+import '../style/flows.css';
 import { en } from '../text/en/flows.ts';
 import { useFormat } from '../text/format.ts';
 import { fr } from '../text/fr/flows.ts';
@@ -78,10 +79,20 @@ function useColumns(withTenant: boolean): Column<FlowRow>[] {
   const text = useText({ en, fr });
   const format = useFormat();
   return [
-    { id: 'flow', title: text.column.flow, sort: 'flow', card: 'title', cell: ({ flow }) => flow },
-    ...(withTenant
-      ? [{ id: 'tenant', title: text.column.tenant, tight: true, cell: ({ tenant }: FlowRow) => tenant }]
-      : []),
+    {
+      id: 'flow',
+      title: text.column.flow,
+      sort: 'flow',
+      card: 'title',
+      cell: ({ flow, tenant }) => (
+        <span class="flow-name">
+          <span class="one-line" title={flow}>
+            {flow}
+          </span>
+          {withTenant ? <span class="quiet small">{tenant}</span> : null}
+        </span>
+      ),
+    },
     {
       id: 'runtime',
       title: text.column.runtime,
@@ -93,7 +104,11 @@ function useColumns(withTenant: boolean): Column<FlowRow>[] {
       id: 'versions',
       title: text.column.versions,
       wide: true,
-      cell: (flow) => <VersionBar flow={flow} />,
+      cell: (flow) => (
+        <div class="flow-versions">
+          <VersionBar flow={flow} />
+        </div>
+      ),
     },
     {
       id: 'agents',

@@ -82,7 +82,9 @@ function ProgressCard({ release }: { release: ReleaseDetail }) {
     <Card title={text.one.progress}>
       <div class="progress-chart">
         <Sparkline points={points} label={text.one.progressLabel(applied, total)} />
-        {first === undefined || last === undefined ? null : (
+        {first === undefined || last === undefined ? (
+          <p class="quiet">{text.one.progressNone}</p>
+        ) : (
           <p class="progress-axis quiet small">
             <Time at={first.at} clock />
             <span class="number">{text.applied(String(applied), String(total))}</span>

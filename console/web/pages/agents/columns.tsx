@@ -24,19 +24,8 @@ export function useColumns(withTenant: boolean): Column<AgentRow>[] {
       title: text.column.hostname,
       sort: 'hostname',
       card: 'title',
-      cell: (agent) => <Name agent={agent} />,
+      cell: (agent) => <Name agent={agent} withTenant={withTenant} />,
     },
-    ...(withTenant
-      ? [
-          {
-            id: 'tenant',
-            title: text.column.tenant,
-            tight: true,
-            hideMedium: true,
-            cell: (agent: AgentRow) => agent.tenant,
-          },
-        ]
-      : []),
     { id: 'tunnel', title: text.column.tunnel, tight: true, cell: (agent) => <Tunnel agent={agent} /> },
     { id: 'sync', title: text.column.sync, tight: true, cell: (agent) => <Sync agent={agent} /> },
     {
@@ -58,16 +47,17 @@ export function useColumns(withTenant: boolean): Column<AgentRow>[] {
   ];
 }
 
-function Name({ agent }: { agent: AgentRow }) {
-  const labels = Object.entries(agent.labels);
+function Name({ agent, withTenant }: { agent: AgentRow; withTenant: boolean }) {
+  const labels = Object.entries(agent.labels).map(([key, value]) => `${key}: ${value}`);
+  const more = withTenant ? [agent.tenant, ...labels] : labels;
   return (
     <span class="agent-name">
       <span class="agent-host" title={agent.hostname}>
         {agent.hostname}
       </span>
-      {labels.length === 0 ? null : (
-        <span class="agent-labels" title={labels.map(([key, value]) => `${key}: ${value}`).join('\n')}>
-          {labels.map(([key, value]) => `${key}: ${value}`).join(' · ')}
+      {more.length === 0 ? null : (
+        <span class="agent-labels" title={more.join('\n')}>
+          {more.join(' · ')}
         </span>
       )}
     </span>

@@ -6,7 +6,6 @@ export const en = {
   column: {
     state: 'State',
     hostname: 'Host',
-    tenant: 'Tenant',
     tunnel: 'Tunnel',
     sync: 'Revision',
     health: 'Health',

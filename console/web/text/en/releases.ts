@@ -48,6 +48,7 @@ export const en = {
     problemsMore: 'In the agents’ own words, the most frequent first.',
     showFailing: 'Show these agents',
     progress: 'Applied over time',
+    progressNone: 'No agent has applied it yet.',
     progressLabel: (applied: number, total: number) => `${applied} of ${total} agents by now`,
     agents: 'Agents',
     withIt: 'That have applied it',

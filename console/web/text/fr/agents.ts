@@ -8,7 +8,6 @@ export const fr: typeof en = {
   column: {
     state: 'État',
     hostname: 'Hôte',
-    tenant: 'Client',
     tunnel: 'Tunnel',
     sync: 'Révision',
     health: 'Santé',

@@ -49,6 +49,7 @@ export const fr: typeof en = {
     problemsMore: 'Dans les mots des agents, le plus fréquent d’abord.',
     showFailing: 'Afficher ces agents',
     progress: 'Appliquée au fil du temps',
+    progressNone: 'Aucun agent ne l’a encore appliquée.',
     progressLabel: (applied, total) => `${applied} sur ${total} agents à présent`,
     agents: 'Agents',
     withIt: 'Qui l’ont appliquée',
