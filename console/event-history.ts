@@ -47,10 +47,15 @@ export interface EventHistory {
   /** `lines` are the events as they were sent, serialised again: what the chain is over. All of the batch or nothing. */
   append(agentId: string, batch: ReceivedBatch, lines: readonly string[], at: Date): Promise<Appended>;
   /** In order of arrival, with `id` greater than `after`. */
-  read(filter: { agent?: string; tenants?: TenantScope; after: number; limit: number }): StoredEvent[];
+  read(filter: {
+    agent?: string;
+    tenants?: TenantScope;
+    after: number;
+    limit: number;
+  }): Promise<StoredEvent[]>;
   /** The last `limit`, in order of arrival. */
-  tail(filter: { agent?: string; tenants?: TenantScope; limit: number }): StoredEvent[];
-  logs(agentId: string): EventLogState[];
+  tail(filter: { agent?: string; tenants?: TenantScope; limit: number }): Promise<StoredEvent[]>;
+  logs(agentId: string): Promise<EventLogState[]>;
   /** The agent tells this log in two ways; true when that was not known. */
   forked(agentId: string, logId: string, at: Date): Promise<boolean>;
   /** Drops the oldest events and the oldest logs of every agent beyond so many; how many events. */
@@ -67,7 +72,7 @@ interface LogRow {
 
 /** What agents tell of themselves, gap-free and chained (contract, sections 7 and 9): `prev` is the SHA-256 of the line before. */
 export function createEventHistory(database: ConsoleDatabase): EventHistory {
-  const { sql, prepare, write } = database;
+  const { prepare, write } = database;
 
   const append = (agentId: string, batch: ReceivedBatch, lines: readonly string[], at: Date): Appended => {
     const key = { agent: agentId, log: batch.log_id };
@@ -166,24 +171,27 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
         throw error;
       }
     },
-    read: ({ agent, tenants, after, limit }) =>
+    read: async ({ agent, tenants, after, limit }) =>
       stored(
-        sql
-          .prepare(`${select} AND events.id > :after ORDER BY events.id LIMIT :limit`)
-          .all({ agent: agent ?? null, tenants: tenantList(tenants), after, limit }),
+        prepare(`${select} AND events.id > :after ORDER BY events.id LIMIT :limit`).all({
+          agent: agent ?? null,
+          tenants: tenantList(tenants),
+          after,
+          limit,
+        }),
       ),
-    tail: ({ agent, tenants, limit }) =>
+    tail: async ({ agent, tenants, limit }) =>
       stored(
-        sql
-          .prepare(`${select} ORDER BY events.id DESC LIMIT :limit`)
-          .all({ agent: agent ?? null, tenants: tenantList(tenants), limit }),
+        prepare(`${select} ORDER BY events.id DESC LIMIT :limit`).all({
+          agent: agent ?? null,
+          tenants: tenantList(tenants),
+          limit,
+        }),
       ).reverse(),
-    logs: (agentId) =>
-      sql
-        .prepare(
-          'SELECT log_id, next_seq, missing, forked_at FROM event_logs WHERE agent_id = ? ORDER BY updated_at',
-        )
-        .all(agentId) as unknown as EventLogState[],
+    logs: async (agentId) =>
+      prepare(
+        'SELECT log_id, next_seq, missing, forked_at FROM event_logs WHERE agent_id = ? ORDER BY updated_at',
+      ).all(agentId) as unknown as EventLogState[],
     forked: (agentId, logId, at) =>
       write(() => {
         const mark =
@@ -195,10 +203,10 @@ export function createEventHistory(database: ConsoleDatabase): EventHistory {
         `DELETE FROM ${table} WHERE ${column} IN (SELECT ${column} FROM (SELECT ${column},
            row_number() OVER (PARTITION BY agent_id ORDER BY ${order} DESC) AS place FROM ${table}) WHERE place > ?)`;
       return write(() => {
-        const count = () => (sql.prepare('SELECT count(*) AS n FROM events').get() as { n: number }).n;
+        const count = () => (prepare('SELECT count(*) AS n FROM events').get() as { n: number }).n;
         const before = count();
-        sql.prepare(oldest('event_logs', 'updated_at', 'rowid')).run(keepLogs);
-        sql.prepare(oldest('events', 'id', 'id')).run(keepEvents);
+        prepare(oldest('event_logs', 'updated_at', 'rowid')).run(keepLogs);
+        prepare(oldest('events', 'id', 'id')).run(keepEvents);
         return before - count();
       });
     },

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Notices } from './notices.ts';
-import type { LogStream } from './run-logs.ts';
 import type { ConsoleState } from './state.ts';
+import type { LogStream } from './store/ports/log-rows.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Proxies and this server's own idle limit end a connection on which nothing moves. */

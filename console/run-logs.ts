@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   mkdirSync,
   openSync,
@@ -12,23 +13,7 @@ import {
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ConsoleDatabase } from './database.ts';
-
-/** Which stream of which attempt of which run of which agent. */
-export interface LogStream {
-  readonly agent_id: string;
-  readonly run_id: string;
-  readonly attempt: number;
-  readonly stream: 'stdout' | 'stderr';
-}
-
-export interface LogRow {
-  readonly run_id: string;
-  readonly attempt: number;
-  readonly stream: 'stdout' | 'stderr';
-  readonly bytes: number;
-  readonly updated_at: string;
-}
+import type { LogRow, LogRows, LogStream, OwnedLogRow } from './store/ports/log-rows.ts';
 
 export interface LogLimits {
   readonly keepAgentLogBytes: number;
@@ -48,25 +33,30 @@ export interface RunLogStore {
    * `logStreamBytes` bytes are taken and dropped, so that the agent is not stuck. The bytes are in the file, not yet on the
    * disk: after a power cut the next acknowledgement is lower and the agent, who still has them, seeks back.
    */
-  append(stream: LogStream, offset: number, data: Uint8Array, at: Date, logStreamBytes: number): Appended;
+  append(
+    stream: LogStream,
+    offset: number,
+    data: Uint8Array,
+    at: Date,
+    logStreamBytes: number,
+  ): Promise<Appended>;
   /** The streams of runs of which no report has come yet, latest first. */
-  unfinished(agentId: string, limit: number): (LogRow & { offset: number })[];
-  list(agentId: string, runId: string): LogRow[];
+  unfinished(agentId: string, limit: number): Promise<(LogRow & { offset: number })[]>;
+  list(agentId: string, runId: string): Promise<LogRow[]>;
   /** Open for reading; null when there is nothing of it. The caller closes it. */
   open(stream: LogStream): Promise<FileHandle | null>;
   /** Notes the sizes of what was written since, and drops the oldest streams beyond the bounds; how many went. */
-  settle(limits: LogLimits): number;
+  settle(limits: LogLimits): Promise<number>;
 }
 
 /** What runs print while they go on: a file a stream in `root`, written at its end only (contract, section 8). */
-export function createRunLogStore(database: ConsoleDatabase, root: string): RunLogStore {
-  const { sql } = database;
+export function createRunLogStore(rows: LogRows, root: string): RunLogStore {
   /** Streams written since the last `settle`: their size, and when. */
   const written = new Map<string, { readonly stream: LogStream; bytes: number; at: Date }>();
+  /** Streams that are going: what comes of one meanwhile begins anew afterwards. */
+  const going = new Map<string, Promise<void>>();
   /** Bytes of all rows, kept up to date by what is noted and dropped: adding up millions of rows takes seconds. */
   let total: number | null = null;
-  const addUp = () =>
-    (sql.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM run_logs').get() as { n: number }).n;
 
   const touch = (stream: LogStream, bytes: number, at: Date) => {
     const key = keyOf(stream);
@@ -79,84 +69,78 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
     written.set(key, { stream, bytes, at });
   };
 
-  /** By how many bytes the rows have grown. */
-  const noteSizes = (): number => {
-    const where = 'WHERE agent_id = ? AND run_id = ? AND attempt = ? AND stream = ?';
-    const before = sql.prepare(`SELECT bytes FROM run_logs ${where}`);
-    const update = sql.prepare(`UPDATE run_logs SET bytes = ?, updated_at = ? ${where}`);
-    let grown = 0;
-    database.transaction(() => {
-      for (const { stream, bytes, at } of written.values()) {
-        const key = [stream.agent_id, stream.run_id, stream.attempt, stream.stream];
-        const row = before.get(...key) as { bytes: number } | undefined;
-        if (row === undefined) continue;
-        update.run(bytes, at.toISOString(), ...key);
-        grown += bytes - row.bytes;
-      }
-    });
-    return grown;
+  /** By how many bytes the rows have grown, and whose. */
+  const noteSizes = async (): Promise<{ grown: number; agents: ReadonlySet<string> }> => {
+    const noted = new Map(written);
+    written.clear();
+    try {
+      const grown = await rows.note([...noted.values()]);
+      return { grown, agents: new Set([...noted.values()].map(({ stream }) => stream.agent_id)) };
+    } catch (error) {
+      for (const [key, entry] of noted) if (!written.has(key)) written.set(key, entry);
+      throw error;
+    }
   };
+
+  /** The files first: one without a row would never be found again. */
+  const remove = async (streams: readonly OwnedLogRow[]): Promise<void> => {
+    for (const stream of streams) {
+      const file = fileOf(root, stream);
+      rmSync(file, { force: true });
+      for (const folder of [dirname(file), dirname(dirname(file))]) removeIfEmpty(folder);
+    }
+    await rows.forget(streams);
+  };
+
+  const drop = async (streams: readonly OwnedLogRow[]): Promise<void> => {
+    if (streams.length === 0) return;
+    const gone = remove(streams);
+    const settled = gone.catch(() => {});
+    for (const stream of streams) going.set(keyOf(stream), settled);
+    try {
+      await gone;
+    } finally {
+      for (const stream of streams) going.delete(keyOf(stream));
+    }
+  };
+
+  const settle = async ({ keepAgentLogBytes, keepAgentLogStreams, keepLogBytes }: LogLimits) => {
+    if (written.size === 0 && total !== null) return 0;
+    const { grown, agents } = await noteSizes();
+    total = total === null ? await rows.totalBytes() : total + grown;
+    const gone: OwnedLogRow[] = [];
+    for (const agentId of agents) {
+      gone.push(...(await rows.beyond(agentId, keepAgentLogBytes, keepAgentLogStreams)));
+    }
+    await drop(gone);
+    total -= gone.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (total <= keepLogBytes) return gone.length;
+    const old = await rows.oldest(total - Math.floor(keepLogBytes * 0.9));
+    await drop(old);
+    // Once in a while, so that what went unheard (a drop that failed halfway) is made good.
+    total = await rows.totalBytes();
+    return gone.length + old.length;
+  };
+  /** One after the other: each goes by what the one before has left. */
+  let settling: Promise<unknown> = Promise.resolve();
 
   /** The row first: a file without one would never be pruned. */
-  const begin = (stream: LogStream, file: string, at: Date): number => {
-    sql
-      .prepare(
-        'INSERT INTO run_logs (agent_id, run_id, attempt, stream, bytes, updated_at) VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING',
-      )
-      .run(stream.agent_id, stream.run_id, stream.attempt, stream.stream, at.toISOString());
+  const begin = async (stream: LogStream, file: string, at: Date): Promise<void> => {
+    await rows.begin(stream, at);
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    return openSync(file, 'a', 0o600);
-  };
-
-  const drop = (rows: readonly (LogRow & { agent_id: string })[]) => {
-    if (rows.length === 0) return;
-    const remove = sql.prepare(
-      'DELETE FROM run_logs WHERE agent_id = ? AND run_id = ? AND attempt = ? AND stream = ?',
-    );
-    database.transaction(() => {
-      for (const row of rows) {
-        const file = fileOf(root, row);
-        rmSync(file, { force: true });
-        for (const folder of [dirname(file), dirname(dirname(file))]) removeIfEmpty(folder);
-        remove.run(row.agent_id, row.run_id, row.attempt, row.stream);
-      }
-    });
-  };
-
-  /** Of one agent, the oldest streams after the newest that fit. */
-  const beyond = (agentId: string, bytes: number, count: number) =>
-    sql
-      .prepare(
-        `SELECT agent_id, run_id, attempt, stream, bytes, updated_at FROM (
-           SELECT *, sum(bytes) OVER newest AS total, row_number() OVER newest AS place FROM run_logs WHERE agent_id = ?
-           WINDOW newest AS (ORDER BY updated_at DESC, run_id DESC, attempt DESC, stream))
-         WHERE (total > ? AND place > 1) OR place > ?`,
-      )
-      .all(agentId, bytes, count) as unknown as (LogRow & { agent_id: string })[];
-
-  /** As many of the oldest streams of all as have so many bytes together, by the index on their age. */
-  const oldest = (bytes: number) => {
-    const rows: (LogRow & { agent_id: string })[] = [];
-    let freed = 0;
-    const byAge = sql
-      .prepare(
-        'SELECT agent_id, run_id, attempt, stream, bytes, updated_at FROM run_logs ORDER BY updated_at, agent_id, run_id, attempt, stream',
-      )
-      .iterate() as unknown as Iterable<LogRow & { agent_id: string }>;
-    for (const row of byAge) {
-      if (freed >= bytes) break;
-      freed += row.bytes;
-      rows.push(row);
-    }
-    return rows;
+    closeSync(openSync(file, 'a', 0o600));
   };
 
   return {
-    append(stream, offset, data, at, logStreamBytes) {
+    async append(stream, offset, data, at, logStreamBytes) {
       const file = fileOf(root, stream);
+      for (let gone = going.get(keyOf(stream)); gone !== undefined; gone = going.get(keyOf(stream)))
+        await gone;
       // A stream begins with its first byte: one that stays empty would be bounded by nothing.
       const isFirst = offset === 0 && data.byteLength > 0;
-      const fd = openExisting(file) ?? (isFirst ? begin(stream, file, at) : null);
+      if (isFirst && !existsSync(file)) await begin(stream, file, at);
+      // From the look at its size to the last byte nothing is waited for: two that write at one time would write twice.
+      const fd = openExisting(file);
       if (fd === null) return offset === 0 ? { kind: 'taken', next: 0, added: 0 } : { kind: 'gap', next: 0 };
       try {
         const size = fstatSync(fd).size;
@@ -174,25 +158,16 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
         closeSync(fd);
       }
     },
-    unfinished: (agentId, limit) =>
-      (
-        sql
-          .prepare(
-            `SELECT run_id, attempt, stream, bytes, updated_at FROM run_logs
-             WHERE agent_id = :agent
-               AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = run_logs.run_id AND runs.agent_id = :agent)
-             ORDER BY updated_at DESC LIMIT :limit`,
-          )
-          .all({ agent: agentId, limit }) as unknown as LogRow[]
-      ).map((row) => ({ ...row, offset: sizeOf(fileOf(root, { ...row, agent_id: agentId })) })),
-    list: (agentId, runId) =>
-      (
-        sql
-          .prepare(
-            'SELECT run_id, attempt, stream, bytes, updated_at FROM run_logs WHERE agent_id = ? AND run_id = ? ORDER BY attempt, stream DESC',
-          )
-          .all(agentId, runId) as unknown as LogRow[]
-      ).map((row) => ({ ...row, bytes: sizeOf(fileOf(root, { ...row, agent_id: agentId })) })),
+    unfinished: async (agentId, limit) =>
+      (await rows.unfinished(agentId, limit)).map((row) => ({
+        ...row,
+        offset: sizeOf(fileOf(root, { ...row, agent_id: agentId })),
+      })),
+    list: async (agentId, runId) =>
+      (await rows.list(agentId, runId)).map((row) => ({
+        ...row,
+        bytes: sizeOf(fileOf(root, { ...row, agent_id: agentId })),
+      })),
     async open(stream) {
       try {
         return await open(fileOf(root, stream), 'r');
@@ -201,21 +176,10 @@ export function createRunLogStore(database: ConsoleDatabase, root: string): RunL
         throw error;
       }
     },
-    settle({ keepAgentLogBytes, keepAgentLogStreams, keepLogBytes }) {
-      if (written.size === 0 && total !== null) return 0;
-      const grown = noteSizes();
-      const agents = new Set([...written.values()].map(({ stream }) => stream.agent_id));
-      written.clear();
-      total = total === null ? addUp() : total + grown;
-      const gone = [...agents].flatMap((agentId) => beyond(agentId, keepAgentLogBytes, keepAgentLogStreams));
-      drop(gone);
-      total -= gone.reduce((sum, { bytes }) => sum + bytes, 0);
-      if (total <= keepLogBytes) return gone.length;
-      const old = oldest(total - Math.floor(keepLogBytes * 0.9));
-      drop(old);
-      // Once in a while, so that what went unheard (a drop that failed halfway) is made good.
-      total = addUp();
-      return gone.length + old.length;
+    settle(limits) {
+      const settled = settling.then(async () => settle(limits));
+      settling = settled.catch(() => {});
+      return settled;
     },
   };
 }

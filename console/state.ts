@@ -37,6 +37,7 @@ import { createFleetStore } from './store/sqlite/fleet/fleet-store.ts';
 import { createReleaseStore } from './store/sqlite/fleet/releases.ts';
 import { createSummaryWriter } from './store/sqlite/fleet/summary-writer.ts';
 import { createFlowPlaces } from './store/sqlite/flow-places.ts';
+import { createLogRows } from './store/sqlite/log-rows.ts';
 import { createPeopleStore } from './store/sqlite/people.ts';
 import { createRepeatableRequestStore } from './store/sqlite/repeatable-requests.ts';
 import { createRunFacts } from './store/sqlite/run-facts.ts';
@@ -47,6 +48,7 @@ import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
 import { createTokenRecords, type TokenRecords } from './token-records.ts';
 import { triggerKeyFault } from './trigger-authority.ts';
+import { createUploadRows } from './upload-rows.ts';
 import { createUploadStore, type UploadStore } from './uploads.ts';
 
 /** The part of a clock the console needs; `system/clock.ts` has more of it. */
@@ -133,7 +135,7 @@ export function openState(
   const reports = createReportStore(database, summaries);
   const events = createEventHistory(database);
   const replays = createReplayGuard(database);
-  const uploads = createUploadStore(database, join(dataDirectory, 'uploads'));
+  const uploads = createUploadStore(createUploadRows(database), join(dataDirectory, 'uploads'));
   const commands = createCommandQueue(database);
   const progress = createRunProgressStore(database);
   const hooks = createTenantHooks(database, secrets, now);
@@ -146,7 +148,7 @@ export function openState(
     now,
     fault: async (tenant, kid) => triggerKeyFault({ repositories, tenants }, tenant, kid, true),
   });
-  const logs = createRunLogStore(database, join(dataDirectory, 'logs'));
+  const logs = createRunLogStore(createLogRows(database), join(dataDirectory, 'logs'));
   // A server goes by its own address, even when another one has started on the same directory since.
   let ownUrl: string | null = null;
   const publicUrl = () => {

@@ -31,8 +31,11 @@ export interface UploadLimits {
 
 /** What the database knows of the files of agents. */
 export interface UploadRows {
-  get(uploadId: string): Upload | null;
-  find(agentId: string, about: { sha256: string; name: string; run_id: string | null }): Upload | null;
+  get(uploadId: string): Promise<Upload | null>;
+  find(
+    agentId: string,
+    about: { sha256: string; name: string; run_id: string | null },
+  ): Promise<Upload | null>;
   /** The one that is there, else a new one, for which those of `dropped` made room. Throws RequestRefused. */
   insert(
     agent: { readonly agent_id: string; readonly tenant: string },
@@ -40,32 +43,33 @@ export interface UploadRows {
     size: number,
     limits: UploadLimits,
     at: Date,
-  ): { readonly upload: Upload; readonly created: boolean; readonly dropped: readonly string[] };
+  ): Promise<{ readonly upload: Upload; readonly created: boolean; readonly dropped: readonly string[] }>;
   /** Newest first. */
-  list(agentId: string, limit: number): Upload[];
+  list(agentId: string, limit: number): Promise<Upload[]>;
   /** What belongs to this run. */
-  ofRun(agentId: string, runId: string): Upload[];
-  ids(): Set<string>;
-  complete(uploadId: string, at: Date): void;
-  remove(uploadId: string): boolean;
+  ofRun(agentId: string, runId: string): Promise<Upload[]>;
+  ids(): Promise<Set<string>>;
+  complete(uploadId: string, at: Date): Promise<void>;
+  remove(uploadId: string): Promise<boolean>;
   /** Those that were not finished and were made before; how many. */
-  giveUp(before: Date): number;
+  giveUp(before: Date): Promise<number>;
+  areOutputsWanted(slug: string): Promise<boolean>;
+  setOutputsWanted(slug: string, wanted: boolean): Promise<void>;
 }
 
 const COLUMNS =
   'upload_id, agent_id, slug AS tenant, name, size, sha256, kind, run_id, flow, purpose, created_at, completed_at';
 
-export function createUploadRows({ sql, transaction }: ConsoleDatabase): UploadRows {
-  const get: UploadRows['get'] = (uploadId) =>
-    (sql.prepare(`SELECT ${COLUMNS} FROM uploads WHERE upload_id = ?`).get(uploadId) as Upload | undefined) ??
+export function createUploadRows({ sql, prepare, write }: ConsoleDatabase): UploadRows {
+  const get: UploadRows['get'] = async (uploadId) =>
+    (prepare(`SELECT ${COLUMNS} FROM uploads WHERE upload_id = ?`).get(uploadId) as Upload | undefined) ??
     null;
 
-  const find: UploadRows['find'] = (agentId, { sha256, name, run_id }) =>
-    (sql
-      .prepare(
-        `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? AND sha256 = ? AND name = ? AND run_id IS ?`,
-      )
-      .get(agentId, sha256, name, run_id) as Upload | undefined) ?? null;
+  const findNow = (agentId: string, { sha256, name, run_id }: Parameters<UploadRows['find']>[1]) =>
+    (prepare(
+      `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? AND sha256 = ? AND name = ? AND run_id IS ?`,
+    ).get(agentId, sha256, name, run_id) as Upload | undefined) ?? null;
+  const find: UploadRows['find'] = async (agentId, about) => findNow(agentId, about);
 
   /**
    * Takes the rows of the agent's oldest whole outputs away, until so many bytes and files are free: like reports, they are
@@ -87,20 +91,18 @@ export function createUploadRows({ sql, transaction }: ConsoleDatabase): UploadR
       ids.push(upload_id);
     }
     if (freed < bytes || ids.length < files) return null;
-    const forget = sql.prepare('DELETE FROM uploads WHERE upload_id = ?');
+    const forget = prepare('DELETE FROM uploads WHERE upload_id = ?');
     for (const id of ids) forget.run(id);
     return ids;
   };
 
   const insert: UploadRows['insert'] = (agent, metadata, size, limits, at) =>
-    transaction(() => {
-      const there = find(agent.agent_id, metadata);
+    write(() => {
+      const there = findNow(agent.agent_id, metadata);
       if (there !== null) return { upload: there, created: false, dropped: [] };
-      const kept = sql
-        .prepare(
-          'SELECT count(*) FILTER (WHERE completed_at IS NULL) AS open, count(*) AS files, coalesce(sum(size), 0) AS bytes FROM uploads WHERE agent_id = ?',
-        )
-        .get(agent.agent_id) as { open: number; files: number; bytes: number };
+      const kept = prepare(
+        'SELECT count(*) FILTER (WHERE completed_at IS NULL) AS open, count(*) AS files, coalesce(sum(size), 0) AS bytes FROM uploads WHERE agent_id = ?',
+      ).get(agent.agent_id) as { open: number; files: number; bytes: number };
       if (kept.open >= limits.uploadsOpen) {
         const message = `expected fewer than ${limits.uploadsOpen} uploads that are not finished, found as many; finish those first`;
         throw new RequestRefused(429, 'too_many_uploads', message, { 'retry-after': '60' });
@@ -124,24 +126,22 @@ export function createUploadRows({ sql, transaction }: ConsoleDatabase): UploadR
         created_at: at.toISOString(),
         completed_at: null,
       };
-      sql
-        .prepare(
-          `INSERT INTO uploads (upload_id, agent_id, slug, name, size, sha256, kind, run_id, flow, purpose, created_at)
+      prepare(
+        `INSERT INTO uploads (upload_id, agent_id, slug, name, size, sha256, kind, run_id, flow, purpose, created_at)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        )
-        .run(
-          upload.upload_id,
-          upload.agent_id,
-          upload.tenant,
-          upload.name,
-          size,
-          upload.sha256,
-          upload.kind,
-          upload.run_id,
-          upload.flow,
-          upload.purpose,
-          upload.created_at,
-        );
+      ).run(
+        upload.upload_id,
+        upload.agent_id,
+        upload.tenant,
+        upload.name,
+        size,
+        upload.sha256,
+        upload.kind,
+        upload.run_id,
+        upload.flow,
+        upload.purpose,
+        upload.created_at,
+      );
       return { upload, created: true, dropped };
     });
 
@@ -149,34 +149,37 @@ export function createUploadRows({ sql, transaction }: ConsoleDatabase): UploadR
     get,
     find,
     insert,
-    list: (agentId, limit) =>
-      sql
-        .prepare(
-          `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? ORDER BY created_at DESC, upload_id DESC LIMIT ?`,
-        )
-        .all(agentId, limit) as unknown as Upload[],
-    ofRun: (agentId, runId) =>
-      sql
-        .prepare(
-          `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? AND run_id = ? ORDER BY created_at LIMIT 10000`,
-        )
-        .all(agentId, runId) as unknown as Upload[],
-    ids() {
-      const rows = sql.prepare('SELECT upload_id FROM uploads').all() as { upload_id: string }[];
+    list: async (agentId, limit) =>
+      prepare(
+        `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? ORDER BY created_at DESC, upload_id DESC LIMIT ?`,
+      ).all(agentId, limit) as unknown as Upload[],
+    ofRun: async (agentId, runId) =>
+      prepare(
+        `SELECT ${COLUMNS} FROM uploads WHERE agent_id = ? AND run_id = ? ORDER BY created_at LIMIT 10000`,
+      ).all(agentId, runId) as unknown as Upload[],
+    async ids() {
+      const rows = prepare('SELECT upload_id FROM uploads').all() as { upload_id: string }[];
       return new Set(rows.map(({ upload_id }) => upload_id));
     },
-    complete(uploadId, at) {
-      sql
-        .prepare('UPDATE uploads SET completed_at = ? WHERE upload_id = ? AND completed_at IS NULL')
-        .run(at.toISOString(), uploadId);
-    },
+    complete: (uploadId, at) =>
+      write(() => {
+        const mark = 'UPDATE uploads SET completed_at = ? WHERE upload_id = ? AND completed_at IS NULL';
+        prepare(mark).run(at.toISOString(), uploadId);
+      }),
     remove: (uploadId) =>
-      Number(sql.prepare('DELETE FROM uploads WHERE upload_id = ?').run(uploadId).changes) > 0,
-    giveUp(before) {
-      const { changes } = sql
-        .prepare('DELETE FROM uploads WHERE completed_at IS NULL AND created_at < ?')
-        .run(before.toISOString());
-      return Number(changes);
-    },
+      write(() => prepare('DELETE FROM uploads WHERE upload_id = ?').run(uploadId).changes > 0),
+    giveUp: (before) =>
+      write(() => {
+        const remove = 'DELETE FROM uploads WHERE completed_at IS NULL AND created_at < ?';
+        return Number(prepare(remove).run(before.toISOString()).changes);
+      }),
+    areOutputsWanted: async (slug) =>
+      prepare('SELECT 1 FROM settings WHERE name = ?').get(`outputs_unwanted/${slug}`) === undefined,
+    setOutputsWanted: (slug, wanted) =>
+      write(() => {
+        const name = `outputs_unwanted/${slug}`;
+        if (wanted) prepare('DELETE FROM settings WHERE name = ?').run(name);
+        else prepare("INSERT INTO settings (name, value) VALUES (?, 'yes') ON CONFLICT DO NOTHING").run(name);
+      }),
   };
 }

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { UploadMetadata } from '../schemas/upload-metadata.ts';
 import { syncDirectory } from '../system/atomic-file.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { notFound, RequestRefused } from './refusal.ts';
 import { digestOf, receive } from './upload-bytes.ts';
-import { createUploadRows, type Upload, type UploadLimits } from './upload-rows.ts';
+import type { Upload, UploadLimits, UploadRows } from './upload-rows.ts';
 
 /** Files of agents: rows in the database, bytes in `<data>/uploads/<upload_id>`. How far one is, is the length of its file. */
 export interface UploadStore {
@@ -19,23 +18,23 @@ export interface UploadStore {
     limits: UploadLimits,
     at: Date,
   ): Promise<{ readonly upload: Upload; readonly created: boolean }>;
-  get(uploadId: string): Upload | null;
-  has(agentId: string, about: { sha256: string; name: string; run_id: string }): boolean;
+  get(uploadId: string): Promise<Upload | null>;
+  has(agentId: string, about: { sha256: string; name: string; run_id: string }): Promise<boolean>;
   /** Bytes that are here. Whoever was writing is cut off first. Finishes one whose last answer was never given; 423 while that takes long. */
   offset(upload: Upload, at: () => Date): Promise<number>;
   /** Adds to it from `offset`, as much as comes; durable when it resolves or throws. The new offset. */
   append(upload: Upload, offset: number, body: Readable, at: () => Date): Promise<number>;
   /** Newest first. */
-  list(filter: { agent: string; limit: number }): (Upload & { readonly received: number | null })[];
+  list(filter: { agent: string; limit: number }): Promise<(Upload & { readonly received: number | null })[]>;
   /** What belongs to this run. */
-  ofRun(agentId: string, runId: string): Upload[];
+  ofRun(agentId: string, runId: string): Promise<Upload[]>;
   open(upload: Upload): Promise<FileHandle | null>;
   /** The row and its file; false, and nothing is touched, when there is no such upload. */
   remove(uploadId: string): Promise<boolean>;
-  outputsWanted(slug: string): boolean;
-  setOutputsWanted(slug: string, wanted: boolean): void;
+  outputsWanted(slug: string): Promise<boolean>;
+  setOutputsWanted(slug: string, wanted: boolean): Promise<void>;
   /** Gives up what was not finished for `openDays`, and files without a row; how many. */
-  prune(now: Date, openDays: number): number;
+  prune(now: Date, openDays: number): Promise<number>;
 }
 
 const DAY_MS = 86_400_000;
@@ -44,13 +43,11 @@ const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 const CHECK_WAIT_MS = 10_000;
 
 export function createUploadStore(
-  database: ConsoleDatabase,
+  rows: UploadRows,
   folder: string,
   options: { readonly digest?: (path: string) => Promise<string>; readonly checkWaitMs?: number } = {},
 ): UploadStore {
   const { digest = digestOf, checkWaitMs = CHECK_WAIT_MS } = options;
-  const { sql } = database;
-  const rows = createUploadRows(database);
   const { get } = rows;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   /** Who writes to an upload now: there is at most one, and the newest wins. */
@@ -68,10 +65,10 @@ export function createUploadStore(
   };
 
   const remove = async (uploadId: string): Promise<boolean> => {
-    const upload = get(uploadId);
+    const upload = await get(uploadId);
     if (upload === null) return false;
     await takeOver(upload.upload_id);
-    const removed = rows.remove(upload.upload_id);
+    const removed = await rows.remove(upload.upload_id);
     await rm(fileOf(upload.upload_id), { force: true });
     return removed;
   };
@@ -83,7 +80,13 @@ export function createUploadStore(
       const message = `expected bytes of SHA-256 ${upload.sha256}, found ${found}; send them again from the beginning`;
       throw new RequestRefused(422, 'digest_mismatch', message);
     }
-    rows.complete(upload.upload_id, at);
+    await rows.complete(upload.upload_id, at);
+  };
+
+  const checkOnce = async (id: string, at: Date): Promise<void> => {
+    const upload = await get(id);
+    if (upload === null) throw gone();
+    if (upload.completed_at === null) await check(upload, at);
   };
 
   /** Being hashed now. One at a time for an upload: each more would read the whole file again. */
@@ -93,10 +96,7 @@ export function createUploadStore(
   const finish = async ({ upload_id: id }: Upload, at: Date): Promise<void> => {
     const underWay = finishing.get(id);
     if (underWay !== undefined) return underWay;
-    const upload = get(id);
-    if (upload === null) throw gone();
-    if (upload.completed_at !== null) return;
-    const work = check(upload, at).finally(() => finishing.delete(id));
+    const work = checkOnce(id, at).finally(() => finishing.delete(id));
     finishing.set(id, work);
     return work;
   };
@@ -131,7 +131,7 @@ export function createUploadStore(
         const message = `expected a file of at most ${limits.uploadBytes} bytes, found one of ${size}`;
         throw new RequestRefused(413, 'too_large', message);
       }
-      const { dropped, ...made } = rows.insert(agent, metadata, size, limits, at);
+      const { dropped, ...made } = await rows.insert(agent, metadata, size, limits, at);
       for (const id of dropped) await rm(fileOf(id), { force: true });
       if (made.upload.size !== size) {
         const message = `expected ${made.upload.size} bytes, as said of this digest before, found ${size}`;
@@ -143,7 +143,7 @@ export function createUploadStore(
       if (size === 0) await finish(made.upload, at);
       return made;
     },
-    has: (agentId, about) => (rows.find(agentId, about)?.completed_at ?? null) !== null,
+    has: async (agentId, about) => ((await rows.find(agentId, about))?.completed_at ?? null) !== null,
     async offset(upload, at) {
       await takeOver(upload.upload_id);
       const length = await lengthOf(upload.upload_id);
@@ -167,7 +167,7 @@ export function createUploadStore(
       try {
         const handle = await open(fileOf(upload.upload_id), constants.O_WRONLY | constants.O_CREAT, 0o600);
         try {
-          if (get(upload.upload_id) === null) throw gone();
+          if ((await get(upload.upload_id)) === null) throw gone();
           const { size: length } = await handle.stat();
           if (length !== offset) {
             const message = `expected Upload-Offset ${length}, found ${offset}; ask with HEAD and go on from there`;
@@ -180,7 +180,7 @@ export function createUploadStore(
           } finally {
             await handle.close();
             // Taken away meanwhile: no file stays without a row.
-            if (get(upload.upload_id) === null) await rm(fileOf(upload.upload_id), { force: true });
+            if ((await get(upload.upload_id)) === null) await rm(fileOf(upload.upload_id), { force: true });
           }
         }
       } finally {
@@ -190,8 +190,8 @@ export function createUploadStore(
       if (reached === upload.size && upload.completed_at === null) await finish(upload, at());
       return reached;
     },
-    list: ({ agent, limit }) =>
-      rows.list(agent, limit).map((upload) => ({
+    list: async ({ agent, limit }) =>
+      (await rows.list(agent, limit)).map((upload) => ({
         ...upload,
         received: upload.completed_at === null ? null : upload.size,
       })),
@@ -205,20 +205,14 @@ export function createUploadStore(
         },
       );
     },
-    outputsWanted: (slug) =>
-      sql.prepare('SELECT 1 FROM settings WHERE name = ?').get(`outputs_unwanted/${slug}`) === undefined,
-    setOutputsWanted(slug, wanted) {
-      const name = `outputs_unwanted/${slug}`;
-      if (wanted) sql.prepare('DELETE FROM settings WHERE name = ?').run(name);
-      else
-        sql.prepare("INSERT INTO settings (name, value) VALUES (?, 'yes') ON CONFLICT DO NOTHING").run(name);
-    },
-    prune(now, openDays) {
-      const given = rows.giveUp(new Date(now.getTime() - openDays * DAY_MS));
-      const known = rows.ids();
-      for (const name of readdirSync(folder)) {
-        if (!known.has(name)) rmSync(join(folder, name), { force: true });
-      }
+    outputsWanted: (slug) => rows.areOutputsWanted(slug),
+    setOutputsWanted: (slug, wanted) => rows.setOutputsWanted(slug, wanted),
+    async prune(now, openDays) {
+      const given = await rows.giveUp(new Date(now.getTime() - openDays * DAY_MS));
+      // The files are listed first: a row is made before its file, so that every one of these has had its row by now.
+      const files = readdirSync(folder);
+      const known = await rows.ids();
+      for (const name of files) if (!known.has(name)) rmSync(join(folder, name), { force: true });
       return given;
     },
   };

@@ -52,7 +52,7 @@ export function reportRoutes(parts: {
         const message = `expected the same report under ${key} as the first time, found another; a new attempt needs its own number`;
         throw new RequestRefused(422, 'idempotency_key_reused', message);
       }
-      const places = placesFor(state, limits, agent, report);
+      const places = await placesFor(state, limits, agent, report);
       if (outcome === 'replayed') return { stored: false, ...places };
       notices.notify.publish({ tenant: agent.tenant, agent_id: agent.agent_id, report });
       return reply.code(201).send({ stored: true, ...places });

@@ -11,9 +11,9 @@ import type { Notices } from '../notices.ts';
 import { LOGS, PROGRESS } from '../openapi/agent-operations.ts';
 import { operation } from '../openapi/operation.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
-import type { LogStream } from '../run-logs.ts';
 import { searchLog } from '../runs/log-search.ts';
 import type { ConsoleState } from '../state.ts';
+import type { LogStream } from '../store/ports/log-rows.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
 const Query = TenantQuery.extend({

@@ -38,8 +38,8 @@ export function uploadRoutes(parts: {
   const { state, callers, limits } = parts;
   const now = () => state.clock.now();
 
-  const expectOwn = (request: FastifyRequest, agent: Agent): Upload => {
-    const upload = state.uploads.get((request.params as Params).id);
+  const expectOwn = async (request: FastifyRequest, agent: Agent): Promise<Upload> => {
+    const upload = await state.uploads.get((request.params as Params).id);
     if (upload === null || upload.agent_id !== agent.agent_id)
       throw notFound('expected the id of an upload of this agent, found no such upload');
     return upload;
@@ -98,7 +98,7 @@ export function uploadRoutes(parts: {
     app.head(`${UPLOADS_PATH}/:id`, UPLOAD_STANDING.route, async (request, reply) => {
       const agent = await callers.device(request);
       expectVersion(request);
-      const upload = expectOwn(request, agent);
+      const upload = await expectOwn(request, agent);
       return reply.headers(standing(upload, await state.uploads.offset(upload, now))).send();
     });
 
@@ -110,7 +110,7 @@ export function uploadRoutes(parts: {
         const message = `expected Content-Type: application/offset+octet-stream, found ${String(type).slice(0, 80)}`;
         throw new RequestRefused(415, 'content_type_unknown', message);
       }
-      const upload = expectOwn(request, agent);
+      const upload = await expectOwn(request, agent);
       const offset = await state.uploads.append(upload, numberIn(request, 'upload-offset'), request.raw, now);
       return reply.code(204).headers(standing(upload, offset)).send();
     });

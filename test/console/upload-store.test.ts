@@ -8,6 +8,7 @@ import { openDatabase } from '../../console/database.ts';
 import { RequestRefused } from '../../console/refusal.ts';
 import { digestOf } from '../../console/upload-bytes.ts';
 import type { UploadLimits } from '../../console/upload-rows.ts';
+import { createUploadRows } from '../../console/upload-rows.ts';
 import { createUploadStore, type UploadStore } from '../../console/uploads.ts';
 import type { UploadKind } from '../../schemas/upload.ts';
 
@@ -38,7 +39,7 @@ beforeEach(() => {
   close = () => database.close();
   hashed = [];
   gate = null;
-  store = createUploadStore(database, join(directory, 'uploads'), {
+  store = createUploadStore(createUploadRows(database), join(directory, 'uploads'), {
     checkWaitMs: 20,
     async digest(path) {
       hashed.push(path);
@@ -86,7 +87,7 @@ describe('an upload whose last byte has come', () => {
     // `upload` is what was known before.
     expect(await store.offset(upload, now)).toBe(100);
     expect(hashed).toHaveLength(1);
-    expect(store.get(upload.upload_id)?.completed_at).not.toBeNull();
+    expect((await store.get(upload.upload_id))?.completed_at).not.toBeNull();
   });
 
   it('with another digest is so for all who wait, and gone for who comes after', async () => {
@@ -116,7 +117,7 @@ describe('the files of one agent', () => {
     const few = { ...LIMITS, uploadAgentFiles: 3 };
     const made: string[] = [];
     for (let n = 0; n < 5; n += 1) made.push(await whole(`${n}.txt`, 0, 'output', few));
-    expect(store.list({ agent: 'a1', limit: 10 }).map(({ name }) => name)).toEqual([
+    expect((await store.list({ agent: 'a1', limit: 10 })).map(({ name }) => name)).toEqual([
       '4.txt',
       '3.txt',
       '2.txt',
@@ -137,26 +138,26 @@ describe('the files of one agent', () => {
     await whole('old.bin', 100, 'output');
     expect(await codeOf(create(randomBytes(101), 'too much.bin'))).toBe('507 quota_used_up');
     // What would not have been enough stays.
-    expect(store.list({ agent: 'a1', limit: 10 }).map(({ name }) => name)).toEqual([
+    expect((await store.list({ agent: 'a1', limit: 10 })).map(({ name }) => name)).toEqual([
       'old.bin',
       'coming.bin',
       'scan.pdf',
     ]);
     await create(randomBytes(100), 'fits.bin');
-    expect(store.list({ agent: 'a1', limit: 10 }).map(({ name }) => name)).toEqual([
+    expect((await store.list({ agent: 'a1', limit: 10 })).map(({ name }) => name)).toEqual([
       'fits.bin',
       'coming.bin',
       'scan.pdf',
     ]);
     const few = { ...LIMITS, uploadAgentFiles: 2 };
-    await store.remove(store.list({ agent: 'a1', limit: 1 })[0]?.upload_id as string);
+    await store.remove((await store.list({ agent: 'a1', limit: 1 }))[0]?.upload_id as string);
     expect(await codeOf(create(Buffer.alloc(0), 'empty.txt', 'document', few))).toBe('507 quota_used_up');
   });
 
   it('that nobody knows are swept away', async () => {
     const kept = await whole('a.bin', 10, 'output');
     writeFileSync(join(directory, 'uploads', 'ffffffff-0000-4000-8000-000000000000'), 'left by a crash');
-    expect(store.prune(now(), 7)).toBe(0);
+    expect(await store.prune(now(), 7)).toBe(0);
     expect(files()).toEqual([kept]);
   });
 });
