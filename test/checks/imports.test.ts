@@ -24,7 +24,8 @@ const FOLDERS = {
   'cli/main.ts': uses('../agent/wire.ts', '../system/clock.ts', 'commander'),
   'console/main.ts': uses('../trust/root.ts', 'fastify'),
   'console/web/main.tsx': `${uses('./parts/list.tsx', 'preact', 'wouter-preact')}import type { names } from '../../schemas/names.ts';\nexport type Names = typeof names;\n`,
-  'console/web/parts/list.tsx': "import type { z } from 'zod';\nexport const list = <ul />;\nexport type Z = z.ZodType;\n",
+  'console/web/parts/list.tsx':
+    "import type { z } from 'zod';\nexport const list = <ul />;\nexport type Z = z.ZodType;\n",
   'scripts/build.ts': uses('../cli/main.ts'),
   'bench/main.ts': uses('../cli/main.ts'),
   'examples/demo/main.ts': uses('../../cli/main.ts'),
