@@ -20,7 +20,9 @@ For operators  GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /a
                GET  /api/tokens, /api/audit
                POST /api/agents/<id>/commands, /api/agents/<id>/revoke, /api/agents/<id>/rotate-key
                DELETE /api/uploads/<upload_id>, /api/tokens/<token_id>
-               with the header X-Api-Key (a new one: edge-console key new)
+               with the header X-Api-Key (a new one: edge-console key new), or a session
+For people     GET, POST, DELETE /api/session; PUT /api/session/password; POST /api/setup, /api/invitations/accept
+For admins     GET, POST /api/people, /api/keys; PATCH, DELETE /api/people/<id>; DELETE /api/keys/<id>
 For forges     POST /hooks/<slug>
 For monitors   GET  /healthz
 `;

@@ -88,7 +88,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
             ),
           ),
         );
-        expect(asked.toSorted()).toEqual([false, true]);
+        expect(asked.filter(Boolean)).toHaveLength(1);
         expect(await stores.people.list()).toHaveLength(1);
         expect(await messages()).toHaveLength(1);
       });
@@ -204,7 +204,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
       test('end once, and are told of once', async () => {
         await active('ann');
         await openSession('ann', 'token');
-        for (const _time of [1, 2]) await stores.sessions.close('token', AT, told('left'));
+        for (const at of [AT, later(1)]) await stores.sessions.close('token', at, told('left'));
         expect(await stores.sessions.byHash('token')).toBe(null);
         expect((await messages()).filter((message) => message === 'left')).toHaveLength(1);
       });
