@@ -4,7 +4,7 @@ import { isInScope } from '../people/actor.ts';
 import type { TenantScope } from '../store/ports/tenant-scope.ts';
 
 /** Changes are told together so often at most. */
-export const TOLD_EVERY_MS = 250;
+const TOLD_EVERY_MS = 250;
 const NAMED_MAX = 50;
 
 type Flag = Exclude<keyof LiveChange, 'time' | 'agents' | 'runs'>;

@@ -27,9 +27,8 @@ describe('the verdict', () => {
         expect(verdict.count).toBeLessThanOrEqual(verdict.total);
         const { revoked: _revoked, ...counted } = found;
         expect(verdict.total).toBe(Object.values(counted).reduce((sum, agents) => sum + agents, 0));
-        if (verdict.level !== 'empty' && verdict.level !== 'ok') {
-          expect(verdict.text).toContain(`${verdict.count} of ${verdict.total} `);
-        }
+        const isNumbered = verdict.level !== 'empty' && verdict.level !== 'ok';
+        expect(verdict.text.includes(`${verdict.count} of ${verdict.total} `)).toBe(isNumbered);
       }),
     );
   });
@@ -47,8 +46,11 @@ describe('the verdict', () => {
           'waiting',
         ] as const;
         const worst = trouble.find((state) => (found[state] ?? 0) > 0);
-        if (worst === undefined) expect(level).toBe(total === 0 ? 'empty' : 'ok');
-        else expect(code).toBe(worst === 'reconciling' ? 'rolling_out' : `some_${worst}`);
+        const calm = total === 0 ? 'no_agents' : 'all_ready';
+        expect(code).toBe(
+          worst === undefined ? calm : worst === 'reconciling' ? 'rolling_out' : `some_${worst}`,
+        );
+        expect(level === 'ok').toBe(worst === undefined && total > 0);
       }),
     );
   });
