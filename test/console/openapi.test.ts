@@ -109,9 +109,10 @@ describe('the OpenAPI document', () => {
     const inside = JSON.parse(
       JSON.stringify(document.components.schemas).replaceAll('#/components/schemas/', '#/$defs/'),
     ) as object;
-    // compiling follows every reference
+    // compiling follows every reference, each once
+    ajv.addSchema({ $id: 'document', $defs: inside });
     for (const name of Object.keys(document.components.schemas)) {
-      expect(() => ajv.compile({ $defs: inside, $ref: `#/$defs/${name}` })).not.toThrow();
+      expect(() => ajv.compile({ $ref: `document#/$defs/${name}` })).not.toThrow();
     }
     const parts = operations().flatMap(({ operation }) => [
       ...operation.parameters.map(({ schema }) => schema),
@@ -156,7 +157,10 @@ describe('the OpenAPI document', () => {
       );
       const query =
         url === '/api/branch-exists' ? '?name=tenant/acme' : url.endsWith('/search') ? '?q=hello' : '';
-      const answer = await fetch(running.url + path + query, { headers: { 'x-api-key': running.apiKey } });
+      const answer = await fetch(running.url + path + query, {
+        // one that was kept may be closed by now: this process was busy with other things
+        headers: { 'x-api-key': running.apiKey, connection: 'close' },
+      });
       if (answer.status === 404) continue;
       const declared = answers[answer.status];
       if (declared === undefined) faults.push(`${route}: ${answer.status} ${await answer.text()}`);
