@@ -42,7 +42,7 @@ export function holdsRole(actor: Pick<Actor, 'grants'>, tenant: string, role: Ro
 }
 
 /** The tenants in which they have the role, or a larger one. */
-export function tenantsOf({ grants }: Pick<Actor, 'grants'>, role: Role): TenantScope {
+function tenantsOf({ grants }: Pick<Actor, 'grants'>, role: Role): TenantScope {
   const enough = grants.filter((grant) => ORDER[grant.role] >= ORDER[role]);
   return enough.some(({ tenant }) => tenant === '*') ? '*' : enough.map(({ tenant }) => tenant);
 }

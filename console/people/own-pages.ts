@@ -6,7 +6,7 @@ import { RequestRefused } from '../refusal.ts';
  * Whether a page of ours made the call, as far as the browser says: `Sec-Fetch-Site` and `Origin`, which no page can set
  * (Fetch Standard, forbidden request-headers). `unsaid` when it says neither, as programs do.
  */
-export function pageOf(headers: IncomingHttpHeaders, publicUrl: string): 'own' | 'foreign' | 'unsaid' {
+function pageOf(headers: IncomingHttpHeaders, publicUrl: string): 'own' | 'foreign' | 'unsaid' {
   const { origin, host } = headers;
   const site = headers['sec-fetch-site'];
   if (site === undefined && origin === undefined) return 'unsaid';
