@@ -1,33 +1,26 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDatabase } from '../../../console/database.ts';
-import { createApiKeyStore } from '../../../console/store/sqlite/api-keys.ts';
-import { createAuditStore } from '../../../console/store/sqlite/audit.ts';
-import { createPeopleStore } from '../../../console/store/sqlite/people.ts';
-import { createSessionStore } from '../../../console/store/sqlite/sessions.ts';
-import { accessStoresContract } from '../../contract/console-store/access.ts';
+import { afterEach } from 'vitest';
+import { type ConsoleState, openState } from '../../../console/state.ts';
+import { createSystemClock } from '../../../system/clock.ts';
+import { consoleStoreContract } from '../../contract/console-store/console-store.ts';
+import { rootDocument } from '../running-console.ts';
 
-/** An empty database of its own, and what removes it. */
-async function emptyDatabase() {
-  const folder = await mkdtemp(join(tmpdir(), 'console-store-'));
-  const database = openDatabase(join(folder, 'console.db'));
-  return {
-    database,
-    close: async () => {
-      database.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
+const opened: { state: ConsoleState; folder: string }[] = [];
+afterEach(() => {
+  for (const { state } of opened) state.close();
+  for (const { folder } of opened.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
 
-accessStoresContract('SQLite', async () => {
-  const { database, close } = await emptyDatabase();
-  return {
-    people: createPeopleStore(database),
-    sessions: createSessionStore(database),
-    apiKeys: createApiKeyStore(database),
-    audit: createAuditStore(database),
-    close,
+consoleStoreContract('the stores in SQLite', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'console-store-'));
+  const state = (): ConsoleState => {
+    const made = openState(folder, createSystemClock());
+    opened.push({ state: made, folder });
+    return made;
   };
+  const [one, two] = [state(), state()];
+  await one.tenants.add({ slug: 'acme', rootDocument: await rootDocument(), artifacts: {} });
+  return [one, two];
 });

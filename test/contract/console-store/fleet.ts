@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UNREACHABLE_AFTER_MS } from '../../../console/fleet/agent-state.ts';
+import { numbersOf } from '../../../console/fleet/numbers.ts';
 import type { ChangeStore, FleetNotes, FleetStore } from '../../../console/store/ports/fleet.ts';
 import type { ReleaseStore } from '../../../console/store/ports/releases.ts';
 import type { FlowStatus, Status } from '../../../schemas/status.ts';
@@ -129,7 +130,7 @@ export function fleetContract(name: string, open: () => Promise<FleetUnderTest>)
         runs: { running: 1, queued: 2 },
         applied_revision: source('a').last_applied_revision,
       });
-      expect(await fleet.agents.numbers('*', NOW)).toMatchObject({ running: 1, queued: 2 });
+      expect(numbersOf(await fleet.agents.standings('*', NOW))).toMatchObject({ running: 1, queued: 2 });
       const { flows } = await fleet.agents.flows('*', { sort: 'flow', limit: 10, offset: 0 }, NOW);
       expect(flows.map((row) => row.flow)).toEqual(['bot', 'crm']);
       await fleet.report('a1', status({ flows: [flow('bot', 'v1')] }), later(1));
@@ -169,7 +170,7 @@ export function fleetContract(name: string, open: () => Promise<FleetUnderTest>)
       expect((await list({ tunnel: 'connected' })).agents).toMatchObject([
         { agent_id: 'a1', tunnel: { connected: true, since: NOW.toISOString() } },
       ]);
-      expect((await fleet.agents.numbers(['acme'], NOW)).connected).toBe(1);
+      expect(numbersOf(await fleet.agents.standings(['acme'], NOW)).connected).toBe(1);
       await fleet.notes.nobodyConnected();
       await fleet.notes.presence('a1', null);
       expect((await list({ tunnel: 'disconnected' })).total).toBe(3);
