@@ -3,6 +3,7 @@ import type { Overview } from '../../schemas/console/overview.ts';
 import type { ChangeStore, FleetStore } from '../store/ports/fleet.ts';
 import type { ReleaseStore } from '../store/ports/releases.ts';
 import type { TenantScope } from '../store/ports/tenant-scope.ts';
+import { numbersOf } from './numbers.ts';
 import { isOnItsWay, rollout } from './rollout.ts';
 import { decidingState, verdictOf } from './verdict.ts';
 
@@ -19,11 +20,11 @@ export async function overview(
   now: Date,
 ): Promise<Overview> {
   const lastHour = new Date(now.getTime() - HOUR_MS);
-  const numbers = await stores.agents.numbers(scope, now);
+  const standings = await stores.agents.standings(scope, now);
+  const numbers = numbersOf(standings);
   const state = decidingState(numbers.states);
   const reasons = state === null ? [] : await stores.agents.reasons(scope, [state], now, 1);
   const verdict = verdictOf({ tenants: tenants.length, states: numbers.states, main: reasons[0] ?? null });
-  const uses = await stores.agents.revisionUse(scope, now);
   const newest = await stores.releases.newest(scope);
   return {
     time: now.toISOString(),
@@ -42,7 +43,7 @@ export async function overview(
     worst: await stores.agents.worst(scope, now, WORST_MAX),
     changes: await stores.changes.groups(scope, lastHour, CHANGES_MAX),
     rollouts: newest
-      .map((release) => rollout(release, uses))
+      .map((release) => rollout(release, standings))
       .filter(isOnItsWay)
       .slice(0, ROLLOUTS_MAX),
   };

@@ -15,7 +15,7 @@ export function rollout(
   const { tenant, revision, commit, seq, first_seen_at, newest } = release;
   const agents = { applied: 0, reconciling: 0, failing: 0, pending: 0, total: 0 };
   for (const use of uses) {
-    if (use.tenant !== tenant) continue;
+    if (use.tenant !== tenant || use.state === 'revoked') continue;
     agents.total += use.agents;
     const where = placeOf(use, revision);
     if (where !== 'pending' || newest) agents[where] += use.agents;

@@ -91,7 +91,7 @@ export function releaseRoutes(parts: {
       const { tenant, ...query } = RELEASES.read(request).query;
       const scope = scopeOf(await callers.actor(request), tenant);
       const found = await releases.list(scope, query);
-      const uses = await agents.revisionUse(scope, state.clock.now());
+      const uses = await agents.standings(scope, state.clock.now());
       return { releases: found.releases.map((release) => rollout(release, uses)), total: found.total };
     });
 
@@ -104,7 +104,7 @@ export function releaseRoutes(parts: {
       const release = isAsked ? await releases.get(tenant, revision) : null;
       if (release === null) throw absent();
       const now = state.clock.now();
-      const uses = await agents.revisionUse([tenant], now);
+      const uses = await agents.standings([tenant], now);
       const flows = await pushed.flowsOf(release, closing);
       return {
         ...rollout(release, uses),

@@ -34,14 +34,6 @@ export interface AgentPage {
   readonly offset: number;
 }
 
-export interface FleetNumbers {
-  /** Of every state, those of which there is none left out. */
-  readonly states: Partial<Record<AgentState, number>>;
-  readonly connected: number;
-  readonly running: number;
-  readonly queued: number;
-}
-
 /** Why agents in a state are in it: their own words, the most frequent first. */
 export interface ReasonCount {
   readonly reason: string;
@@ -58,6 +50,14 @@ export interface RevisionUse {
   readonly agents: number;
 }
 
+/** Agents that are alike in all that is counted. */
+export interface StandingGroup extends RevisionUse {
+  readonly connected: number;
+  /** Runs. */
+  readonly running: number;
+  readonly queued: number;
+}
+
 /** Reads of what the fleet says of itself. Nothing here parses a status document. */
 export interface FleetStore {
   list(
@@ -67,7 +67,8 @@ export interface FleetStore {
   /** Ids of those that match, at most `limit`, in the order of their ids; for what is asked of a selection. */
   matching(selection: AgentSelection, limit: number): Promise<{ ids: string[]; total: number }>;
   agent(agentId: string, now: Date): Promise<ListedAgent | null>;
-  numbers(scope: TenantScope, now: Date): Promise<FleetNumbers>;
+  /** All agents, counted in one pass; revoked ones too. */
+  standings(scope: TenantScope, now: Date): Promise<StandingGroup[]>;
   /** At most `limit` agents that are neither ready nor revoked, worst first, those longest so first. */
   worst(scope: TenantScope, now: Date, limit: number): Promise<ListedAgent[]>;
   reasons(
@@ -78,7 +79,6 @@ export interface FleetStore {
   ): Promise<ReasonCount[]>;
   /** Why the agents that want this revision and cannot have it are in trouble. */
   problemsOf(tenant: string, revision: string, now: Date, limit: number): Promise<ReasonCount[]>;
-  revisionUse(scope: TenantScope, now: Date): Promise<RevisionUse[]>;
   flows(
     scope: TenantScope,
     query: {

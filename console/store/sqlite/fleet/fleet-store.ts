@@ -1,6 +1,6 @@
 import type { AgentSort, AgentState } from '../../../../schemas/console/agent.ts';
 import type { ConsoleDatabase } from '../../../database.ts';
-import type { AgentPage, FleetStore, ReasonCount, RevisionUse } from '../../ports/fleet.ts';
+import type { AgentPage, FleetStore, ReasonCount, StandingGroup } from '../../ports/fleet.ts';
 import { agentCondition } from './agent-query.ts';
 import { agentRows } from './agent-rows.ts';
 import { FAILED, flowRow, flowRows } from './flow-rows.ts';
@@ -72,32 +72,15 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
       return { ids: rows.map(({ agent_id }) => agent_id), total: rows[0]?.total ?? 0 };
     },
     agent: async (agentId, now) => agentRows(database, [agentId], now)[0] ?? null,
-    async numbers(scope, now) {
-      const rows = database
+    standings: async (scope, now) =>
+      database
         .prepare(
-          `SELECT ${STATE} AS state, count(*) AS agents, sum(coalesce(s.connected, 0)) AS connected,
-             sum(coalesce(s.running, 0)) AS running, sum(coalesce(s.queued, 0)) AS queued
-           FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} GROUP BY 1`,
+          `SELECT a.slug AS tenant, s.desired_revision AS desired, s.applied_revision AS applied, ${STATE} AS state,
+             count(*) AS agents, sum(coalesce(s.connected, 0)) AS connected, sum(coalesce(s.running, 0)) AS running,
+             sum(coalesce(s.queued, 0)) AS queued
+           FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} GROUP BY 1, 2, 3, 4`,
         )
-        .all({ ...scopeParameter(scope), ...silentParameter(now) }) as {
-        state: AgentState;
-        agents: number;
-        connected: number;
-        running: number;
-        queued: number;
-      }[];
-      const there = rows.filter(({ state }) => state !== 'revoked');
-      const sum = (of: 'connected' | 'running' | 'queued', among = there) =>
-        among.reduce((total, row) => total + row[of], 0);
-      // What a silent agent was doing when it last spoke is not what it does now.
-      const heard = there.filter(({ state }) => state !== 'unreachable');
-      return {
-        states: Object.fromEntries(rows.map(({ state, agents }) => [state, agents])),
-        connected: sum('connected'),
-        running: sum('running', heard),
-        queued: sum('queued', heard),
-      };
-    },
+        .all({ ...scopeParameter(scope), ...silentParameter(now) }) as unknown as StandingGroup[],
     async worst(scope, now, limit) {
       const rows = database
         .prepare(
@@ -137,14 +120,6 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
           )
           .all({ tenant, revision, ...silentParameter(now), limit }),
       ),
-    revisionUse: async (scope, now) =>
-      database
-        .prepare(
-          `SELECT a.slug AS tenant, s.desired_revision AS desired, s.applied_revision AS applied, ${STATE} AS state,
-             count(*) AS agents
-           FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} AND a.revoked_at IS NULL GROUP BY 1, 2, 3, 4`,
-        )
-        .all({ ...scopeParameter(scope), ...silentParameter(now) }) as unknown as RevisionUse[],
     flows: async (scope, query, since) => flowRows(database, scope, query, since),
     flow: async (tenant, flow, since) => flowRow(database, tenant, flow, since),
     async endedRuns(scope, since) {
