@@ -1,14 +1,22 @@
 import type { z } from 'zod';
 import type { ActionAnswer, ActionOutcome, ActionRequest } from '../../schemas/console/action.ts';
-import { CeremonyError } from '../../trust/ceremony/draft.ts';
 import type { ConsoleAdmin } from '../admin.ts';
 import type { CommandRow } from '../commands.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Actor } from '../people/actor.ts';
 import { RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
-import type { AuditEntry } from '../store/ports/audit.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
+import { entry, saying } from './action-audit.ts';
+import {
+  answerOf,
+  createVersionCount,
+  foreseen,
+  GONE,
+  outcome,
+  refusal,
+  refusedOutcome,
+} from './action-outcome.ts';
 import {
   COMMAND_LIFETIME_MS,
   type Planned,
@@ -25,7 +33,6 @@ import type { Signer } from './trigger-keys.ts';
 
 /** Signed and written together; then everybody else has a turn. */
 const SLICE = 200;
-const LISTED_MAX = 200;
 
 /** What people ask of agents: one of them, or many. */
 export interface Actions {
@@ -161,116 +168,5 @@ export function createActions(parts: {
         underWay -= 1;
       }
     },
-  };
-}
-
-const GONE = {
-  code: 'not_connected',
-  message: 'expected a connected agent, found that it has gone; it looks by itself at its own interval',
-};
-
-function outcome(
-  { agent_id, tenant, hostname, connected }: Target,
-  more: Partial<ActionOutcome> & Pick<ActionOutcome, 'outcome'>,
-): ActionOutcome {
-  const nothing = { command_id: null, run_id: null, code: null, message: null };
-  return { agent_id, tenant, hostname, connected, ...nothing, ...more };
-}
-
-function refusedOutcome(target: Target, { code, message }: { code: string; message: string }): ActionOutcome {
-  return outcome(target, { outcome: 'refused', code, message });
-}
-
-/** What one agent's queue, or the size of what is sent, refuses is that agent's outcome; anything else is a fault. */
-function refusal(target: Target, error: unknown): ActionOutcome {
-  if (error instanceof RequestRefused) return refusedOutcome(target, error);
-  if (error instanceof CeremonyError) {
-    return refusedOutcome(target, { code: 'command_invalid', message: error.message });
-  }
-  throw error;
-}
-
-function foreseen(planned: Planned, target: Target): ActionOutcome {
-  switch (planned.kind) {
-    case 'refused':
-      return refusedOutcome(target, planned);
-    case 'nudge':
-      return outcome(target, { outcome: 'nudged' });
-    case 'revoke':
-      return outcome(target, { outcome: 'done' });
-    case 'command': {
-      const hours = COMMAND_LIFETIME_MS[planned.draft.action] / 3_600_000;
-      const later = `it is not connected: it gets this when it is back within ${hours} h`;
-      return outcome(target, { outcome: 'queued', message: target.connected ? null : later });
-    }
-  }
-}
-
-function entry(
-  action: AuditEntry['action'],
-  { tenant, agent_id }: Target,
-  actor: Actor,
-  { reason }: Asked,
-  message: string,
-): AuditEntry {
-  return { action, tenant, agent_id, by: actor.by, actor_id: actor.id, message, reason };
-}
-
-function saying(draft: Extract<Planned, { kind: 'command' }>['draft'], commandId: string): string {
-  const under = `(command ${commandId})`;
-  switch (draft.action) {
-    case 'run':
-      return `it was asked to run ${draft.flow}, run ${draft.run_id} ${under}`;
-    case 'cancel':
-      return `it was asked to cancel the run ${draft.run_id} ${under}`;
-    case 'suspend':
-      return `it was asked to activate nothing${draft.until === undefined ? '' : ` until ${draft.until}`} ${under}`;
-    case 'resume':
-      return `it was asked to go on ${under}`;
-    case 'rollback':
-      return `it was asked to put the version before of ${draft.flow} back ${under}`;
-  }
-}
-
-type Versions = ActionAnswer['versions'];
-
-function createVersionCount() {
-  const found = new Map<string, { -readonly [K in keyof Versions[number]]: Versions[number][K] }>();
-  return {
-    add(flow: string | undefined, { placed }: TargetFacts): void {
-      if (flow === undefined || placed === undefined) return;
-      const { active_version: from, previous_version: to } = placed;
-      const key = JSON.stringify([from, to]);
-      const known = found.get(key) ?? { flow, from, to, agents: 0 };
-      known.agents += 1;
-      found.set(key, known);
-    },
-    list: (): Versions => [...found.values()].toSorted((one, other) => other.agents - one.agents),
-  };
-}
-
-function answerOf(
-  { action, dry_run }: z.output<typeof ActionRequest>,
-  outcomes: readonly ActionOutcome[],
-  versions: Versions,
-): ActionAnswer {
-  const count = (wanted: ActionOutcome['outcome']) =>
-    outcomes.filter((each) => each.outcome === wanted).length;
-  const refusedFirst = outcomes.toSorted(
-    (one, other) => Number(other.outcome === 'refused') - Number(one.outcome === 'refused'),
-  );
-  return {
-    action,
-    dry_run,
-    counts: {
-      total: outcomes.length,
-      queued: count('queued'),
-      nudged: count('nudged'),
-      done: count('done'),
-      refused: count('refused'),
-      offline: outcomes.filter(({ connected }) => !connected).length,
-    },
-    outcomes: refusedFirst.slice(0, LISTED_MAX),
-    versions,
   };
 }

@@ -7,8 +7,11 @@ const LINE_MAX_BYTES = 64 * 1024;
 const TEXT_MAX = 400;
 const BEFORE_MATCH = 100;
 /** Colours and other escapes of terminals (ECMA-48): a word may be coloured in the middle. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escapes begin with one.
-const ESCAPES = /\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|[@-Z\\-_])/g;
+const [ESC, BELL] = [String.fromCodePoint(0x1b), String.fromCodePoint(0x07)];
+const ESCAPES = new RegExp(
+  `${ESC}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BELL}${ESC}]*(?:${BELL}|${ESC}\\\\)?|[@-Z\\\\-_])`,
+  'g',
+);
 
 /**
  * The lines that have `wanted` in them, whatever its case and the colours, from byte `from` on; at most `limit` of them, and how

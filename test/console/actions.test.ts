@@ -44,7 +44,8 @@ beforeAll(async () => {
   ] as const) {
     keys[name] = await running.console.admin.newApiKey(name, { grants: [{ tenant, role }] });
   }
-  expect((await give('acme', triggerKey)).status).toBe(200);
+  const given = await give('acme', triggerKey);
+  if (given.status !== 200) throw new Error(`expected 200, found ${given.status}`);
 });
 afterAll(async () => running[Symbol.asyncDispose]());
 
@@ -242,9 +243,9 @@ describe('POST /api/actions', () => {
       { action: 'run', flow: 'invoice-bot', version: '..' },
     ];
     for (const each of cases) {
-      expect(await refusal(await post({ ...each, targets })), JSON.stringify(each)).toEqual([
-        422,
-        'action_invalid',
+      expect([each, await refusal(await post({ ...each, targets }))]).toEqual([
+        each,
+        [422, 'action_invalid'],
       ]);
     }
     expect(await refusal(await post({ action: 'resume', reason: ' ', targets }))).toEqual([

@@ -43,7 +43,7 @@ beforeAll(async () => {
     headers: { 'x-api-key': running.apiKey, 'content-type': 'application/json' },
     body: JSON.stringify({ key: triggerKey }),
   });
-  expect(key.status).toBe(200);
+  if (key.status !== 200) throw new Error(`expected 200, found ${key.status}: ${await key.text()}`);
   busy = await agentWith({ runs: { running: 2, queued: 1, last: null } });
   free = await agentWith({});
   sick = await agentWith({ flows: [flow('invoice-bot', 'v2', 'unhealthy')] });
