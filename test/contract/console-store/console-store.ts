@@ -32,7 +32,7 @@ const agent = (id: string): AgentDescription => ({
 
 /** What every implementation of the console's store port has to do (docs/decisions/0088). `open` gives two writers of one database. */
 export function consoleStoreContract(name: string, open: () => Promise<[OpenStores, OpenStores]>): void {
-  describe(name, () => {
+  describe(`${name}, by the contract`, () => {
     let one: OpenStores;
     let two: OpenStores;
     beforeEach(async () => {
