@@ -6,15 +6,20 @@ import { fr } from '../text/fr/frame.ts';
 import { useText } from '../text/language.tsx';
 import { useParameters, useTenant } from './address.ts';
 
-/** Which tenant is looked at, kept in the address; nothing to choose where there is one. */
+/** Which tenant is looked at, kept in the address; where there is one, it alone is named. */
 export function TenantSwitch() {
   const text = useText({ en, fr });
   const tenant = useTenant();
   const [, set] = useParameters();
-  const slugs = (useTenants().data?.tenants ?? []).map(({ slug }) => slug);
+  const { data } = useTenants();
+  const slugs = (data?.tenants ?? []).map(({ slug }) => slug);
   // A page of a list that another tenant does not have would be empty.
   const choose = (next: string | null) => set({ tenant: next, offset: null, before: null });
-  if (slugs.length < 2 && tenant === null) return null;
+  // Its place is kept, so that the navigation below does not move when the tenants come.
+  if (slugs.length < 2 && tenant === null)
+    return (
+      <div class="tenant-switch">{slugs.length === 0 ? null : <OnlyTenant slug={slugs[0] ?? ''} />}</div>
+    );
   return (
     <div class="tenant-switch">
       <Menu
@@ -35,5 +40,16 @@ export function TenantSwitch() {
         }))}
       />
     </div>
+  );
+}
+
+/** Nothing to choose, and worth knowing. */
+function OnlyTenant({ slug }: { slug: string }) {
+  const text = useText({ en, fr });
+  return (
+    <p class="only-tenant" title={`${text.tenant}: ${slug}`}>
+      <Icon name="tenant" />
+      <span class="one-line">{slug}</span>
+    </p>
   );
 }

@@ -176,7 +176,8 @@ function useVersionColumns(flow: FlowRow): Column<Each>[] {
     },
     {
       id: 'show',
-      title: '',
+      title: text.show,
+      titleUnseen: true,
       cell: ({ version }) => (
         <Link to="/agents" query={{ tenant: flow.tenant, flow: flow.flow, version }}>
           {text.show}

@@ -81,7 +81,8 @@ function useColumns(withTenant: boolean): Column<ReleaseRow>[] {
     },
     {
       id: 'newest',
-      title: '',
+      title: text.newest,
+      titleUnseen: true,
       tight: true,
       card: 'badge',
       cell: ({ newest }) => (newest ? <Badge tone="busy">{text.newest}</Badge> : null),

@@ -8,7 +8,10 @@ import { isSelected, pageToggled, type Selection, toggled } from './selection.ts
 
 export interface Column<Row> {
   readonly id: string;
+  /** Never empty: those who hear a table hear it with each cell. */
   readonly title: string;
+  /** What the cells hold says what they are (a button, a badge): the title is heard and not seen. */
+  readonly titleUnseen?: boolean;
   readonly cell: (row: Row) => ComponentChildren;
   /** The server's name of the order; absent: cannot be sorted by. */
   readonly sort?: string;
@@ -125,7 +128,11 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
                         </td>
                       ) : null}
                       {columns.map((column) => (
-                        <td key={column.id} class={classOf(column)} data-title={column.title}>
+                        <td
+                          key={column.id}
+                          class={classOf(column)}
+                          data-title={column.titleUnseen === true ? undefined : column.title}
+                        >
                           {column.card === 'title' && path !== undefined ? (
                             <Link class="row-link" to={path}>
                               {column.cell(row)}
@@ -141,7 +148,8 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
           </tbody>
         </table>
       </div>
-      {props.foot}
+      {/* Not before the rows are there: it would move as they come. */}
+      {rows === undefined ? null : props.foot}
     </div>
   );
 }
@@ -158,7 +166,7 @@ function Head<Row>(props: { column: Column<Row>; sort?: Sort; onSort?: (sort: So
       aria-sort={now === null ? undefined : now === 'asc' ? 'ascending' : 'descending'}
     >
       {by === undefined || onSort === undefined ? (
-        column.title
+        <span class={column.titleUnseen === true ? 'unseen' : undefined}>{column.title}</span>
       ) : (
         <button
           type="button"

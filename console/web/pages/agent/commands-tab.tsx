@@ -85,7 +85,7 @@ function useColumns(): Column<CommandRow>[] {
     },
     {
       id: 'why',
-      title: '',
+      title: text.why,
       wide: true,
       cell: ({ code, message }) => (
         <span class="one-wrap small">

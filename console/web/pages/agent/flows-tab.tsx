@@ -70,7 +70,8 @@ function useColumns(agent: AgentDetail, onAsk: Ask): Column<Flow>[] {
     { id: 'notes', title: text.notes, wide: true, cell: (flow) => <Notes flow={flow} /> },
     {
       id: 'actions',
-      title: '',
+      title: text.actions,
+      titleUnseen: true,
       tight: true,
       cell: (flow) => <RowActions agent={agent} flow={flow} onAsk={onAsk} />,
     },

@@ -94,7 +94,8 @@ function useColumns(onRevoke: (token: TokenRow) => void): Column<TokenRow>[] {
     },
     {
       id: 'revoke',
-      title: '',
+      title: text.revoke,
+      titleUnseen: true,
       tight: true,
       cell: (token) => (token.state === 'open' ? <RevokeButton token={token} onRevoke={onRevoke} /> : null),
     },

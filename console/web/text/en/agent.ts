@@ -80,7 +80,8 @@ export const en = {
     phase: 'Phase',
     health: 'Health',
     since: 'For',
-    notes: '',
+    notes: 'Notes',
+    actions: 'Actions',
     held: (by: string, why: string) => `Held by ${by}: ${why}`,
     quarantined: (reason: string) => `Quarantined: ${reason}`,
     service: (state: string) => `Service ${state}`,
@@ -137,6 +138,7 @@ export const en = {
     id: 'Command',
     asked: 'Asked',
     settled: 'Settled',
+    why: 'What it says',
     states: {
       queued: 'Waits to be sent',
       sent: 'Sent',

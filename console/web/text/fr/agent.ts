@@ -82,7 +82,8 @@ export const fr: typeof en = {
     phase: 'Phase',
     health: 'Santé',
     since: 'Depuis',
-    notes: '',
+    notes: 'Notes',
+    actions: 'Actions',
     held: (by, why) => `Retenu par ${by} : ${why}`,
     quarantined: (reason) => `En quarantaine : ${reason}`,
     service: (state) => `Service ${state}`,
@@ -139,6 +140,7 @@ export const fr: typeof en = {
     id: 'Commande',
     asked: 'Demandée',
     settled: 'Réglée',
+    why: 'Ce qu’il en dit',
     states: {
       queued: 'Attend d’être envoyée',
       sent: 'Envoyée',
