@@ -103,7 +103,7 @@ export function fleetRoutes(parts: {
         can_command: (await state.triggerKeys.signer(tenant)).kind === 'key',
         status: latest?.status ?? null,
         status_received_at: latest?.received_at ?? null,
-        event_logs: state.events.logs(id),
+        event_logs: await state.events.logs(id),
         processes: await state.identities.processes(id),
         former_keys: (await state.deviceKeys.former(id)).map(({ jwk: _former, ...key }) => key),
       };
