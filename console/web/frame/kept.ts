@@ -1,4 +1,4 @@
-type Name = 'language' | 'theme' | 'shortcuts';
+type Name = 'language' | 'theme' | 'shortcuts' | 'wrap';
 
 /** What this browser keeps for its reader; nothing where it keeps nothing (a private window, a full store). */
 export function kept(name: Name): string | null {

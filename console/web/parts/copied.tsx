@@ -5,8 +5,11 @@ import { Icon } from './icon.tsx';
 
 const SHOWN_MS = 1_600;
 
-/** A small button that puts `text` on the clipboard and says that it has. `what`: in words, for those who do not see it. */
-export function Copy({ text, what }: { text: string; what?: string }) {
+/**
+ * A small button that puts `text` on the clipboard and says that it has. `what`: in words, for those who do not see it. A text
+ * that is long to make is made when it is asked for.
+ */
+export function Copy({ text, what }: { text: string | (() => string); what?: string }) {
   const words = useWords();
   const [done, setDone] = useState(false);
   useEffect(() => {
@@ -21,7 +24,7 @@ export function Copy({ text, what }: { text: string; what?: string }) {
       class={`copy${done ? ' is-done' : ''}`}
       title={done ? words.copied : label}
       aria-label={done ? words.copied : label}
-      onClick={() => void putOnClipboard(text).then(setDone)}
+      onClick={() => void putOnClipboard(typeof text === 'string' ? text : text()).then(setDone)}
     >
       <Icon name={done ? 'check' : 'copy'} size={14} />
     </button>

@@ -19,13 +19,18 @@ export function LogLines(props: {
   label: string;
   count: number;
   line: (index: number) => ComponentChildren;
-  /** Of the first line. */
-  numberFrom?: number;
+  /** Of the first line; null: nobody knows. */
+  numberFrom?: number | null;
+  /** Long lines go on below, in place of to the right. */
+  wrap?: boolean;
+  /** Brings a line into sight: a new object each time. */
+  goTo?: { readonly index: number } | null;
+  lineClass?: (index: number) => string | undefined;
   follow?: boolean;
   /** Somebody has scrolled away from the end, or back to it. */
   onFollow?: (follow: boolean) => void;
 }) {
-  const { count, follow = false, onFollow, numberFrom = 1 } = props;
+  const { count, follow = false, onFollow, numberFrom = 1, wrap = false, goTo = null } = props;
   const box = useRef<HTMLDivElement>(null);
   const [items, setItems] = useState<readonly VirtualItem[]>([]);
   const rowPx = ROW_REM * parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -42,36 +47,60 @@ export function LogLines(props: {
         onChange: (instance) => setItems(instance.getVirtualItems()),
       }),
   );
+  const lastTop = useRef(0);
+  const lastFrom = useRef(numberFrom);
   useLayoutEffect(() => virtualizer._didMount(), [virtualizer]);
+  useLayoutEffect(() => virtualizer.measure(), [virtualizer, wrap]);
   useLayoutEffect(() => {
     virtualizer.setOptions({ ...virtualizer.options, count });
     virtualizer._willUpdate();
     setItems(virtualizer.getVirtualItems());
+  }, [virtualizer, count, wrap]);
+  const height = virtualizer.getTotalSize();
+  useLayoutEffect(() => {
     if (follow && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
-  }, [virtualizer, count, follow]);
+  }, [follow, height, count]);
+  useLayoutEffect(() => {
+    // Lines have gone from the beginning: those that somebody reads stay where they are.
+    const gone = (numberFrom ?? 0) - (lastFrom.current ?? 0);
+    lastFrom.current = numberFrom;
+    if (gone > 0 && !follow && box.current !== null) box.current.scrollTop -= gone * rowPx;
+  }, [numberFrom, follow, rowPx]);
+  useLayoutEffect(() => {
+    if (goTo !== null) virtualizer.scrollToIndex(goTo.index, { align: 'center' });
+  }, [virtualizer, goTo]);
   return (
     <div
       ref={box}
-      class="log"
+      class={wrap ? 'log is-wrapped' : 'log'}
       role="log"
       aria-label={props.label}
       aria-live="off"
       tabIndex={0}
       onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
         const atEnd = scrollHeight - clientHeight - scrollTop < 2 * rowPx;
-        if (atEnd !== follow) onFollow?.(atEnd);
+        const up = scrollTop < lastTop.current - 1;
+        lastTop.current = scrollTop;
+        // Lines that come while it is scrolled are no reason to let go: somebody who goes up is.
+        if (atEnd !== follow && (atEnd || up)) onFollow?.(atEnd);
       }}
     >
-      <div class="log-lines" ref={(lines) => lines?.style.setProperty('height', `${count * rowPx}px`)}>
+      <div class="log-lines" ref={(lines) => lines?.style.setProperty('height', `${height}px`)}>
         {items.map(({ index, start }) => (
           <div
             key={index}
-            class="log-line"
-            ref={(line) => line?.style.setProperty('transform', `translateY(${start}px)`)}
+            class={`log-line ${props.lineClass?.(index) ?? ''}`}
+            data-index={index}
+            ref={(line) => {
+              line?.style.setProperty('transform', `translateY(${start}px)`);
+              if (wrap) virtualizer.measureElement(line);
+            }}
           >
-            <span class="log-number" aria-hidden="true">
-              {numberFrom + index}
-            </span>
+            {numberFrom === null ? null : (
+              <span class="log-number" aria-hidden="true">
+                {numberFrom + index}
+              </span>
+            )}
             {props.line(index)}
           </div>
         ))}

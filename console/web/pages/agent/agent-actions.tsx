@@ -12,12 +12,13 @@ import { useText } from '../../text/language.tsx';
 
 export type Ask = (asking: Asking) => void;
 
-/** Why an action cannot be asked of this agent by this person; null: it can. */
-export function useOffBecause(agent: AgentDetail): (action: ActionName) => string | null {
+/** Why an action cannot be asked of this agent by this person; null: it can, or the agent is not known yet. */
+export function useOffBecause(agent: AgentDetail | null): (action: ActionName) => string | null {
   const { off } = useText({ en, fr });
-  const mayOperate = useMay('operator', agent.tenant);
-  const mayRevoke = useMay('admin', agent.tenant);
+  const mayOperate = useMay('operator', agent?.tenant);
+  const mayRevoke = useMay('admin', agent?.tenant);
   return (action) => {
+    if (agent === null) return null;
     if (agent.revoked_at !== null) return off.revoked;
     if (action === 'revoke') return mayRevoke ? null : off.admin;
     if (!mayOperate) return off.operator;
