@@ -7,7 +7,9 @@ import type {
   HistoryAnswer,
 } from '../../../schemas/console/agent.ts';
 import type { EventsAnswer, EventsQuery } from '../../../schemas/console/event.ts';
+import type { KeysAnswer } from '../../../schemas/console/keys.ts';
 import type { Overview } from '../../../schemas/console/overview.ts';
+import type { PeopleAnswer } from '../../../schemas/console/people.ts';
 import type {
   FlowRow,
   FlowsAnswer,
@@ -84,6 +86,15 @@ export const useAudit = (query: Asked<typeof AuditQuery>) =>
 
 export const useTokens = (query: Asked<typeof TokensQuery>) =>
   useRead<TokensAnswer>('tokens', '/api/tokens', query);
+
+export const usePeople = (enabled: boolean) =>
+  useRead<PeopleAnswer>('people', enabled ? '/api/people' : null);
+
+export const useKeys = (enabled: boolean) => useRead<KeysAnswer>('keys', enabled ? '/api/keys' : null);
+
+/** The document of the API, of which its version is the console's. */
+export const useApiDocument = () =>
+  useRead<{ readonly info: { readonly version: string } }>('console', '/api/openapi.json');
 
 /** A signed command and what became of it (console/commands.ts). */
 export interface CommandRow {
