@@ -1,10 +1,10 @@
 import type { PublicJwk } from '../schemas/jws.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { hashOf } from './secrets.ts';
 import type { AuditEntry } from './store/ports/audit.ts';
 import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
 import { dropCommands } from './store/sqlite/command-endings.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 export interface Agent {
   readonly agent_id: string;

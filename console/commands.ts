@@ -1,10 +1,10 @@
 import type { Agent } from './agents.ts';
 import { readCommandClaims } from './command-claims.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
 import type { AuditEntry } from './store/ports/audit.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
 import { tellRun } from './store/sqlite/command-endings.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 import { noteRunAsked } from './store/sqlite/run-index-writes.ts';
 
 /** `sent`: through the tunnel at least once, and not yet answered. The last three are final. */

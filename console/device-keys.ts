@@ -1,9 +1,9 @@
 import type { PublicJwk } from '../schemas/jws.ts';
 import type { Agent } from './agents.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
 import type { AuditEntry } from './store/ports/audit.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 /** Former keys that are told from rubbish; older ones are as unknown as any other. */
 const FORMER_KEYS_MAX = 8;

@@ -1,10 +1,10 @@
 import type { EnrolAnswer, EnrolmentToken, EnrolRequest } from '../schemas/enrolment.ts';
 import { type Agent, agentBy, saveAgent, setGitToken } from './agents.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { keySpeaks, wasReplaced } from './device-keys.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleSecrets } from './secrets.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 import { rootDocumentOf, tenantBy } from './tenants.ts';
 import { isTokenRevoked } from './token-records.ts';
 import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { EVENT_BATCH_MAX, Event } from '../schemas/event.ts';
 import { Id } from '../schemas/names.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 /**
  * A gap is believed when the agent offers the same event after it this many times although it was told what is wanted: its

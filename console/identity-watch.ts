@@ -1,5 +1,5 @@
 import type { IdentityConflict } from '../schemas/identity.ts';
-import type { ConsoleDatabase } from './database.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 /** A conflict goes on for so long after its last sign: agents speak every 5 minutes at least. */
 const CONFLICT_LASTS_MS = 15 * 60_000;

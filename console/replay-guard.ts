@@ -1,4 +1,4 @@
-import type { ConsoleDatabase } from './database.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 export interface Taken {
   /** False: this id was used before. */

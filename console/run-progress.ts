@@ -1,6 +1,6 @@
 import type { RunReport } from '../schemas/run.ts';
 import type { RunStarted } from '../schemas/tunnel-frame.ts';
-import type { ConsoleDatabase } from './database.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 import { noteRunEnded, noteRunStarted } from './store/sqlite/run-index-writes.ts';
 
 /** A run as agents tell of it while it goes on; the report with its output comes by `POST /edge/notify`. */

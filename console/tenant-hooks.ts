@@ -1,5 +1,5 @@
-import type { ConsoleDatabase } from './database.ts';
 import type { ConsoleSecrets } from './secrets.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 /**
  * The secret a forge signs its webhook with, one a tenant. It is derived from the console's master key and a number that

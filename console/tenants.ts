@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Slug } from '../schemas/names.ts';
 import { ArtifactPrefix, SecureUrl } from '../schemas/urls.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { rootDocumentFault } from './root-document.ts';
 import { hashOf, newToken } from './secrets.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 /** What a tenant's agents are told about bundles at enrolment, beside the console's own artifact folder. */
 export const TenantArtifacts = z.strictObject({

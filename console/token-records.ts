@@ -1,8 +1,8 @@
 import type { EnrolmentToken } from '../schemas/enrolment.ts';
-import type { ConsoleDatabase } from './database.ts';
 import type { AuditEntry } from './store/ports/audit.ts';
 import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 /** What is known of a token that was made here; the token itself is kept nowhere. */
 export interface TokenRecord {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { UploadKind } from '../schemas/upload.ts';
 import type { UploadMetadata } from '../schemas/upload-metadata.ts';
-import type { ConsoleDatabase } from './database.ts';
 import { RequestRefused } from './refusal.ts';
+import type { ConsoleDatabase } from './store/sqlite/database.ts';
 
 /** A file an agent sends or has sent, as the operator sees it. */
 export interface Upload {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { expectDatabase } from '../data-folder.ts';
-import { MIGRATIONS, openDatabase } from '../database.ts';
+import { openDatabase } from '../store/sqlite/database.ts';
 import { tryMigration } from '../store/sqlite/migrate.ts';
+import { MIGRATIONS } from '../store/sqlite/migrations.ts';
 import { migrationTexts } from './migration-texts.ts';
 
 interface Options {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ConsoleDatabase, openDatabase } from '../../console/database.ts';
 import { StoreBusy } from '../../console/store/busy.ts';
+import { type ConsoleDatabase, openDatabase } from '../../console/store/sqlite/database.ts';
 
 let folder: string;
 let path: string;
@@ -209,7 +209,7 @@ describe('the group commit', () => {
         await Promise.all([0, 1, 2].map((each) => add('theirs ' + wave + ' ' + each)));
       }
       database.close();`;
-    const module = new URL('../../console/database.ts', import.meta.url).href;
+    const module = new URL('../../console/store/sqlite/database.ts', import.meta.url).href;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, module, path], {
       stdio: 'inherit',
     });

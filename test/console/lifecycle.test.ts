@@ -8,9 +8,9 @@ import isomorphicGit from 'isomorphic-git';
 import isomorphicHttp from 'isomorphic-git/http/node';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { openDatabase } from '../../console/database.ts';
 import { createNotices } from '../../console/notices.ts';
 import { createRateLimit } from '../../console/rate-limit.ts';
+import { openDatabase } from '../../console/store/sqlite/database.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import {
   addTenant,

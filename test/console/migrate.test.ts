@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MIGRATIONS, openDatabase } from '../../console/database.ts';
 import { main } from '../../console/main.ts';
+import { openDatabase } from '../../console/store/sqlite/database.ts';
 import { migrate } from '../../console/store/sqlite/migrate.ts';
+import { MIGRATIONS } from '../../console/store/sqlite/migrations.ts';
 import { rowCounts, writeOldDatabase } from './old-data.ts';
 
 let folder: string;

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { MIGRATIONS } from '../../console/database.ts';
+import { MIGRATIONS } from '../../console/store/sqlite/migrations.ts';
 
 const AGENT = '0199f3a2-7c41-7e5b-9d1c-2f6a8b3c4d5e';
 const LOG = '0199f3a2-7c41-7e5b-9d1c-2f6a8b3c4d5f';

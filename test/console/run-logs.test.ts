@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ConsoleDatabase, openDatabase } from '../../console/database.ts';
 import { createRunLogStore, type RunLogStore } from '../../console/run-logs.ts';
+import { type ConsoleDatabase, openDatabase } from '../../console/store/sqlite/database.ts';
 import { createLogRows } from '../../console/store/sqlite/log-rows.ts';
 
 const LIMITS = { keepAgentLogBytes: 1_000, keepAgentLogStreams: 5, keepLogBytes: 2_000 };

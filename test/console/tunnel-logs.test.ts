@@ -278,7 +278,7 @@ describe('following', () => {
     const headers = { 'idempotency-key': `${report.run_id}.${attempt}` };
     await call(other, 'POST', `${running.url}/edge/notify`, report, headers);
     // As after the progress of many newer runs.
-    const { openDatabase } = await import('../../console/database.ts');
+    const { openDatabase } = await import('../../console/store/sqlite/database.ts');
     const database = openDatabase(join(running.directory, 'data', 'console.db'));
     database.sql.prepare('DELETE FROM run_progress WHERE run_id = ?').run(report.run_id);
     database.close();

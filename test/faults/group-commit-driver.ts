@@ -3,7 +3,7 @@
 //
 //   node test/faults/group-commit-driver.ts <database>
 import { writeSync } from 'node:fs';
-import { openDatabase } from '../../console/database.ts';
+import { openDatabase } from '../../console/store/sqlite/database.ts';
 
 const [path = ''] = process.argv.slice(2);
 const database = openDatabase(path);

@@ -1,7 +1,7 @@
 import type { Grant } from '../../../schemas/console/people.ts';
-import type { ConsoleDatabase } from '../../database.ts';
 import type { ApiKeyRecord, ApiKeyStore } from '../ports/api-keys.ts';
 import { insertAudit } from './audit.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 const COLUMNS = 'key_id, label, created_by, created_at, last_used_at, expires_at, revoked_at';
 

@@ -1,6 +1,6 @@
-import type { ConsoleDatabase } from '../../database.ts';
 import type { AuditEntry, AuditRow, AuditStore } from '../ports/audit.ts';
 import { tenantList } from '../ports/tenant-scope.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 const MESSAGE_MAX = 1_000;
 const WORDS_MAX = 16;

@@ -1,4 +1,4 @@
-import type { ConsoleDatabase } from '../../database.ts';
+import type { ConsoleDatabase } from './database.ts';
 import { noteRunAnswered } from './run-index-writes.ts';
 
 interface EndedCommand {

@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../../../schemas/console/event.ts';
 import type { Event } from '../../../schemas/event.ts';
-import type { ConsoleDatabase } from '../../database.ts';
 import type { EventFilter, EventPage, EventSearch } from '../ports/event-search.ts';
+import type { ConsoleDatabase } from './database.ts';
 import { inScope, scopeParameter, wordsOf } from './fleet/standing-columns.ts';
 
 /**

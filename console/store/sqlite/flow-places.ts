@@ -1,6 +1,6 @@
 import type { BuilderFlow } from '../../../schemas/console/action.ts';
-import type { ConsoleDatabase } from '../../database.ts';
 import type { FlowHost, FlowPlaces, PlacedFlow } from '../ports/flow-places.ts';
+import type { ConsoleDatabase } from './database.ts';
 import {
   AGENTS_WITH_SUMMARIES,
   inScope,

@@ -1,5 +1,5 @@
-import type { ConsoleDatabase } from '../../database.ts';
 import type { LogRow, LogRows, LogStream, OwnedLogRow } from '../ports/log-rows.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 const ONE = 'WHERE agent_id = ? AND run_id = ? AND attempt = ? AND stream = ?';
 

@@ -1,7 +1,7 @@
 import type { Grant } from '../../../schemas/console/people.ts';
-import type { ConsoleDatabase } from '../../database.ts';
 import type { NewPerson, PeopleStore, PersonRecord } from '../ports/people.ts';
 import { insertAudit } from './audit.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 type Row = Omit<PersonRecord, 'grants' | 'has_password'> & { password: string | null };
 

@@ -1,5 +1,5 @@
-import type { ConsoleDatabase } from '../../database.ts';
 import type { RepeatableRequest, RepeatableRequestStore } from '../ports/repeatable-requests.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 export function createRepeatableRequestStore(database: ConsoleDatabase): RepeatableRequestStore {
   const { prepare } = database;

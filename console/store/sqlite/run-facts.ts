@@ -1,7 +1,7 @@
 import type { RunOutput } from '../../../schemas/run.ts';
 import type { CommitInfo } from '../../../schemas/status.ts';
-import type { ConsoleDatabase } from '../../database.ts';
 import type { RunEvent, RunFacts } from '../ports/run-facts.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 /** Reads of bodies are by parts: a report may be of many megabytes. */
 export function createRunFacts({ prepare }: ConsoleDatabase): RunFacts {

@@ -1,6 +1,6 @@
 import type { ConsoleRunState } from '../../../schemas/console/run.ts';
 import type { RunStatus, TriggerKind } from '../../../schemas/run.ts';
-import type { ConsoleDatabase } from '../../database.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 /** What a report, or the word that a run has ended, says of it. */
 export interface EndedRun {

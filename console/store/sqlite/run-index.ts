@@ -1,5 +1,5 @@
-import type { ConsoleDatabase } from '../../database.ts';
 import type { IndexedRun, RunFilter, RunIndex } from '../ports/run-index.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 /** What no index finds is looked for among so many of the newest, so that no search holds everybody up. */
 const LOOKED_AT = 100_000;

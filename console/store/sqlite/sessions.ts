@@ -1,6 +1,6 @@
-import type { ConsoleDatabase } from '../../database.ts';
 import type { SessionRecord, SessionStore } from '../ports/sessions.ts';
 import { insertAudit } from './audit.ts';
+import type { ConsoleDatabase } from './database.ts';
 import { readPerson } from './people.ts';
 
 export function createSessionStore(database: ConsoleDatabase): SessionStore {

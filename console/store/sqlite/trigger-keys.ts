@@ -1,6 +1,6 @@
-import type { ConsoleDatabase } from '../../database.ts';
 import type { TriggerKeyRecord, TriggerKeyStore } from '../ports/trigger-keys.ts';
 import { insertAudit } from './audit.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 export function createTriggerKeyStore(database: ConsoleDatabase): TriggerKeyStore {
   const { prepare } = database;

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ConsoleDatabase, openDatabase } from '../../../console/database.ts';
 import { agentState, type Standing, UNREACHABLE_AFTER_MS } from '../../../console/fleet/agent-state.ts';
+import { type ConsoleDatabase, openDatabase } from '../../../console/store/sqlite/database.ts';
 import { createFleetStore } from '../../../console/store/sqlite/fleet/fleet-store.ts';
 
 const NOW = new Date('2026-11-21T12:00:00.000Z');

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDatabase } from '../../../console/database.ts';
 import { createAuditStore } from '../../../console/store/sqlite/audit.ts';
+import { openDatabase } from '../../../console/store/sqlite/database.ts';
 import { createRepeatableRequestStore } from '../../../console/store/sqlite/repeatable-requests.ts';
 import { createRunIndex } from '../../../console/store/sqlite/run-index.ts';
 import { noteRunEnded, noteRunStarted } from '../../../console/store/sqlite/run-index-writes.ts';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDatabase } from '../../../console/database.ts';
+import { openDatabase } from '../../../console/store/sqlite/database.ts';
 import { createChangeStore } from '../../../console/store/sqlite/fleet/changes.ts';
 import { createFleetNotes } from '../../../console/store/sqlite/fleet/fleet-notes.ts';
 import { createFleetStore } from '../../../console/store/sqlite/fleet/fleet-store.ts';

@@ -1,8 +1,8 @@
 import type { AgentState } from '../../../../schemas/console/agent.ts';
 import type { FlowHealth } from '../../../../schemas/status.ts';
-import type { ConsoleDatabase } from '../../../database.ts';
 import { UNREACHABLE_AFTER_MS } from '../../../fleet/agent-state.ts';
 import type { ListedAgent } from '../../ports/fleet.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { AGENTS_WITH_SUMMARIES, STATE, silentParameter } from './standing-columns.ts';
 import type { SummaryRest } from './summary-writer.ts';
 

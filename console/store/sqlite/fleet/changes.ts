@@ -1,7 +1,7 @@
 import type { AgentChange } from '../../../../schemas/console/agent.ts';
 import type { ChangeGroup } from '../../../../schemas/console/overview.ts';
-import type { ConsoleDatabase } from '../../../database.ts';
 import type { ChangeStore } from '../../ports/fleet.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { inScope, scopeParameter } from './standing-columns.ts';
 
 export type ChangeDraft = Omit<AgentChange, 'id' | 'at' | 'hostname'>;

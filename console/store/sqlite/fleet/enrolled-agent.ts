@@ -1,4 +1,4 @@
-import type { ConsoleDatabase } from '../../../database.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { insertChange } from './changes.ts';
 
 const NOTHING_SAID = JSON.stringify({ suspended: null, problem: null, commit: null, labels: {} });

@@ -1,7 +1,7 @@
 import type { AgentState } from '../../../../schemas/console/agent.ts';
-import type { ConsoleDatabase } from '../../../database.ts';
 import { UNREACHABLE_AFTER_MS } from '../../../fleet/agent-state.ts';
 import type { FleetNotes } from '../../ports/fleet.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { insertChange } from './changes.ts';
 import { type KnownAgent, nameText, noteEnrolled } from './enrolled-agent.ts';
 import { AGENTS_WITH_SUMMARIES, STATE, silentParameter } from './standing-columns.ts';

@@ -1,6 +1,6 @@
 import type { AgentSort, AgentState } from '../../../../schemas/console/agent.ts';
-import type { ConsoleDatabase } from '../../../database.ts';
 import type { AgentPage, FleetStore, ReasonCount, StandingGroup } from '../../ports/fleet.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { agentCondition } from './agent-query.ts';
 import { agentRows } from './agent-rows.ts';
 import { FAILED, flowRow, flowRows } from './flow-rows.ts';

@@ -1,7 +1,7 @@
 import type { FlowRow, FlowSort } from '../../../../schemas/console/release.ts';
-import type { ConsoleDatabase } from '../../../database.ts';
 import type { FleetStore } from '../../ports/fleet.ts';
 import type { TenantScope } from '../../ports/tenant-scope.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { inScope, scopeParameter, wordsOf } from './standing-columns.ts';
 
 /** A flow is listed with so many of its versions at most, those with the most agents. */

@@ -1,5 +1,5 @@
-import type { ConsoleDatabase } from '../../../database.ts';
 import type { KnownRelease, ReleasedFlow, ReleaseNote, ReleaseStore } from '../../ports/releases.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { inScope, scopeParameter, wordsOf } from './standing-columns.ts';
 
 interface Row {

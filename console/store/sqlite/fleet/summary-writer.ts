@@ -1,9 +1,9 @@
 import type { AgentState } from '../../../../schemas/console/agent.ts';
 import { Status } from '../../../../schemas/status.ts';
-import type { ConsoleDatabase } from '../../../database.ts';
 import { agentState } from '../../../fleet/agent-state.ts';
 import { type FlowSummary, type StatusSummary, summariseStatus } from '../../../fleet/status-summary.ts';
 import type { SummaryChange } from '../../ports/fleet.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import { type ChangeDraft, insertChange } from './changes.ts';
 import { type KnownAgent, nameText, noteEnrolled } from './enrolled-agent.ts';
 import { noteRelease } from './releases.ts';

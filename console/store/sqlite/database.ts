@@ -1,0 +1,88 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { createGroupCommit, GROUP_COMMIT, type GroupCommitOptions } from './group-commit.ts';
+import { type Migrated, migrate } from './migrate.ts';
+import { MIGRATIONS } from './migrations.ts';
+import { createStatements } from './statements.ts';
+
+export interface ConsoleDatabase {
+  readonly sql: DatabaseSync;
+  /** What opening it changed; null for a new one, and for one of this version. */
+  readonly migrated: Migrated | null;
+  /** A statement compiled once for its text. For `get`, `all` and `run`; not for `iterate`. */
+  prepare(text: string): StatementSync;
+  /**
+   * All or nothing, together with others that arrive at the same time, on the disk when it resolves (`GroupCommit`). The way to
+   * write; `work` may use `transaction` inside.
+   */
+  write<T>(work: () => T): Promise<T>;
+  /**
+   * All or nothing, at once: nothing else of this process comes between, and everything stands still until it is on the disk.
+   * Inside of `write`, or of another one, it is a part of that.
+   */
+  transaction<T>(work: () => T): T;
+  /** Whether another connection has committed something since this was asked last; true the first time. */
+  changedElsewhere(): boolean;
+  /** Writes what waits, first. */
+  close(): void;
+}
+
+/**
+ * Opens `console.db` and brings its schema up to date. WAL with synchronous FULL: an answer of 2xx means the report survives
+ * a power cut, because the agent forgets it then. A database of a newer console is refused rather than misread.
+ */
+export function openDatabase(path: string, commit: Partial<GroupCommitOptions> = {}): ConsoleDatabase {
+  const options = { ...GROUP_COMMIT, ...commit };
+  // Made here, so that nobody else can read it however the umask is set.
+  closeSync(openSync(path, 'a', 0o600));
+  const sql = new DatabaseSync(path, { timeout: options.blockingMs });
+  try {
+    sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    const migrated = migrate(sql, path, MIGRATIONS);
+    const group = createGroupCommit(sql, options);
+    const dataVersion = sql.prepare('PRAGMA data_version');
+    let seen: number | null = null;
+    const database: ConsoleDatabase = {
+      sql,
+      migrated,
+      prepare: createStatements(sql),
+      write: (work) => group.write(work),
+      transaction: (work) =>
+        sql.isTransaction
+          ? allOrNothing(sql, work, NESTED)
+          : allOrNothing(sql, work, { begin: 'BEGIN IMMEDIATE', commit: 'COMMIT', undo: 'ROLLBACK' }),
+      changedElsewhere() {
+        const { data_version: version } = dataVersion.get() as { data_version: number };
+        const hasChanged = version !== seen;
+        seen = version;
+        return hasChanged;
+      },
+      close() {
+        group.close();
+        sql.close();
+      },
+    };
+    return database;
+  } catch (error) {
+    sql.close();
+    throw error;
+  }
+}
+
+const NESTED = {
+  begin: 'SAVEPOINT part',
+  commit: 'RELEASE part',
+  undo: 'ROLLBACK TO part; RELEASE part',
+};
+
+function allOrNothing<T>(sql: DatabaseSync, work: () => T, words: typeof NESTED): T {
+  sql.exec(words.begin);
+  try {
+    const result = work();
+    sql.exec(words.commit);
+    return result;
+  } catch (error) {
+    if (sql.isTransaction) sql.exec(words.undo);
+    throw error;
+  }
+}
