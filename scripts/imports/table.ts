@@ -36,7 +36,7 @@ export const PRODUCT: Readonly<Record<string, Allowed>> = {
 export const PAGES = {
   folder: 'console/web',
   types: ['schemas', 'zod'],
-  packages: ['@tanstack/preact-query', '@tanstack/virtual-core', 'ansi_up', 'preact', 'wouter-preact'],
+  packages: ['@tanstack/preact-query', '@tanstack/virtual-core', 'preact', 'wouter-preact'],
 } as const;
 
 /** May import anything; the product imports none of it. */
