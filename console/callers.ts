@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { PublicJwk } from '../schemas/jws.ts';
 import { type RequestClaims, verifyRequestToken } from '../trust/request-token.ts';
 import { thumbprint } from '../trust/thumbprint.ts';
-import type { Agent } from './agents.ts';
 import { type FormerKey, isRetired, retiredKeyRefusal } from './device-keys.ts';
 import { revokedRefusal } from './enrolment.ts';
 import type { IdentityAlarms } from './identity-alarms.ts';
@@ -15,6 +14,7 @@ import type { OpenSession } from './people/sessions.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleState } from './state.ts';
+import type { Agent } from './store/ports/agents.ts';
 import type { Tenant } from './tenants.ts';
 import { webSocketOrigin } from './tunnel/address.ts';
 

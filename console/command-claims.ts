@@ -3,8 +3,8 @@ import type { CommandRefusalCode } from '../schemas/reasons.ts';
 import { readCommandEnvelope } from '../trust/command-envelope.ts';
 import { firstFault } from '../trust/refusal.ts';
 import { parseStrictJson } from '../trust/strict-json.ts';
-import type { Agent } from './agents.ts';
 import { RequestRefused } from './refusal.ts';
+import type { Agent } from './store/ports/agents.ts';
 
 const LIFETIME_MAX_MS = 24 * 60 * 60_000;
 

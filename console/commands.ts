@@ -1,6 +1,6 @@
-import type { Agent } from './agents.ts';
 import { readCommandClaims } from './command-claims.ts';
 import { RequestRefused } from './refusal.ts';
+import type { Agent } from './store/ports/agents.ts';
 import type { AuditEntry } from './store/ports/audit.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
 import { tellRun } from './store/sqlite/command-endings.ts';

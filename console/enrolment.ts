@@ -1,12 +1,13 @@
 import type { EnrolAnswer, EnrolmentToken, EnrolRequest } from '../schemas/enrolment.ts';
-import { type Agent, agentBy, saveAgent, setGitToken } from './agents.ts';
 import { keySpeaks, wasReplaced } from './device-keys.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleSecrets } from './secrets.ts';
+import type { Agent } from './store/ports/agents.ts';
+import { agentBy, saveAgent, setGitToken } from './store/sqlite/agents.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
 import type { ConsoleDatabase } from './store/sqlite/database.ts';
+import { isTokenRevoked } from './store/sqlite/token-records.ts';
 import { rootDocumentOf, tenantBy } from './tenants.ts';
-import { isTokenRevoked } from './token-records.ts';
 import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';
 
 export interface Enrolment {

@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Agent } from './agents.ts';
 import type { FormerKey } from './device-keys.ts';
 import type { AgentProcess } from './identity-watch.ts';
 import type { Notices } from './notices.ts';
 import type { ConsoleState } from './state.ts';
+import type { Agent } from './store/ports/agents.ts';
 import type { AuditAction } from './store/ports/audit.ts';
 
 /** Signs of a copied or restored machine: written down, logged, and told to whoever listens. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { RunReport } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
-import { writeCompleted } from './run-progress.ts';
 import type { SummaryChange } from './store/ports/fleet.ts';
 import { type TenantScope, tenantList } from './store/ports/tenant-scope.ts';
 import type { ConsoleDatabase } from './store/sqlite/database.ts';
 import type { SummaryWriter } from './store/sqlite/fleet/summary-writer.ts';
+import { writeCompleted } from './store/sqlite/run-progress.ts';
 
 /** A run as the lists show it: all but its output. */
 export interface RunRow {

@@ -1,7 +1,7 @@
 import type { RunReport } from '../schemas/run.ts';
 import { UPLOAD_REQUEST_FILE, UPLOADS_PATH, type UploadPlaces } from '../schemas/upload.ts';
-import type { Agent } from './agents.ts';
 import type { ConsoleState } from './state.ts';
+import type { Agent } from './store/ports/agents.ts';
 
 /** An agent reads 64 KiB of an answer; what finds no room is not asked for. */
 const PLACES_MAX = 200;

@@ -2,10 +2,10 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Role } from '../../schemas/console/people.ts';
 import { Slug } from '../../schemas/names.ts';
-import type { Agent } from '../agents.ts';
 import { type Actor, allow } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
+import type { Agent } from '../store/ports/agents.ts';
 
 /** Every address of an operator takes it, and it means the same: what is not that tenant's is not there. */
 export const TenantQuery = z.strictObject({ tenant: Slug.optional() });

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Event } from '../../schemas/event.ts';
 import { RunReport } from '../../schemas/run.ts';
-import type { Agent } from '../agents.ts';
 import type { BodyBudget } from '../body-budget.ts';
 import type { Callers } from '../callers.ts';
 import { ReceivedBatch } from '../event-history.ts';
@@ -13,6 +12,7 @@ import { RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import { expectOwn, takeStatus } from '../status-intake.ts';
+import type { Agent } from '../store/ports/agents.ts';
 import { placesFor } from '../upload-places.ts';
 
 /** `POST /edge/notify`, `/edge/status`, `/edge/events` (contract, section 7). Unknown fields are kept: stored is what was sent. */

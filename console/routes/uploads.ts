@@ -4,7 +4,6 @@ import type { Role } from '../../schemas/console/people.ts';
 import { UploadQuery } from '../../schemas/console/run.ts';
 import { UPLOADS_PATH } from '../../schemas/upload.ts';
 import { parseUploadMetadata, UploadMetadata } from '../../schemas/upload-metadata.ts';
-import type { Agent } from '../agents.ts';
 import { attachment } from '../attachment.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
@@ -14,6 +13,7 @@ import { type Actor, allow } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import { imageType } from '../runs/file-kind.ts';
 import type { ConsoleState } from '../state.ts';
+import type { Agent } from '../store/ports/agents.ts';
 import type { Upload } from '../upload-rows.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 

@@ -1,8 +1,8 @@
 import type { RunStep } from '../../schemas/console/run.ts';
 import type { CommandRow } from '../commands.ts';
-import type { RunProgress } from '../run-progress.ts';
 import type { ReportFacts, RunEvent } from '../store/ports/run-facts.ts';
 import type { IndexedRun } from '../store/ports/run-index.ts';
+import type { RunProgress } from '../store/ports/run-progress.ts';
 
 export interface RunWitnesses {
   readonly run: IndexedRun;

@@ -1,11 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { ConsoleHello, TunnelFrame } from '../../schemas/tunnel-frame.ts';
-import type { Agent } from '../agents.ts';
 import type { IdentityAlarms } from '../identity-alarms.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
 import type { ConsoleState } from '../state.ts';
+import type { Agent } from '../store/ports/agents.ts';
 import { CLOSE, type CloseReason } from './close-code.ts';
 import { decodeFrame } from './frame.ts';
 import { createInboxes } from './inbox.ts';

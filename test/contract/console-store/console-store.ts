@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { AgentDescription, AgentStore } from '../../../console/agents.ts';
 import type { EventHistory, ReceivedBatch } from '../../../console/event-history.ts';
 import type { ReplayGuard } from '../../../console/replay-guard.ts';
 import type { ReportStore } from '../../../console/reports.ts';
-import type { RunProgressStore } from '../../../console/run-progress.ts';
+import type { AgentDescription, AgentStore } from '../../../console/store/ports/agents.ts';
 import type { AuditStore } from '../../../console/store/ports/audit.ts';
+import type { RunProgressStore } from '../../../console/store/ports/run-progress.ts';
 import { runReport } from '../../console/running-console.ts';
 
 /** The stores of what agents send, over an empty database with the tenant `acme`. */
