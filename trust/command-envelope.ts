@@ -1,9 +1,9 @@
-import { createPublicKey, verify } from 'node:crypto';
 import type { CommandRefused } from '../reconciler/ports.ts';
 import { isStrictBase64url, type PublicJwk, SignatureHeader } from '../schemas/jws.ts';
 import { Id } from '../schemas/names.ts';
 import type { CommandRefusalCode } from '../schemas/reasons.ts';
 import { printable } from '../system/printable.ts';
+import { ed25519Holds } from './ed25519.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /** A compact JWS of a command at most, in bytes of its text. */
@@ -91,15 +91,9 @@ function shown(value: unknown): string {
   return value === undefined ? 'none' : JSON.stringify(value).slice(0, SHOWN_CHARACTERS);
 }
 
-/** Ed25519 (RFC 8032) by this key alone; from its public members, whatever else is beside them. */
-export function commandSignatureHolds(envelope: CommandEnvelope, { kty, crv, x }: PublicJwk): boolean {
-  try {
-    const key = createPublicKey({ key: { kty, crv, x }, format: 'jwk' });
-    return verify(null, Buffer.from(envelope.signingInput, 'ascii'), key, envelope.signature);
-  } catch {
-    // Bytes that are no point of the curve: a key like that has signed nothing.
-    return false;
-  }
+/** Ed25519 (RFC 8032) by this key alone. */
+export function commandSignatureHolds(envelope: CommandEnvelope, key: PublicJwk): boolean {
+  return ed25519Holds(envelope.signingInput, envelope.signature, key);
 }
 
 /** `command_id` as a payload that nobody vouches for claims it: for the event and the log alone. */

@@ -51,13 +51,13 @@ export type RotationVerdict =
   | { readonly kind: 'refused'; readonly code: 'proof_invalid'; readonly message: string };
 
 /** The console's half. The caller has verified who calls, and compares `from` with the keys it knows of that agent. */
-export async function verifyRotationProof(expected: {
+export function verifyRotationProof(expected: {
   readonly proof: string;
   readonly jwk: PublicJwk;
   readonly agentId: string;
   readonly origin: string;
   readonly now: Date;
-}): Promise<RotationVerdict> {
+}): RotationVerdict {
   const parts = expected.proof.split('.');
   const [header = '', payload = ''] = parts;
   if (parts.length !== 3 || !parts.every(isStrictBase64url)) return refused('expected a compact JWS');
@@ -68,7 +68,7 @@ export async function verifyRotationProof(expected: {
   const json = parseStrictJson(Buffer.from(payload, 'base64url'));
   const claims = Claims.safeParse(json.kind === 'parsed' ? json.value : undefined);
   if (!claims.success) return refused(`claims: ${firstFault(claims.error)}`);
-  if (!(await compactSignatureHolds(expected.proof, expected.jwk))) {
+  if (!compactSignatureHolds(expected.proof, expected.jwk)) {
     return refused('expected a proof signed by the new device key itself');
   }
   const { iss, aud, from, jwk, iat } = claims.data;

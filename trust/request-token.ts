@@ -121,7 +121,7 @@ export async function verifyRequestToken(expected: RequestTokenExpectation): Pro
   const key = await expected.findKey(claims.iss);
   if (key === null)
     return refused('key_unknown', `expected the token of an enrolled agent, found iss ${claims.iss}`);
-  if (!(await compactSignatureHolds(expected.token, key))) {
+  if (!compactSignatureHolds(expected.token, key)) {
     return refused('signature_invalid', `expected a token signed by the device key of ${claims.iss}`);
   }
   const fault = claimsFault(claims, expected);

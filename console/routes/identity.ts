@@ -88,7 +88,7 @@ export function identityRoutes(parts: {
       const { device_jwk: jwk, proof } = parseBody(KeyRotationRequest, request.body);
       const now = state.clock.now();
       const origin = state.publicUrl();
-      const verdict = await verifyRotationProof({ proof, jwk, agentId: agent.agent_id, origin, now });
+      const verdict = verifyRotationProof({ proof, jwk, agentId: agent.agent_id, origin, now });
       if (verdict.kind === 'refused') throw new RequestRefused(422, verdict.code, verdict.message);
       const { thumbprint } = verdict;
       // The token signs no body: without this, whoever holds the call back could put a key of his own in it.
