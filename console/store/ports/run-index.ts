@@ -43,6 +43,9 @@ export interface RunIndex {
   named(runId: string, tenants: TenantScope, limit: number): Promise<IndexedRun[]>;
   /** How many are asked for, queued or going on, of each of these agents that has any. */
   load(agentIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
-  /** Forgets the oldest that have ended of every agent beyond `keep`; how many. */
+  /**
+   * Forgets the oldest that have ended of every agent beyond `keep`, and the oldest of more than `keep` that have not: an agent may
+   * tell of beginnings for ever. How many.
+   */
   prune(keep: number): Promise<number>;
 }

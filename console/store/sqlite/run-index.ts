@@ -65,9 +65,11 @@ export function createRunIndex(
       database.write(() =>
         Number(
           prepare(
-            `DELETE FROM run_index WHERE id IN (SELECT id FROM (SELECT id, state,
-               row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place FROM run_index)
-             WHERE place > ? AND state NOT IN ('asked', 'queued', 'running'))`,
+            `DELETE FROM run_index WHERE id IN (SELECT id FROM (SELECT id, goes_on,
+               row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place,
+               row_number() OVER (PARTITION BY agent_id, goes_on ORDER BY id DESC) AS place_of_like
+               FROM (SELECT id, agent_id, state IN ('asked', 'queued', 'running') AS goes_on FROM run_index))
+             WHERE CASE WHEN goes_on THEN place_of_like ELSE place END > ?)`,
           ).run(keep).changes,
         ),
       ),

@@ -152,5 +152,13 @@ export function askingStoresContract(
       expect(await ids()).toEqual(['r-4', 'r-1']);
       expect(await ids({ states: ['asked', 'running'] })).toEqual(['r-1']);
     });
+
+    test('of runs that never end as many are kept, the newest', async () => {
+      for (const [index, run_id] of ['r-1', 'r-2', 'r-3', 'r-4', 'r-5'].entries()) {
+        await stores.started('a-1', { run_id, flow: 'f' }, later(index));
+      }
+      expect(await stores.runs.prune(2)).toBe(3);
+      expect(await ids()).toEqual(['r-5', 'r-4']);
+    });
   });
 }
