@@ -81,7 +81,8 @@ export function actionRoutes(parts: {
       const header = request.headers['idempotency-key'];
       // Nothing is done by a dry run, so there is nothing to be done once.
       const key = body.dry_run || typeof header !== 'string' ? undefined : header;
-      const what = { call: 'POST /api/actions', body };
+      // A filter finds other agents in another tenant.
+      const what = { call: 'POST /api/actions', tenant: query.tenant, body };
       const done = await once.answer(actor, { key, what }, async (ids) =>
         actions.ask({ actor, scope }, body, ids),
       );

@@ -72,7 +72,7 @@ export function builderRoutes(parts: {
       const key = typeof header === 'string' ? header : undefined;
       const { wait, ...asked } = body;
       // How long whoever asks waits makes no other request of it.
-      const what = { call: 'POST /flows/:id/run', flow: params.id, asked };
+      const what = { call: 'POST /flows/:id/run', tenant: query.tenant, flow: params.id, asked };
       const run = await once.again(actor, { key, what }, async (ids) =>
         builder.ask(asker, params.id, body, ids),
       );

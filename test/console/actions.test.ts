@@ -298,6 +298,11 @@ describe('POST /api/actions', () => {
       422,
       'idempotency_key_reused',
     ]);
+    // so is one about fewer tenants: a filter finds others there
+    const narrowed = { reason: 'a test', ...request };
+    expect(
+      await refusal(await send('/api/actions?tenant=acme', 'POST', 'operator', narrowed, headers)),
+    ).toEqual([422, 'idempotency_key_reused']);
     // the key of another actor is another key
     const others = await ask(request, 'admin', headers);
     expect(others.outcomes[0]?.command_id).not.toBe(first.outcomes[0]?.command_id);
