@@ -238,7 +238,7 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(reportRoutes({ state, callers, limits, notices, budget, alarms }));
   void app.register(uploadRoutes({ state, callers, limits }));
   void app.register(identityRoutes({ state, callers, limits, admin }));
-  void app.register(tokenRoutes({ state, callers, admin }));
+  void app.register(tokenRoutes({ state, callers, admin, feed }));
   void app.register(sessionRoutes({ state, callers, entry }));
   void app.register(peopleRoutes({ state, callers }));
   void app.register(keyRoutes({ state, callers }));

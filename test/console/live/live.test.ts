@@ -132,6 +132,19 @@ describe('GET /api/live', () => {
     expect(reader.told.some(({ change }) => change.agents === 'many')).toBe(true);
   });
 
+  it('tells of tokens and of the audit when one is made or revoked', async () => {
+    await using reader = await read('?tenant=acme');
+    const headers = { 'x-api-key': running.apiKey, 'content-type': 'application/json' };
+    const body = JSON.stringify({ tenant: 'acme' });
+    const told = () => reader.told.filter(({ change }) => change.tokens && change.audit).length;
+    const made = await fetch(`${running.url}/api/tokens`, { method: 'POST', headers, body });
+    const { token_id: id } = (await made.json()) as { token_id: string };
+    await expect.poll(told, { timeout: 20_000, interval: 10 }).toBe(1);
+    const key = { 'x-api-key': running.apiKey };
+    await fetch(`${running.url}/api/tokens/${id}`, { method: 'DELETE', headers: key });
+    await expect.poll(told, { timeout: 20_000, interval: 10 }).toBe(2);
+  });
+
   it('tells nobody of a tenant that they may not see', async () => {
     const grants: Grant[] = [{ tenant: 'globex', role: 'viewer' }];
     const { secret } = await makeKey(grants);
