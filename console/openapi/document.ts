@@ -30,7 +30,7 @@ const SECURITY: Readonly<Record<OperationRole, readonly unknown[]>> = {
   viewer: SESSION_OR_KEY,
   operator: SESSION_OR_KEY,
   admin: SESSION_OR_KEY,
-  signed_in: SESSION_OR_KEY,
+  signed_in: [{ session: [], csrf: [] }],
   agent: [{ device: [] }],
   publisher: [{ tenant_token: [] }],
   reader: [{ tenant_token: [] }, { device: [] }],

@@ -4,7 +4,7 @@ import { notFound, RequestRefused } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
 
 /**
- * Who may call. `viewer`, `operator`, `admin`: a key or a session with that role; `signed_in`: with any. `agent`: a device key,
+ * Who may call. `viewer`, `operator`, `admin`: a key or a session with that role; `signed_in`: with a session, which only people have. `agent`: a device key,
  * about itself. `publisher`, `reader`: credentials of the tenant. `forge`: the tenant's webhook secret. `anybody`: nothing is asked.
  */
 export type OperationRole =

@@ -104,6 +104,11 @@ describe('the OpenAPI document', () => {
     expect(document.openapi).toBe('3.1.0');
   });
 
+  it('asks for a session, and no key, where only a person can be meant', () => {
+    const { security } = document.paths['/api/session/password']?.['put'] as Operation;
+    expect(security).toEqual([{ session: [], csrf: [] }]);
+  });
+
   it('has schemas that are JSON Schema 2020-12', () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const inside = JSON.parse(
