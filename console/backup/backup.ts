@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createWriteStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { runGit } from '../git-command.ts';
@@ -45,7 +44,8 @@ export async function backUp(data: string, to: string, at: Date, signal: AbortSi
     const tar = await createTar(draft, at, signal);
     let index: BackupIndex;
     try {
-      const lines = createWriteStream(join(parts, FILES), { mode: 0o600 });
+      // Closed before it is read; a full disk is said to whoever waits for the write.
+      const lines = await open(join(parts, FILES), 'wx', 0o600);
       let files = 0;
       let bytes = 0;
       const add = async (path: string, source: string) => {
@@ -53,17 +53,19 @@ export async function backUp(data: string, to: string, at: Date, signal: AbortSi
         if (added === null) return;
         files += 1;
         bytes += added.size;
-        if (!lines.write(`${JSON.stringify(added satisfies BackupFile)}\n`)) await once(lines, 'drain');
+        await lines.writeFile(`${JSON.stringify(added satisfies BackupFile)}\n`);
       };
-      await add(KEY, join(data, KEY));
-      for await (const [path, source] of bundlesOf(join(data, BUNDLES), parts, signal))
-        await add(path, source);
-      for (const folder of FOLDERS) {
-        for await (const path of filesBelow(data, folder)) await add(path, join(data, path));
+      try {
+        await add(KEY, join(data, KEY));
+        for await (const [path, source] of bundlesOf(join(data, BUNDLES), parts, signal))
+          await add(path, source);
+        for (const folder of FOLDERS) {
+          for await (const path of filesBelow(data, folder)) await add(path, join(data, path));
+        }
+        await add(DATABASE, database);
+      } finally {
+        await lines.close();
       }
-      await add(DATABASE, database);
-      lines.end();
-      await once(lines, 'close');
       index = {
         format: 1,
         made_at: at.toISOString(),
