@@ -154,6 +154,8 @@ export function createTunnelGateway(parts: {
     }
     roster.welcome(session);
     await tellConflict(session);
+    // Its end has been told by now: nobody is to hear that it is there after that it has gone.
+    if (hasEnded(session)) return;
     const { tenant, agentId: agent_id, id } = session;
     notices.tunnel.publish({ tenant, agent_id, session: id, state: 'connected' });
     const unfinished = await state.logs.unfinished(agent_id, UNFINISHED_LOGS);
