@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Slug } from '../names.ts';
 
 /** Rows of one page, and where it begins: lists whose order the caller chooses are paged by offset, histories by id (`before`). */
-export const LIMIT_MAX = 500;
+const LIMIT_MAX = 500;
 export const limit = z.coerce.number().int().min(1).max(LIMIT_MAX).default(100);
 export const offset = z.coerce.number().int().min(0).max(1_000_000).default(0);
 /** Id of a row: the page after has those before it. */
