@@ -4,7 +4,7 @@ import { useApi } from '../api/provider.tsx';
 import { ConfirmAction } from '../parts/confirm-action.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Field } from '../parts/field.tsx';
-import { useToast } from '../parts/toast.tsx';
+import { type ToastLink, useToast } from '../parts/toast.tsx';
 import { en } from '../text/en/actions.ts';
 import { fr } from '../text/fr/actions.ts';
 import { useText } from '../text/language.tsx';
@@ -43,7 +43,11 @@ export function ActionDialog(props: { asking: Asking; onClose: () => void; onDon
     const answer = await send(written.request, key);
     props.onDone();
     const { refused, total } = answer.counts;
-    toast(refused === 0 ? 'ok' : 'warn', text.done(asking.action, total - refused, refused));
+    toast(
+      refused === 0 ? 'ok' : 'warn',
+      text.done(asking.action, total - refused, refused),
+      linkTo(answer, draft.flow, text.see),
+    );
     if (refused === 0) return;
     stays.current = true;
     setDone(answer);
@@ -95,6 +99,24 @@ export function ActionDialog(props: { asking: Asking; onClose: () => void; onDon
       )}
     </ConfirmAction>
   );
+}
+
+/** Where what was asked for is followed: the run, the runs, or the commands of the one agent. */
+function linkTo(
+  { action, outcomes }: ActionAnswer,
+  flow: string,
+  see: { run: string; runs: string; commands: string },
+): ToastLink | undefined {
+  const taken = outcomes.filter(({ outcome }) => outcome !== 'refused');
+  const [first] = taken;
+  if (first === undefined || action === 'revoke' || action === 'reconcile' || action === 'cancel')
+    return undefined;
+  const agent = `/agents/${encodeURIComponent(first.agent_id)}`;
+  if (action === 'run')
+    return taken.length === 1 && first.run_id !== null
+      ? { to: `${agent}/runs/${encodeURIComponent(first.run_id)}`, word: see.run }
+      : { to: '/runs', query: { flow }, word: see.runs };
+  return taken.length === 1 ? { to: agent, query: { tab: 'commands' }, word: see.commands } : undefined;
 }
 
 /** A request that is sent again, because its answer was lost, does nothing twice. */

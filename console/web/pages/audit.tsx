@@ -97,7 +97,9 @@ function useColumns(): Column<AuditEntry>[] {
         agent_id === null ? (
           <span class="quiet">{tenant ?? '–'}</span>
         ) : (
-          <Link to={`/agents/${agent_id}`}>{hostname ?? agent_id}</Link>
+          <Link to={`/agents/${agent_id}`} title={hostname ?? agent_id}>
+            {hostname ?? agent_id}
+          </Link>
         ),
     },
     {

@@ -72,9 +72,12 @@ function useColumns(withTenant: boolean): Column<ReleaseRow>[] {
       id: 'commit',
       title: text.column.commit,
       card: 'title',
+      wide: true,
       cell: ({ commit }) => (
         <span class="commit">
-          <span class="commit-subject">{commit?.subject ?? text.noCommit}</span>
+          <span class="two-lines" title={commit?.subject}>
+            {commit?.subject ?? text.noCommit}
+          </span>
           {commit === null ? null : <span class="quiet small">{commit.author}</span>}
         </span>
       ),
@@ -107,8 +110,11 @@ function useColumns(withTenant: boolean): Column<ReleaseRow>[] {
     {
       id: 'progress',
       title: text.column.progress,
-      wide: true,
-      cell: ({ agents }) => <RolloutBar agents={agents} legend={false} />,
+      cell: ({ agents }) => (
+        <div class="release-bar">
+          <RolloutBar agents={agents} legend={false} />
+        </div>
+      ),
     },
     {
       id: 'applied',

@@ -70,7 +70,13 @@ function useColumns(): Column<StoredEvent>[] {
       title: text.host,
       clipped: true,
       cell: ({ hostname, event }) =>
-        event.agent_id === null ? hostname : <Link to={`/agents/${event.agent_id}`}>{hostname}</Link>,
+        event.agent_id === null ? (
+          hostname
+        ) : (
+          <Link to={`/agents/${event.agent_id}`} title={hostname}>
+            {hostname}
+          </Link>
+        ),
     },
     { id: 'message', title: text.message, wide: true, cell: ({ event }) => <Message event={event} /> },
   ];

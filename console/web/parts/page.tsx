@@ -24,10 +24,10 @@ export function Page({ title, heading, lead, trail = [], actions, children }: Pa
       <header class="page-head">
         {trail.length === 0 ? null : (
           <nav class="trail" aria-label={title}>
-            {trail.map((above) => (
+            {trail.map((above, place) => (
               <>
+                {place === 0 ? null : <span aria-hidden="true">/</span>}
                 <Link to={above.to}>{above.title}</Link>
-                <span aria-hidden="true">/</span>
               </>
             ))}
           </nav>

@@ -23,7 +23,9 @@ export function RunsTable(props: {
   foot?: ComponentChildren;
 }) {
   const text = useText({ en, fr });
-  const columns = useColumns().filter(({ id }) => props.without?.includes(id as Name) !== true);
+  const columns = useColumns(props.without?.includes('tenant') !== true).filter(
+    ({ id }) => props.without?.includes(id as Name) !== true,
+  );
   return (
     <DataTable<RunRow>
       caption={text.title}
@@ -44,7 +46,7 @@ export function RunsTable(props: {
   );
 }
 
-function useColumns(): Column<RunRow>[] {
+function useColumns(withTenant: boolean): Column<RunRow>[] {
   const { column: text, triggers } = useText({ en, fr });
   return [
     {
@@ -54,10 +56,28 @@ function useColumns(): Column<RunRow>[] {
       card: 'badge',
       cell: ({ state }) => <RunBadge state={state} />,
     },
-    { id: 'flow', title: text.flow, card: 'title', cell: ({ flow }) => flow },
+    {
+      id: 'flow',
+      title: text.flow,
+      card: 'title',
+      cell: ({ flow }) => (
+        <span class="two-lines" title={flow}>
+          {flow}
+        </span>
+      ),
+    },
     { id: 'version', title: text.version, tight: true, cell: ({ version }) => <Version version={version} /> },
-    { id: 'host', title: text.host, clipped: true, cell: ({ hostname }) => hostname },
-    { id: 'tenant', title: text.tenant, tight: true, hideMedium: true, cell: ({ tenant }) => tenant },
+    {
+      id: 'host',
+      title: text.host,
+      clipped: true,
+      cell: ({ hostname, tenant }) => (
+        <span title={withTenant ? `${hostname} (${tenant})` : hostname}>
+          {hostname}
+          {withTenant ? <span class="below">{tenant}</span> : null}
+        </span>
+      ),
+    },
     {
       id: 'trigger',
       title: text.trigger,

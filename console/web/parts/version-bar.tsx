@@ -20,11 +20,11 @@ export function VersionBar({ flow, legend = true }: { flow: FlowRow; legend?: bo
   const named = others.slice(0, NAMED);
   const rest = others.slice(NAMED).reduce((sum, { active }) => sum + active, 0);
   const shares = [
-    ...(wanted === null ? [] : [{ tone: 'ok' as Tone, count: wanted.active, word: wanted.version }]),
+    ...(wanted === null ? [] : [{ tone: 'ok' as Tone, count: wanted.active, word: `× ${wanted.version}` }]),
     ...named.map(({ version, active }, place) => ({
       tone: OTHERS[place] ?? 'none',
       count: active,
-      word: version,
+      word: `× ${version}`,
     })),
     ...(rest === 0 ? [] : [{ tone: 'none' as Tone, count: rest, word: text.more(others.length - NAMED) }]),
   ];
@@ -33,7 +33,7 @@ export function VersionBar({ flow, legend = true }: { flow: FlowRow; legend?: bo
       shares={shares}
       total={flow.agents}
       legend={legend}
-      label={shares.map(({ word, count }) => `${word}: ${count}`).join(', ')}
+      label={shares.map(({ word, count }) => `${count} ${word}`).join(', ')}
     />
   );
 }

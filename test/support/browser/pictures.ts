@@ -23,16 +23,16 @@ const PICTURES = fileURLToPath(new URL('../../../.cache/screenshots/', import.me
 /** Longer pages are cut: nobody looks at a picture of twenty screens. */
 const HEIGHT_MAX = 3_000;
 
+/**
+ * The window is made as high as the page for it: what stays in place (the navigation, a bar at the foot) would lie in the middle of
+ * a picture that is taken piece by piece.
+ */
 export async function shoot(page: Page, name: string, look: Look): Promise<void> {
   await mkdir(PICTURES, { recursive: true });
+  const window = page.viewportSize() ?? LOOKS[look].viewport;
   const height = await page.evaluate<number>('document.documentElement.scrollHeight');
-  const { width = 0 } = LOOKS[look].viewport ?? {};
-  const long = height > HEIGHT_MAX;
-  await page.screenshot({
-    path: `${PICTURES}${name}-${look}.png`,
-    fullPage: true,
-    animations: 'disabled',
-    caret: 'hide',
-    ...(long ? { clip: { x: 0, y: 0, width, height: HEIGHT_MAX } } : {}),
-  });
+  if (window) await page.setViewportSize({ width: window.width, height: Math.min(height, HEIGHT_MAX) });
+  const path = `${PICTURES}${name}-${look}.png`;
+  await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
+  if (window) await page.setViewportSize(window);
 }

@@ -67,7 +67,12 @@ function useColumns(agent: AgentDetail, onAsk: Ask): Column<Flow>[] {
       tight: true,
       cell: ({ health }) => <HealthBadge health={health} plain />,
     },
-    { id: 'notes', title: text.notes, wide: true, cell: (flow) => <Notes flow={flow} /> },
+    {
+      id: 'notes',
+      title: text.notes,
+      wide: true,
+      cell: (flow) => (hasNotes(flow) ? <Notes flow={flow} /> : null),
+    },
     {
       id: 'actions',
       title: text.actions,
@@ -82,7 +87,7 @@ function RowActions({ agent, flow, onAsk }: { agent: AgentDetail; flow: Flow; on
   const { flows: text } = useText({ en, fr });
   const offBecause = useOffBecause(agent);
   return (
-    <span class="line" data-above>
+    <span class="flow-actions" data-above>
       <Button small offBecause={offBecause('run')} onClick={() => onAsk(askingOf(agent, 'run', flow.id))}>
         {text.run}
       </Button>
@@ -97,18 +102,36 @@ function RowActions({ agent, flow, onAsk }: { agent: AgentDetail; flow: Flow; on
   );
 }
 
+function hasNotes({ held, quarantined, service }: Flow): boolean {
+  return held !== null || quarantined !== null || service !== null;
+}
+
 function Notes({ flow }: { flow: Flow }) {
   const { flows: text } = useText({ en, fr });
+  const { held, quarantined, service } = flow;
+  // What is cut is whole on hover, and word for word on top of the page where it is what is wrong.
+  const notes = [
+    ...(held === null ? [] : [{ note: text.held(held.by, held.why), whole: held.why }]),
+    ...(quarantined === null
+      ? []
+      : [{ note: text.quarantined(quarantined.reason), whole: quarantined.reason }]),
+    ...(service === null
+      ? []
+      : [
+          {
+            note: `${text.service(service.state)} ${service.url ?? ''}`,
+            whole: service.message ?? undefined,
+          },
+        ]),
+  ];
   return (
-    <>
-      {flow.held === null ? null : <p class="small">{text.held(flow.held.by, flow.held.why)}</p>}
-      {flow.quarantined === null ? null : <p class="small">{text.quarantined(flow.quarantined.reason)}</p>}
-      {flow.service === null ? null : (
-        <p class="small" title={flow.service.message ?? undefined}>
-          {text.service(flow.service.state)} {flow.service.url}
+    <div class="flow-notes">
+      {notes.map(({ note, whole }) => (
+        <p key={note} class="small" title={whole} data-above>
+          {note}
         </p>
-      )}
-    </>
+      ))}
+    </div>
   );
 }
 

@@ -3,7 +3,7 @@ import type { AgentDetail } from '../../../../schemas/console/agent.ts';
 import { AGENT_LOOK, Badge, HealthBadge, type Tone } from '../../parts/badge.tsx';
 import { Revision } from '../../parts/copied.tsx';
 import { Card, Facts } from '../../parts/page.tsx';
-import { Duration, Time } from '../../parts/time.tsx';
+import { Duration, Time, useNow } from '../../parts/time.tsx';
 import { en } from '../../text/en/agent.ts';
 import { fr } from '../../text/fr/agent.ts';
 import { useText } from '../../text/language.tsx';
@@ -30,7 +30,7 @@ export function TunnelCard({ agent }: { agent: AgentDetail }) {
         <strong>{connected ? text.connected : text.disconnected}</strong>
         {since === null ? null : (
           <span class="quiet">
-            <Time at={since} />
+            {text.sinceWord} <Time at={since} clock />
           </span>
         )}
       </Light>
@@ -43,6 +43,13 @@ export function TunnelCard({ agent }: { agent: AgentDetail }) {
       {!connected && since === null ? <p class="quiet small">{text.noTunnel}</p> : null}
     </Card>
   );
+}
+
+/** It tells of its attempts when something has changed, and every few minutes: the time it named may be over by then. */
+function NextAttempt({ at }: { at: string }) {
+  const text = useText({ en, fr });
+  const now = useNow();
+  return Date.parse(at) > now.getTime() ? <Time at={at} /> : <span class="quiet">{text.attemptOver}</span>;
 }
 
 /** Has it what it should have? Sync, health and the last sync stand apart: each can be right while another is not. */
@@ -103,7 +110,7 @@ export function SyncCard({ agent }: { agent: AgentDetail }) {
           [text.lastSync, <Time key="sync" at={agent.last_sync_at} />],
           ...(source?.next_attempt_at == null
             ? []
-            : ([[text.nextAttempt, <Time key="next" at={source.next_attempt_at} />]] as const)),
+            : ([[text.nextAttempt, <NextAttempt key="next" at={source.next_attempt_at} />]] as const)),
         ]}
       />
     </Card>

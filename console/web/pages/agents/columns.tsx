@@ -84,10 +84,9 @@ function Sync({ agent }: { agent: AgentRow }) {
     <span class={synced ? 'sync is-ok' : 'sync is-busy'} title={commit?.subject}>
       <Revision revision={applied} />
       {synced || desired === null ? null : (
-        <>
-          {' → '}
-          <Revision revision={desired} />
-        </>
+        <span>
+          → <Revision revision={desired} />
+        </span>
       )}
     </span>
   );

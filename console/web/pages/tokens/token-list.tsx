@@ -83,7 +83,8 @@ function useColumns(onRevoke: (token: TokenRow) => void): Column<TokenRow>[] {
       id: 'expires',
       title: text.column.expires,
       tight: true,
-      cell: ({ expires_at }) => <Time at={expires_at} />,
+      cell: ({ expires_at, state }) =>
+        state === 'used' || state === 'revoked' ? <span class="quiet">–</span> : <Time at={expires_at} />,
     },
     {
       id: 'id',

@@ -63,6 +63,7 @@ export const en = {
     untilResumed: 'Until somebody resumes',
     hours: { '1': '1 hour', '4': '4 hours', '24': '1 day', '168': '7 days' },
   },
+  see: { run: 'Open the run', runs: 'Open the runs', commands: 'What became of it' },
   done: (action: ActionName, count: number, refused: number) => {
     const said: Each<string> = {
       reconcile: `${agents(count)} will look at the branch`,

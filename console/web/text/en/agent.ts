@@ -17,6 +17,7 @@ export const en = {
   attempted: 'Last tried',
   lastSync: 'Last sync',
   nextAttempt: 'Next attempt',
+  attemptOver: 'due since its last report',
   commit: 'Commit',
   phase: 'Phase',
   health: 'Health',

@@ -7,7 +7,6 @@ export const en = {
     flow: 'Flow',
     version: 'Version',
     host: 'Host',
-    tenant: 'Tenant',
     trigger: 'Trigger',
     duration: 'Took',
     exit: 'Exit',

@@ -74,6 +74,7 @@ export const fr: typeof en = {
     untilResumed: 'Jusqu’à ce que quelqu’un reprenne',
     hours: { '1': '1 heure', '4': '4 heures', '24': '1 jour', '168': '7 jours' },
   },
+  see: { run: 'Ouvrir l’exécution', runs: 'Ouvrir les exécutions', commands: 'Voir la suite donnée' },
   done: (action, count, refused) => {
     const said: Record<ActionName, string> = {
       reconcile: n(count, { one: '# agent regardera la branche', other: '# agents regarderont la branche' }),

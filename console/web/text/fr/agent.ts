@@ -19,6 +19,7 @@ export const fr: typeof en = {
   attempted: 'Dernier essai',
   lastSync: 'Dernière synchro',
   nextAttempt: 'Prochain essai',
+  attemptOver: 'attendu depuis son dernier rapport',
   commit: 'Commit',
   phase: 'Phase',
   health: 'Santé',

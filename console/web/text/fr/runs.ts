@@ -9,7 +9,6 @@ export const fr: typeof en = {
     flow: 'Flux',
     version: 'Version',
     host: 'Hôte',
-    tenant: 'Client',
     trigger: 'Déclencheur',
     duration: 'Durée',
     exit: 'Code',
