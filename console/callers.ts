@@ -15,7 +15,7 @@ import { createRateLimit } from './rate-limit.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleState } from './state.ts';
 import type { Agent } from './store/ports/agents.ts';
-import type { Tenant } from './tenants.ts';
+import type { Tenant } from './store/ports/tenants.ts';
 import { webSocketOrigin } from './tunnel/address.ts';
 
 /** What tells who calls: a request of Fastify's, or one that asks for an upgrade. */

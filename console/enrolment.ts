@@ -6,8 +6,8 @@ import type { Agent } from './store/ports/agents.ts';
 import { agentBy, saveAgent, setGitToken } from './store/sqlite/agents.ts';
 import { insertAudit } from './store/sqlite/audit.ts';
 import type { ConsoleDatabase } from './store/sqlite/database.ts';
+import { rootDocumentOf, tenantBy } from './store/sqlite/tenants.ts';
 import { isTokenRevoked } from './store/sqlite/token-records.ts';
-import { rootDocumentOf, tenantBy } from './tenants.ts';
 import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';
 
 export interface Enrolment {

@@ -1,4 +1,4 @@
-import type { ConsoleDatabase } from './store/sqlite/database.ts';
+import type { RequestIds } from './store/ports/request-ids.ts';
 
 export interface Taken {
   /** False: this id was used before. */
@@ -18,16 +18,13 @@ export interface ReplayGuard {
 }
 
 /** `jti` of request tokens, accepted once (contract, section 7). On disk: a restart must not open the door to replays. */
-export function createReplayGuard({ prepare, write }: ConsoleDatabase): ReplayGuard {
-  /** On their way to the disk. */
+export function createReplayGuard(ids: RequestIds): ReplayGuard {
+  /** Being looked up, or on their way to the disk. */
   const pending = new Set<string>();
 
   const keep = async (key: string, caller: string, jti: string, expiresAt: number): Promise<void> => {
     try {
-      await write(() => {
-        const insert = 'INSERT INTO request_ids (caller, jti, expires_at) VALUES (?, ?, ?)';
-        prepare(insert).run(caller, jti, expiresAt);
-      });
+      await ids.keep(caller, jti, expiresAt);
     } finally {
       pending.delete(key);
     }
@@ -36,20 +33,24 @@ export function createReplayGuard({ prepare, write }: ConsoleDatabase): ReplayGu
   return {
     async takeOnce(caller, jti, expiresAt) {
       const key = `${caller} ${jti}`;
-      const known =
-        pending.has(key) ||
-        prepare('SELECT 1 FROM request_ids WHERE caller = ? AND jti = ?').get(caller, jti) !== undefined;
-      if (known) return { isNew: false, kept: Promise.resolve() };
+      if (pending.has(key)) return USED;
       pending.add(key);
+      const known = await ids.isKnown(caller, jti).catch((error: unknown) => {
+        pending.delete(key);
+        throw error;
+      });
+      if (known) {
+        pending.delete(key);
+        return USED;
+      }
       const kept = keep(key, caller, jti, expiresAt);
       // Whoever answers the call waits for it; a call that was given up has nobody to.
       kept.catch(() => {});
       return { isNew: true, kept };
     },
-    prune(now) {
-      // An hour later than need be: the verifier allows for clocks that differ.
-      const before = Math.floor(now.getTime() / 1_000) - 3_600;
-      return write(() => Number(prepare('DELETE FROM request_ids WHERE expires_at < ?').run(before).changes));
-    },
+    // An hour later than need be: the verifier allows for clocks that differ.
+    prune: async (now) => ids.prune(Math.floor(now.getTime() / 1_000) - 3_600),
   };
 }
+
+const USED: Taken = { isNew: false, kept: Promise.resolve() };

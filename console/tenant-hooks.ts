@@ -1,5 +1,5 @@
 import type { ConsoleSecrets } from './secrets.ts';
-import type { ConsoleDatabase } from './store/sqlite/database.ts';
+import type { TenantHookRows } from './store/ports/tenant-hooks.ts';
 
 /**
  * The secret a forge signs its webhook with, one a tenant. It is derived from the console's master key and a number that
@@ -13,24 +13,15 @@ export interface TenantHooks {
 }
 
 export function createTenantHooks(
-  { prepare, write }: ConsoleDatabase,
+  rows: TenantHookRows,
   secrets: ConsoleSecrets,
   now: () => Date,
 ): TenantHooks {
   return {
-    renew: (slug) =>
-      write(() => {
-        const row = prepare(
-          `INSERT INTO tenant_hooks (slug, generation, created_at) VALUES (?, 1, ?)
-           ON CONFLICT DO UPDATE SET generation = generation + 1, created_at = excluded.created_at RETURNING generation`,
-        ).get(slug, now().toISOString()) as { generation: number };
-        return secrets.hookSecret(slug, row.generation);
-      }),
+    renew: async (slug) => secrets.hookSecret(slug, await rows.renew(slug, now())),
     async secret(slug) {
-      const row = prepare('SELECT generation FROM tenant_hooks WHERE slug = ?').get(slug) as
-        | { generation: number }
-        | undefined;
-      return row === undefined ? null : secrets.hookSecret(slug, row.generation);
+      const generation = await rows.generation(slug);
+      return generation === null ? null : secrets.hookSecret(slug, generation);
     },
   };
 }

@@ -5,8 +5,8 @@ import type { Readable } from 'node:stream';
 import type { UploadMetadata } from '../schemas/upload-metadata.ts';
 import { syncDirectory } from '../system/atomic-file.ts';
 import { notFound, RequestRefused } from './refusal.ts';
+import type { Upload, UploadLimits, UploadMade, UploadRows } from './store/ports/uploads.ts';
 import { digestOf, receive } from './upload-bytes.ts';
-import type { Upload, UploadLimits, UploadRows } from './upload-rows.ts';
 
 /** Files of agents: rows in the database, bytes in `<data>/uploads/<upload_id>`. How far one is, is the length of its file. */
 export interface UploadStore {
@@ -131,17 +131,19 @@ export function createUploadStore(
         const message = `expected a file of at most ${limits.uploadBytes} bytes, found one of ${size}`;
         throw new RequestRefused(413, 'too_large', message);
       }
-      const { dropped, ...made } = await rows.insert(agent, metadata, size, limits, at);
-      for (const id of dropped) await rm(fileOf(id), { force: true });
-      if (made.upload.size !== size) {
-        const message = `expected ${made.upload.size} bytes, as said of this digest before, found ${size}`;
+      const made = await rows.insert(agent, metadata, size, limits, at);
+      if (made.kind === 'too_many_open' || made.kind === 'no_room') throw noRoom(made, size, limits);
+      const { upload } = made;
+      if (made.kind === 'there') {
+        if (upload.size === size) return { upload, created: false };
+        const message = `expected ${upload.size} bytes, as said of this digest before, found ${size}`;
         throw new RequestRefused(422, 'size_mismatch', message);
       }
-      if (!made.created) return made;
-      await (await open(fileOf(made.upload.upload_id), 'a', 0o600)).close();
+      for (const id of made.dropped) await rm(fileOf(id), { force: true });
+      await (await open(fileOf(upload.upload_id), 'a', 0o600)).close();
       await syncDirectory(folder);
-      if (size === 0) await finish(made.upload, at);
-      return made;
+      if (size === 0) await finish(upload, at);
+      return { upload, created: true };
     },
     has: async (agentId, about) => ((await rows.find(agentId, about))?.completed_at ?? null) !== null,
     async offset(upload, at) {
@@ -220,4 +222,18 @@ export function createUploadStore(
 
 function gone(): RequestRefused {
   return notFound('expected an upload that is still there, found that it was taken away; make it anew');
+}
+
+function noRoom(
+  why: Extract<UploadMade, { kind: 'too_many_open' | 'no_room' }>,
+  size: number,
+  limits: UploadLimits,
+): RequestRefused {
+  if (why.kind === 'too_many_open') {
+    const message = `expected fewer than ${limits.uploadsOpen} uploads that are not finished, found as many; finish those first`;
+    return new RequestRefused(429, 'too_many_uploads', message, { 'retry-after': '60' });
+  }
+  const most = `${limits.uploadAgentFiles} files of ${limits.uploadAgentBytes} bytes in all`;
+  const message = `expected at most ${most} of one agent, found ${why.files} of ${why.bytes} and ${size} more; an operator has to remove some`;
+  return new RequestRefused(507, 'quota_used_up', message);
 }

@@ -14,7 +14,7 @@ import { notFound, RequestRefused } from '../refusal.ts';
 import { imageType } from '../runs/file-kind.ts';
 import type { ConsoleState } from '../state.ts';
 import type { Agent } from '../store/ports/agents.ts';
-import type { Upload } from '../upload-rows.ts';
+import type { Upload } from '../store/ports/uploads.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
 /** Enough to tell an image by. */

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { RunFile } from '../../schemas/console/run.ts';
 import type { RunOutput } from '../../schemas/run.ts';
-import type { Upload } from '../upload-rows.ts';
+import type { Upload } from '../store/ports/uploads.ts';
 import { imageType, looksLikeText } from './file-kind.ts';
 
 /** So much of a file is read to say what it is. */

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RequestRefused } from '../../console/refusal.ts';
+import type { UploadLimits } from '../../console/store/ports/uploads.ts';
 import { openDatabase } from '../../console/store/sqlite/database.ts';
+import { createUploadRows } from '../../console/store/sqlite/uploads.ts';
 import { digestOf } from '../../console/upload-bytes.ts';
-import type { UploadLimits } from '../../console/upload-rows.ts';
-import { createUploadRows } from '../../console/upload-rows.ts';
 import { createUploadStore, type UploadStore } from '../../console/uploads.ts';
 import type { UploadKind } from '../../schemas/upload.ts';
 

@@ -1,61 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { UploadKind } from '../schemas/upload.ts';
-import type { UploadMetadata } from '../schemas/upload-metadata.ts';
-import { RequestRefused } from './refusal.ts';
-import type { ConsoleDatabase } from './store/sqlite/database.ts';
-
-/** A file an agent sends or has sent, as the operator sees it. */
-export interface Upload {
-  readonly upload_id: string;
-  readonly agent_id: string;
-  readonly tenant: string;
-  readonly name: string;
-  readonly size: number;
-  readonly sha256: string;
-  readonly kind: UploadKind;
-  readonly run_id: string | null;
-  readonly flow: string | null;
-  readonly purpose: string | null;
-  readonly created_at: string;
-  /** Null until every byte is here and hashes to `sha256`. */
-  readonly completed_at: string | null;
-}
-
-export interface UploadLimits {
-  readonly uploadBytes: number;
-  readonly uploadAgentBytes: number;
-  readonly uploadAgentFiles: number;
-  readonly uploadsOpen: number;
-  readonly uploadOpenDays: number;
-}
-
-/** What the database knows of the files of agents. */
-export interface UploadRows {
-  get(uploadId: string): Promise<Upload | null>;
-  find(
-    agentId: string,
-    about: { sha256: string; name: string; run_id: string | null },
-  ): Promise<Upload | null>;
-  /** The one that is there, else a new one, for which those of `dropped` made room. Throws RequestRefused. */
-  insert(
-    agent: { readonly agent_id: string; readonly tenant: string },
-    metadata: UploadMetadata,
-    size: number,
-    limits: UploadLimits,
-    at: Date,
-  ): Promise<{ readonly upload: Upload; readonly created: boolean; readonly dropped: readonly string[] }>;
-  /** Newest first. */
-  list(agentId: string, limit: number): Promise<Upload[]>;
-  /** What belongs to this run. */
-  ofRun(agentId: string, runId: string): Promise<Upload[]>;
-  ids(): Promise<Set<string>>;
-  complete(uploadId: string, at: Date): Promise<void>;
-  remove(uploadId: string): Promise<boolean>;
-  /** Those that were not finished and were made before; how many. */
-  giveUp(before: Date): Promise<number>;
-  areOutputsWanted(slug: string): Promise<boolean>;
-  setOutputsWanted(slug: string, wanted: boolean): Promise<void>;
-}
+import type { Upload, UploadRows } from '../ports/uploads.ts';
+import type { ConsoleDatabase } from './database.ts';
 
 const COLUMNS =
   'upload_id, agent_id, slug AS tenant, name, size, sha256, kind, run_id, flow, purpose, created_at, completed_at';
@@ -99,24 +44,17 @@ export function createUploadRows({ sql, prepare, write }: ConsoleDatabase): Uplo
   const insert: UploadRows['insert'] = (agent, metadata, size, limits, at) =>
     write(() => {
       const there = findNow(agent.agent_id, metadata);
-      if (there !== null) return { upload: there, created: false, dropped: [] };
+      if (there !== null) return { kind: 'there', upload: there };
       const kept = prepare(
         'SELECT count(*) FILTER (WHERE completed_at IS NULL) AS open, count(*) AS files, coalesce(sum(size), 0) AS bytes FROM uploads WHERE agent_id = ?',
       ).get(agent.agent_id) as { open: number; files: number; bytes: number };
-      if (kept.open >= limits.uploadsOpen) {
-        const message = `expected fewer than ${limits.uploadsOpen} uploads that are not finished, found as many; finish those first`;
-        throw new RequestRefused(429, 'too_many_uploads', message, { 'retry-after': '60' });
-      }
+      if (kept.open >= limits.uploadsOpen) return { kind: 'too_many_open' };
       const dropped = makeRoom(
         agent.agent_id,
         kept.bytes + size - limits.uploadAgentBytes,
         kept.files + 1 - limits.uploadAgentFiles,
       );
-      if (dropped === null) {
-        const most = `${limits.uploadAgentFiles} files of ${limits.uploadAgentBytes} bytes in all`;
-        const message = `expected at most ${most} of one agent, found ${kept.files} of ${kept.bytes} and ${size} more; an operator has to remove some`;
-        throw new RequestRefused(507, 'quota_used_up', message);
-      }
+      if (dropped === null) return { kind: 'no_room', files: kept.files, bytes: kept.bytes };
       const upload: Upload = {
         upload_id: randomUUID(),
         agent_id: agent.agent_id,
@@ -142,7 +80,7 @@ export function createUploadRows({ sql, prepare, write }: ConsoleDatabase): Uplo
         upload.purpose,
         upload.created_at,
       );
-      return { upload, created: true, dropped };
+      return { kind: 'made', upload, dropped };
     });
 
   return {
