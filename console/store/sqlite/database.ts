@@ -5,6 +5,17 @@ import { type Migrated, migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { createStatements } from './statements.ts';
 
+/**
+ * Pages kept in memory, taken as they are needed. What is counted and searched of 10,000 agents fits (some 20 MiB): with SQLite's
+ * own 2 MiB every count reads 2,700 pages from the file again, and every search 4,400.
+ */
+const CACHE_KIB = 32 * 1_024;
+/**
+ * The log is written back (two flushes more, in which nothing is answered) each 16 MiB: five hundred reports instead of a hundred,
+ * and pages that they share are written once.
+ */
+const CHECKPOINT_PAGES = 4_000;
+
 export interface ConsoleDatabase {
   readonly sql: DatabaseSync;
   /** What opening it changed; null for a new one, and for one of this version. */
@@ -38,6 +49,7 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
   const sql = new DatabaseSync(path, { timeout: options.blockingMs });
   try {
     sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    sql.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`);
     const migrated = migrate(sql, path, MIGRATIONS);
     const group = createGroupCommit(sql, options);
     const dataVersion = sql.prepare('PRAGMA data_version');
