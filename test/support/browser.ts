@@ -34,7 +34,7 @@ export interface Visit {
   readonly look: Look;
   /** Goes to a path of the console and waits until the page has settled. */
   go(path: string): Promise<void>;
-  /** Nothing is asked for and nothing is loading any more; the live stream does not count. */
+  /** Nothing is asked for and nothing is loading any more; live streams do not count. */
   settled(): Promise<void>;
   /** Types login and password at /sign-in and waits for what comes after. */
   signIn(login: string, password: string): Promise<void>;
@@ -98,7 +98,8 @@ function visitOf(context: BrowserContext, page: Page, firstLook: Look, origin: s
   const asked = new Set<object>();
   let lastAt = performance.now();
   page.on('request', (request) => {
-    if (new URL(request.url()).pathname === '/api/live') return;
+    const { pathname, searchParams } = new URL(request.url());
+    if (pathname === '/api/live' || searchParams.get('follow') === 'true') return;
     asked.add(request);
   });
   const answered = (request: object) => {

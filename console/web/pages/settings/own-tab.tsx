@@ -144,7 +144,7 @@ function Password() {
     }
     setWorking(false);
   };
-  const refused = fault instanceof ApiFault && fault.status === 401;
+  const refused = fault instanceof ApiFault && fault.code === 'password_refused';
   return (
     <Card title={text.password}>
       <form
