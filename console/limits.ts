@@ -65,8 +65,11 @@ export interface ConsoleLimits {
   readonly keepLogBytes: number;
   /** Operators that follow a log at one time. */
   readonly logFollowers: number;
+  /** Of one key or person, so that nobody shuts out the others. */
+  readonly logFollowersEach: number;
   /** Searches of logs at one time. */
   readonly logSearches: number;
+  readonly logSearchesEach: number;
   /** A forge's webhook. */
   readonly hookBytes: number;
   readonly hookBurst: number;
@@ -98,6 +101,7 @@ export interface ConsoleLimits {
   readonly keepReleases: number;
   /** Pages that are told of changes as they come. */
   readonly liveSubscribers: number;
+  readonly liveSubscribersEach: number;
   /** What may wait in memory for one of them; it is ended then. */
   readonly liveBufferBytes: number;
   /** A reader of changes is sent something so often, and is looked at whether they still may. */
@@ -157,7 +161,9 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keepAgentLogStreams: 4_000,
   keepLogBytes: 8_192 * MIB,
   logFollowers: 100,
+  logFollowersEach: 20,
   logSearches: 4,
+  logSearchesEach: 2,
   hookBytes: 8 * MIB,
   hookBurst: 30,
   hookPerSecond: 1,
@@ -179,6 +185,7 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keepChanges: 500,
   keepReleases: 1_000,
   liveSubscribers: 500,
+  liveSubscribersEach: 50,
   liveBufferBytes: 64 * 1024,
   liveBeatMs: 15_000,
   sessionIdleMs: 12 * 60 * 60_000,

@@ -29,7 +29,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     const settings = overruled(loaded.settings, options);
     const tls = settings.tls === undefined ? undefined : tlsOf(settings.tls);
     const clock = createSystemClock();
-    const apiKey = await firstApiKey(data);
+    // What a migration does is told before anything else is done.
+    openTold(data, clock).close();
     const log = pino({ level: settings.log.level }, pino.destination({ dest: 2, sync: true }));
     const server = createConsole({
       dataDirectory: data,
@@ -45,6 +46,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     let backups: BackupSchedule | undefined;
     try {
       const url = await server.listen();
+      // Not before: a first start that fails (the port is in use) would make a key that nobody ever sees.
+      const apiKey = await firstApiKey(data);
       if (settings.backup !== undefined) {
         backups = startBackups({ settings: settings.backup, data, log, now: () => clock.now() });
       }

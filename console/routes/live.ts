@@ -7,7 +7,7 @@ import type { LiveFeed } from '../live/live-feed.ts';
 import { liveStream } from '../live/live-stream.ts';
 import { operation } from '../openapi/operation.ts';
 import { scopeOf } from '../people/actor.ts';
-import { RequestRefused } from '../refusal.ts';
+import { createShares } from '../shares.ts';
 
 const LIVE = operation({
   summary: 'What changes, as it changes',
@@ -30,18 +30,18 @@ export function liveRoute(parts: {
   readonly leaving: AbortSignal;
 }) {
   const { callers, limits, feed, now, leaving } = parts;
-  let readers = 0;
+  const readers = createShares({
+    all: limits.liveSubscribers,
+    each: limits.liveSubscribersEach,
+    what: 'pages that are told of changes',
+  });
   return async (app: FastifyInstance) => {
     app.addHook('onRequest', async (request) => void (await callers.actor(request)));
 
     app.get('/api/live', { ...LIVE.route, exposeHeadRoute: false }, async (request, reply) => {
       const actor = await callers.actor(request);
       const scope = scopeOf(actor, LIVE.read(request).query.tenant);
-      if (readers >= limits.liveSubscribers) {
-        const message = `expected at most ${limits.liveSubscribers} pages that are told of changes at one time; try again later`;
-        throw new RequestRefused(503, 'busy', message, { 'retry-after': '10' });
-      }
-      readers += 1;
+      const giveBack = readers.take(actor.id);
       reply.hijack();
       const answer = reply.raw;
       answer.on('error', (err) => request.log.info({ err }, 'a reader of changes was lost'));
@@ -62,7 +62,7 @@ export function liveRoute(parts: {
         // What waits for a slow reader is not waited for either.
         if (why === 'too_slow') answer.destroy();
       } finally {
-        readers -= 1;
+        giveBack();
         answer.end();
       }
       return reply;

@@ -10,8 +10,9 @@ import { followLog, knowsRun } from '../log-follower.ts';
 import type { Notices } from '../notices.ts';
 import { LOGS, PROGRESS } from '../openapi/agent-operations.ts';
 import { operation } from '../openapi/operation.ts';
-import { notFound, RequestRefused } from '../refusal.ts';
+import { notFound } from '../refusal.ts';
 import { searchLog } from '../runs/log-search.ts';
+import { createShares } from '../shares.ts';
 import type { ConsoleState } from '../state.ts';
 import type { LogStream } from '../store/ports/log-rows.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
@@ -75,8 +76,16 @@ export function runLogRoutes(parts: {
   readonly leaving: AbortSignal;
 }) {
   const { state, callers, limits, notices, leaving } = parts;
-  let followers = 0;
-  let searching = 0;
+  const followers = createShares({
+    all: limits.logFollowers,
+    each: limits.logFollowersEach,
+    what: 'followers of logs',
+  });
+  const searches = createShares({
+    all: limits.logSearches,
+    each: limits.logSearchesEach,
+    what: 'searches of logs',
+  });
 
   const opened = async (stream: LogStream) => {
     const handle = await state.logs.open(stream);
@@ -161,20 +170,17 @@ export function runLogRoutes(parts: {
 
     app.get('/api/agents/:id/runs/:run_id/log/search', SEARCH.route, async (request, reply) => {
       const { stream, query } = await streamOf(request, LogSearchQuery);
-      if (searching >= limits.logSearches) {
-        const message = `expected at most ${limits.logSearches} searches of logs at one time; try again in a moment`;
-        throw new RequestRefused(503, 'busy', message, { 'retry-after': '2' });
-      }
-      const handle = await opened(stream);
+      const giveBack = searches.take((await callers.actor(request)).id);
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort(new Error('whoever asked has gone')));
-      searching += 1;
+      let handle: FileHandle | null = null;
       try {
+        handle = await opened(stream);
         const wanted = { wanted: query.q, from: query.offset, limit: query.limit };
         return await searchLog(handle, wanted, AbortSignal.any([leaving, gone.signal]));
       } finally {
-        searching -= 1;
-        await handle.close();
+        giveBack();
+        await handle?.close();
       }
     });
 
@@ -187,26 +193,18 @@ export function runLogRoutes(parts: {
       if (!(await knowsRun(state, stream.agent_id, stream.run_id))) {
         throw notFound('expected the id of a run that was asked for or has begun, found no such run');
       }
-      if (followers >= limits.logFollowers) {
-        const message = `expected at most ${limits.logFollowers} followers of logs at one time; try again later`;
-        throw new RequestRefused(503, 'busy', message, { 'retry-after': '10' });
-      }
-      followers += 1;
       const actor = await callers.actor(request);
+      const giveBack = followers.take(actor.id);
       const over = new AbortController();
-      const look = () => {
-        callers.stands(actor).then(
-          (stands) => {
-            if (!stands) over.abort(new Error('the reader may not read it any more'));
-          },
-          () => {},
-        );
+      const look = async () => {
+        const stands = await callers.stands(actor).catch(() => true);
+        if (!stands) over.abort(new Error('the reader may not read it any more'));
       };
       const stopHearing = notices.access.subscribe(({ actor_id }) => {
-        if (actor_id === actor.id) look();
+        if (actor_id === actor.id) void look();
       });
       // What is done at the shell, or by another process, is not told.
-      const beat = setInterval(look, limits.liveBeatMs);
+      const beat = setInterval(() => void look(), limits.liveBeatMs);
       const last = Number(request.headers['last-event-id']);
       const from =
         Number.isSafeInteger(last) && last >= 0 && request.headers['last-event-id'] !== undefined
@@ -226,7 +224,7 @@ export function runLogRoutes(parts: {
       } catch (err) {
         request.log.info({ err }, 'a follower of a log was lost');
       } finally {
-        followers -= 1;
+        giveBack();
         stopHearing();
         clearInterval(beat);
         reply.raw.end();
