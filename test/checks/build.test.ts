@@ -32,8 +32,8 @@ test('the published command stands alone: it and its children need nothing outsi
   expect(world.current().flows['default']?.version).toBe('v1');
 });
 
-// All other tests start the built command, unless the environment says otherwise (test/support/agent-program.ts); this one and the
-// demo start what a checkout starts, on purpose.
+// All other tests start the built command, unless the environment says otherwise (test/support/agent-program.ts); this one starts
+// what a checkout starts, on purpose.
 test('the command runs from its sources: it and its children need nothing built', async () => {
   await using world = await createWorld();
   await world.release(manifestV1(world, 'a.tar.gz', helloBundle('from source')), { version: 'v1' });
