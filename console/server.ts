@@ -12,6 +12,7 @@ import { createArtifactFolder } from './artifact-folder.ts';
 import { createBodyBudget } from './body-budget.ts';
 import { createCallers } from './callers.ts';
 import { createClientAddresses } from './client-address.ts';
+import { compressAnswers } from './compressed-answers.ts';
 import { createFleetPulse } from './fleet/pulse.ts';
 import { createPushedReleases } from './fleet/pushed-releases.ts';
 import { createGitBackend } from './git-backend.ts';
@@ -226,6 +227,7 @@ export function createConsole(options: ConsoleOptions): Console {
   void app.register(fastifyCookie);
   commonAnswers(app, { now: () => options.clock.now(), https: isHttps });
   tellPagesFromPrograms(app);
+  compressAnswers(app);
   void app.register(pageRoutes({ folder: options.pages }));
   // What is answered was noted before: a restart must not let the same call in again.
   app.addHook('onSend', async (request) => callers.settled(request));

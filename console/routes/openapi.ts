@@ -65,7 +65,7 @@ export function openApiRoutes(openApi: OpenApi) {
         .send(await readFile(join(OWN, 'index.html'))),
     );
 
-    app.get('/api/docs/:file', FILE.route, async (request, reply) => {
+    app.get('/api/docs/:file', { ...FILE.route, compress: {} }, async (request, reply) => {
       const { file } = request.params as { file: string };
       const found = Object.hasOwn(FILES, file) ? FILES[file] : undefined;
       if (found === undefined) throw notFound('expected a file of the page /api/docs, found no such file');
