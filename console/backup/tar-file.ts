@@ -77,7 +77,7 @@ export async function* readTar(
       at += BLOCK;
       const { type } = header;
       const size = Number(said.get('size') ?? header.size);
-      if (!Number.isSafeInteger(size) || at + size > total)
+      if (!Number.isSafeInteger(size) || size < 0 || at + size > total)
         throw new Error(`expected ${file} to be whole, found it cut short`);
       if (type === 'x') {
         if (header.size > PAX_MAX_BYTES)

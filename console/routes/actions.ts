@@ -78,6 +78,8 @@ export function actionRoutes(parts: {
       asking.take(actor.id);
       const { body, query } = ASK.read(request);
       const scope = scopeOf(actor, query.tenant);
+      // Before anything is selected or written down: whoever may ask nothing of anybody is told so.
+      scopeOf(actor, query.tenant, 'operator');
       const header = request.headers['idempotency-key'];
       // Nothing is done by a dry run, so there is nothing to be done once.
       const key = body.dry_run || typeof header !== 'string' ? undefined : header;

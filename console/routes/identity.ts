@@ -66,8 +66,9 @@ const ASK_ROTATION = operation({
 });
 const AUDIT = operation({
   summary: 'Who did what, newest first',
+  description: 'It names people, keys and addresses: whoever only reads is not shown it.',
   tags: ['audit'],
-  role: 'viewer',
+  role: 'operator',
   query: AuditQuery,
   answers: { 200: AuditAnswer },
 });
@@ -141,7 +142,7 @@ export function identityRoutes(parts: {
     // Newest first; `before=<id>` for the page after.
     app.get('/api/audit', AUDIT.route, async (request): Promise<AuditAnswer> => {
       const { tenant, action: actions, limit, ...filter } = AUDIT.read(request).query;
-      const tenants = scopeOf(await callers.actor(request), tenant);
+      const tenants = scopeOf(await callers.actor(request), tenant, 'operator');
       const entries = await state.audit.list({ ...filter, tenants, actions, limit });
       return { entries, next_before: entries.length === limit ? (entries.at(-1)?.id ?? null) : null };
     });

@@ -275,6 +275,12 @@ describe('POST /api/actions', () => {
       'role_too_small',
     ]);
     expect(await refusal(await post({ action: 'revoke', targets }))).toEqual([403, 'role_too_small']);
+    // Nor may one who may ask nothing of anybody try what a filter finds.
+    const nobody = { filter: { q: 'nobody-has-this-name' }, expected: 1 };
+    expect(await refusal(await post({ action: 'resume', targets: nobody }, 'viewer'))).toEqual([
+      403,
+      'role_too_small',
+    ]);
     const other = { agents: [one.issuer, foreign.issuer] };
     expect(await refusal(await post({ action: 'resume', targets: other }))).toEqual([404, 'agent_unknown']);
     const all = await ask({ action: 'resume', dry_run: true, targets: { filter: {}, expected: 1 } });

@@ -190,6 +190,29 @@ describe('restoring', () => {
     expect(await readdir(join(folder, 'new'))).toEqual([]);
   });
 
+  it.each([-1_536, -2_048, -1])('comes to an end where a size is %d', async (size) => {
+    const record = `size=${size}\n`;
+    const pax = Buffer.alloc(512);
+    pax.write(`${record.length + 3} ${record}`);
+    const header = (name: string, type: string, bytes: number) => {
+      const block = Buffer.alloc(512);
+      block.write(name, 0);
+      block.write('0000600\0', 100);
+      block.write(`${bytes.toString(8).padStart(11, '0')}\0`, 124);
+      block.write('        ', 148);
+      block.write(type, 156);
+      block.write('ustar\x0000', 257);
+      const sum = block.reduce((all, byte) => all + byte, 0);
+      block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+      return block;
+    };
+    const first = header('pax', 'x', record.length + 3);
+    await writeFile(file, Buffer.concat([first, pax, header('backup.json', '0', 0), Buffer.alloc(1_024)]));
+    await expect(restore(file, join(folder, 'new'), AbortSignal.timeout(10_000))).rejects.toThrow(
+      /expected .* to be whole/,
+    );
+  });
+
   it.each(['../evil', 'git/../../evil', '/etc/evil', 'uploads//evil', 'else/evil'])(
     'takes no file out of its folder: %s',
     async (path) => {

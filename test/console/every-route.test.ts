@@ -109,7 +109,7 @@ const ROUTES: Readonly<Record<string, Whom>> = {
   'GET /api/agents/:id/runs/:run_id/log/search': 'viewer',
   'GET /api/agents/:id/runs/:run_id/logs': 'viewer',
   'GET /api/agents/:id/uploads': 'viewer',
-  'GET /api/audit': 'viewer',
+  'GET /api/audit': 'operator',
   'GET /api/events': 'viewer',
   'GET /api/runs': 'viewer',
   'GET /api/runs/:run_id': 'viewer',

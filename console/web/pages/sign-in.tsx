@@ -97,5 +97,7 @@ function backTo(asked: string | null): string | null {
   if (asked === null) return null;
   const here = window.location.origin;
   const url = URL.parse(asked, here);
-  return url !== null && url.origin === here && asked.startsWith('/') ? url.pathname + url.search : null;
+  if (url === null || url.origin !== here || !asked.startsWith('/')) return null;
+  // `/..//evil.example` is of this origin, and what is left of it would be another host to whoever reads it next.
+  return url.pathname.startsWith('//') ? null : url.pathname + url.search;
 }
