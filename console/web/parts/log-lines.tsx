@@ -1,10 +1,4 @@
-import {
-  elementScroll,
-  observeElementOffset,
-  observeElementRect,
-  type VirtualItem,
-  Virtualizer,
-} from '@tanstack/virtual-core';
+import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
@@ -32,7 +26,8 @@ export function LogLines(props: {
 }) {
   const { count, follow = false, onFollow, numberFrom = 1, wrap = false, goTo = null } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [items, setItems] = useState<readonly VirtualItem[]>([]);
+  const inside = useRef<HTMLDivElement>(null);
+  const [, draw] = useState(0);
   const rowPx = ROW_REM * parseFloat(getComputedStyle(document.documentElement).fontSize);
   const [virtualizer] = useState(
     () =>
@@ -44,21 +39,28 @@ export function LogLines(props: {
         scrollToFn: elementScroll,
         observeElementRect,
         observeElementOffset,
-        onChange: (instance) => setItems(instance.getVirtualItems()),
+        onChange: () => draw((times) => times + 1),
       }),
   );
+  virtualizer.setOptions({ ...virtualizer.options, count });
+  const items = virtualizer.getVirtualItems();
+  const height = wrap ? virtualizer.getTotalSize() : count * rowPx;
   const lastTop = useRef(0);
   const lastFrom = useRef(numberFrom);
   useLayoutEffect(() => virtualizer._didMount(), [virtualizer]);
+  useLayoutEffect(() => virtualizer._willUpdate());
   useLayoutEffect(() => virtualizer.measure(), [virtualizer, wrap]);
   useLayoutEffect(() => {
-    virtualizer.setOptions({ ...virtualizer.options, count });
-    virtualizer._willUpdate();
-    setItems(virtualizer.getVirtualItems());
-  }, [virtualizer, count, wrap]);
-  const height = virtualizer.getTotalSize();
-  useLayoutEffect(() => {
-    if (follow && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
+    inside.current?.style.setProperty('height', `${height}px`);
+    const element = box.current;
+    if (!follow || element === null) return;
+    const toEnd = () => {
+      element.scrollTop = element.scrollHeight;
+    };
+    toEnd();
+    // And once more when everything of this drawing has its place.
+    const frame = requestAnimationFrame(toEnd);
+    return () => cancelAnimationFrame(frame);
   }, [follow, height, count]);
   useLayoutEffect(() => {
     // Lines have gone from the beginning: those that somebody reads stay where they are.
@@ -85,7 +87,7 @@ export function LogLines(props: {
         if (atEnd !== follow && (atEnd || up)) onFollow?.(atEnd);
       }}
     >
-      <div class="log-lines" ref={(lines) => lines?.style.setProperty('height', `${height}px`)}>
+      <div ref={inside} class="log-lines">
         {items.map(({ index, start }) => (
           <div
             key={index}
