@@ -45,7 +45,7 @@ export function commonAnswers(
     }
     if (error instanceof StoreBusy) {
       request.log.warn({ err: error }, 'a write had to be given up');
-      return refuse(reply, new RequestRefused(503, 'busy', error.message, { 'retry-after': '5' }));
+      return refuse(reply, busyRefusal(error));
     }
     const status = error.statusCode ?? 500;
     if (status >= 400 && status < 500) {
@@ -76,6 +76,11 @@ export function plainHeaders(requestId: string): Record<string, string> {
     'cross-origin-resource-policy': 'same-origin',
     'cache-control': 'no-store',
   };
+}
+
+/** Nothing was written, and nothing is wrong: the same may be asked again. */
+export function busyRefusal({ message }: StoreBusy): RequestRefused {
+  return new RequestRefused(503, 'busy', message, { 'retry-after': '5' });
 }
 
 /** The id of a request is ours alone: what a client says is not put into the log. */

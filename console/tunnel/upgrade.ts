@@ -4,8 +4,9 @@ import type { FastifyBaseLogger } from 'fastify';
 import { WebSocketServer } from 'ws';
 import { TUNNEL_FRAME_MAX_BYTES } from '../../schemas/tunnel-frame.ts';
 import type { Callers } from '../callers.ts';
-import { newRequestId, plainHeaders } from '../http-answers.ts';
+import { busyRefusal, newRequestId, plainHeaders } from '../http-answers.ts';
 import { RequestRefused } from '../refusal.ts';
+import { StoreBusy } from '../store/busy.ts';
 import { TUNNEL_PATH } from './address.ts';
 import type { TunnelGateway } from './gateway.ts';
 
@@ -26,8 +27,8 @@ export interface TunnelUpgrades {
 export function acceptTunnelUpgrades(
   server: Server,
   parts: {
-    readonly callers: Callers;
-    readonly gateway: TunnelGateway;
+    readonly callers: Pick<Callers, 'tunnel'>;
+    readonly gateway: Pick<TunnelGateway, 'hasPlace' | 'open'>;
     readonly log: FastifyBaseLogger;
     readonly now: () => Date;
     /** Who calls, also through a proxy. */
@@ -83,6 +84,10 @@ export function acceptTunnelUpgrades(
       if (error instanceof RequestRefused) {
         log.info({ code: error.code, status: error.status }, error.message);
         return refuse(socket, error, now());
+      }
+      if (error instanceof StoreBusy) {
+        log.warn({ err: error }, 'a write had to be given up');
+        return refuse(socket, busyRefusal(error), now());
       }
       log.error({ err: error }, 'an upgrade failed');
       return refuse(socket, new RequestRefused(500, 'internal', 'something went wrong here'), now());
