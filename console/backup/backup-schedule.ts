@@ -7,6 +7,7 @@ import { type CronFields, parseCron } from '../../schemas/cron.ts';
 import { backUp } from './backup.ts';
 
 const MINUTE_MS = 60_000;
+const EARLY_MS = 50;
 const NAME = /^console-\d{8}T\d{6}Z\.tar$/;
 
 export interface BackupSchedule {
@@ -32,7 +33,8 @@ export function startBackups(parts: {
 
   const run = async () => {
     for (;;) {
-      await sleep(MINUTE_MS - (now().getTime() % MINUTE_MS), undefined, { signal, ref: false });
+      // Into the minute, as a timer may be a little early: the minute before would have its backup twice.
+      await sleep(MINUTE_MS - (now().getTime() % MINUTE_MS) + EARLY_MS, undefined, { signal, ref: false });
       const at = now();
       if (!isTime(fields, at)) continue;
       try {
