@@ -13,7 +13,7 @@ export interface ApiKeyDraft {
   readonly expires_at: string | null;
 }
 
-/** Keys of the API (`X-Api-Key`). Whether the maker may give what a key is to do is asked elsewhere (grants.ts). */
+/** Keys of the API (`X-Api-Key`). Whether the maker may give what a key is to do is asked elsewhere (giving.ts). */
 export interface ApiKeys {
   /** The key itself, `secret`, is kept nowhere. */
   make(draft: ApiKeyDraft, by: Actor): Promise<{ readonly key: ApiKeyRecord; readonly secret: string }>;
