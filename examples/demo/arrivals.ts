@@ -2,13 +2,13 @@ import type { Notices } from '../../console/notices.ts';
 import type { Event } from '../../schemas/event.ts';
 import type { RunReport } from '../../schemas/run.ts';
 
-const WAIT_MS = 45_000;
+const WAIT_MS = 60_000;
 
 /** What the console has received from the agent, and waiting for more of it. */
 export interface Arrivals {
   readonly events: readonly Event[];
   readonly runs: readonly RunReport[];
-  /** The first that fits, whether it has come already or comes within 45 s. `what` completes "expected …". */
+  /** The first that fits, whether it has come already or comes within a minute. `what` completes "expected …". */
   event(what: string, wanted: (event: Event) => boolean, signal: AbortSignal): Promise<Event>;
   run(what: string, wanted: (report: RunReport) => boolean, signal: AbortSignal): Promise<RunReport>;
 }

@@ -1,9 +1,10 @@
+import type { Alone } from './cast.ts';
 import { folderTree } from './folder-tree.ts';
 import { jsonView } from './json-view.ts';
 import { pointerLines } from './pointer-view.ts';
-import { type Cast, ORDERS, type Stage, TENANT } from './stage.ts';
+import { ORDERS, type Stage, TENANT } from './stage.ts';
 
-export async function reconcileOnce(stage: Stage, { machine }: Cast): Promise<void> {
+export async function reconcileOnce(stage: Stage, { machine }: Alone): Promise<void> {
   const { narrator } = stage;
   narrator.step('Reconcile: what the commit says becomes versions on disk');
   narrator.typed('edge-agent reconcile');
@@ -14,7 +15,7 @@ export async function reconcileOnce(stage: Stage, { machine }: Cast): Promise<vo
   narrator.shown(pointerLines((await machine.pointer()).current));
 }
 
-export async function runAFlow(stage: Stage, { machine, saas }: Cast): Promise<void> {
+export async function runAFlow(stage: Stage, { machine, saas }: Alone): Promise<void> {
   const { narrator, signal } = stage;
   narrator.step('A flow runs, and its result arrives at /edge/notify');
   narrator.typed(`edge-agent trigger daily-report --input '{"orders": [...]}' --wait`);
@@ -29,7 +30,7 @@ export async function runAFlow(stage: Stage, { machine, saas }: Cast): Promise<v
   narrator.shown(jsonView(report));
 }
 
-export async function runAFailingFlow(stage: Stage, { machine, saas }: Cast): Promise<void> {
+export async function runAFailingFlow(stage: Stage, { machine, saas }: Alone): Promise<void> {
   const { narrator, signal } = stage;
   narrator.step('A flow that fails on purpose fails alone');
   narrator.typed('edge-agent trigger always-fails --wait');

@@ -1,10 +1,12 @@
-// npm run demo            the story, then everything stays up to be tried out
+// npm run demo            the console's page and the story, then everything stays up to be tried out
 // npm run demo -- --once  the story, and the end
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { browserCommand, openInBrowser } from './browser.ts';
 import { sayWhatNext } from './curtain.ts';
 import { createNarrator } from './narrator.ts';
+import { agentProgram } from './program.ts';
 import { checkRequirements } from './requirements.ts';
 import type { Stage } from './stage.ts';
 import { tellStory } from './story.ts';
@@ -47,6 +49,8 @@ async function main(argv: readonly string[]): Promise<number> {
     const stage: Stage = {
       folder,
       narrator,
+      program: await agentProgram(),
+      openPage: once ? null : pageOpener(),
       signal: ended.signal,
       cleanup,
       fail: (error) => ended.abort(error),
@@ -70,6 +74,12 @@ async function main(argv: readonly string[]): Promise<number> {
     }
   }
   return code;
+}
+
+function pageOpener(): Stage['openPage'] {
+  const { platform, env, stdout } = process;
+  const command = browserCommand({ platform, env, isTerminal: stdout.isTTY });
+  return command === null ? null : (url) => openInBrowser(command, url);
 }
 
 function wantsOnce(argv: readonly string[]): boolean | null {

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { Event } from '../../schemas/event.ts';
+import type { Cast } from './cast.ts';
 import { shortDigests } from './json-view.ts';
 import { pointerChanges, pointerLines } from './pointer-view.ts';
 import { sendRun } from './remote-run.ts';
-import { type Cast, ORDERS, type Stage } from './stage.ts';
+import { ORDERS, type Stage } from './stage.ts';
 
 /** What the console shows of a switch; the rest of the history is in `edge-agent events`. */
 const TOLD: readonly Event['reason'][] = [
@@ -15,36 +16,46 @@ const TOLD: readonly Event['reason'][] = [
 ];
 
 export async function publishTheNextRelease(stage: Stage, cast: Cast): Promise<void> {
-  const { narrator, signal, cleanup, fail } = stage;
-  const { machine, publisher, saas, failing } = cast;
-  narrator.step('The daemon opens its tunnel; release 2 wakes it up');
+  const { narrator, signal, fail } = stage;
+  const { machine, fleet, publisher, saas, others } = cast;
+  narrator.step('The daemons open their tunnels; release 2 wakes them up');
   narrator.typed('edge-agent run');
-  const pid = machine.startDaemon(fail, cleanup);
-  // The publisher does not wait for it.
-  const [, report] = await Promise.all([
-    saas.arrivals.event('the tunnel to be open', ({ reason }) => reason === 'TunnelConnected', signal),
-    publisher.upload('daily-report', 'v1.1.0'),
-  ]);
+  const pid = machine.startDaemon(fail);
+  const connected = fleet.all.map(({ host, agentId }) =>
+    saas.arrivals.event(
+      `the tunnel of ${host} to be open`,
+      ({ agent_id, reason }) => agent_id === agentId && reason === 'TunnelConnected',
+      signal,
+    ),
+  );
+  // The publisher does not wait for them.
+  const [report] = await Promise.all([publisher.upload('daily-report', 'v1.1.0'), ...connected]);
   narrator.good(
-    `the daemon is up (process ${pid}), and has called the console: no port is open on the machine`,
+    `the daemon is up (process ${pid}), and those of the other ${fleet.all.length - 1}; all have called the console: no port is open on any machine`,
   );
   const before = await machine.pointer();
 
-  await publisher.writeManifest([report, failing]);
+  await publisher.writeManifest([report, ...others]);
   await publisher.sign();
   const push = await publisher.commitAndPush('Release 2: daily-report v1.1.0');
   narrator.typed('edge-agent release sign ... && git push');
   narrator.say(
-    `Commit ${push.commit.slice(0, 12)} is pushed; the console nudges the machine through the tunnel. What it heard of it:`,
+    `Commit ${push.commit.slice(0, 12)} is pushed; the console nudges all five through their tunnels. What it heard of ${machine.host}:`,
   );
   const applied = await saas.arrivals.event(
     'the agent to apply release 2',
-    ({ reason, revision }) => reason === 'RevisionApplied' && revision?.endsWith(push.commit) === true,
+    ({ agent_id, reason, revision }) =>
+      agent_id === machine.agentId &&
+      reason === 'RevisionApplied' &&
+      revision?.endsWith(push.commit) === true,
     signal,
   );
   const told = saas.arrivals.events.filter(
-    ({ time, reason, seq }) =>
-      Date.parse(time) >= push.at.getTime() && seq <= applied.seq && TOLD.includes(reason),
+    ({ agent_id, time, reason, seq }) =>
+      agent_id === machine.agentId &&
+      Date.parse(time) >= push.at.getTime() &&
+      seq <= applied.seq &&
+      TOLD.includes(reason),
   );
   for (const { time, reason, message } of told) {
     const seconds = ((Date.parse(time) - push.at.getTime()) / 1_000).toFixed(1);
@@ -55,7 +66,7 @@ export async function publishTheNextRelease(stage: Stage, cast: Cast): Promise<v
   narrator.shown(pointerChanges(before.current, after.current));
 }
 
-/** What an operator asks for from afar: signed by a key of the role `trigger`, which the console does not hold. */
+/** What an operator asks for from afar, signed by a key of the role `trigger`. The page does the same with the copy that the console holds. */
 export async function commandARun({ narrator, signal, folder }: Stage, cast: Cast): Promise<void> {
   const { machine, saas } = cast;
   narrator.step('A signed command runs a flow from afar');
@@ -75,7 +86,7 @@ export async function commandARun({ narrator, signal, folder }: Stage, cast: Cas
 
 export async function tamperWithARelease(stage: Stage, cast: Cast): Promise<void> {
   const { narrator, signal } = stage;
-  const { machine, publisher, saas, failing } = cast;
+  const { machine, publisher, saas, others } = cast;
   narrator.step('Release 3 is tampered with, and refused');
   narrator.say(
     'Somebody got hold of the token that may push and upload, but not of the release key: a bundle of theirs, a manifest.json that names it, the old signature.',
@@ -84,12 +95,13 @@ export async function tamperWithARelease(stage: Stage, cast: Cast): Promise<void
   const theirs = await publisher.uploadFiles('daily-report', 'v6.6.6', {
     'main.py': 'print("your orders are mine")\n',
   });
-  await publisher.writeManifest([theirs, failing]);
+  await publisher.writeManifest([theirs, ...others]);
   const push = await publisher.commitAndPush('Release 3: daily-report v6.6.6');
   narrator.typed('git push   (without a new signature)');
   const refused = await saas.arrivals.event(
     'the agent to refuse release 3',
-    ({ reason, revision }) => reason === 'ReleaseRefused' && revision?.endsWith(push.commit) === true,
+    ({ agent_id, reason, revision }) =>
+      agent_id === machine.agentId && reason === 'ReleaseRefused' && revision?.endsWith(push.commit) === true,
     signal,
   );
   narrator.bad(
@@ -104,6 +116,17 @@ export async function tamperWithARelease(stage: Stage, cast: Cast): Promise<void
   narrator.good('current.json is byte for byte what it was:');
   narrator.shown(pointerLines(after.current));
   await runDailyReport(stage, cast);
+  narrator.say('The publisher takes it back:');
+  narrator.typed('git revert HEAD && git push');
+  const back = await publisher.revertAndPush();
+  await saas.arrivals.event(
+    'the agent to apply what it had before',
+    ({ agent_id, reason, revision }) =>
+      agent_id === machine.agentId &&
+      reason === 'RevisionApplied' &&
+      revision?.endsWith(back.commit) === true,
+    signal,
+  );
   narrator.typed('edge-agent status');
   narrator.printed((await machine.agent(['status'])).all);
 }

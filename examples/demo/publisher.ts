@@ -6,7 +6,7 @@ import { create as createTar } from 'tar';
 import type { z } from 'zod';
 import type { AddedTenant } from '../../console/admin.ts';
 import type { FlowEntry } from '../../schemas/manifest-v2.ts';
-import { call, callAgent } from './program.ts';
+import { type AgentProgram, call, callAgent } from './program.ts';
 import type { Keys } from './saas-side.ts';
 
 const FLOWS = new URL('../flows/', import.meta.url);
@@ -15,7 +15,7 @@ const UPLOAD_TIMEOUT_MS = 30_000;
 /** An entry of a v2 manifest. */
 export type FlowLine = Pick<
   z.input<typeof FlowEntry>,
-  'id' | 'version' | 'edge_url' | 'sha256' | 'size' | 'runtime' | 'timeout'
+  'id' | 'version' | 'edge_url' | 'sha256' | 'size' | 'runtime' | 'timeout' | 'schedule' | 'targets'
 >;
 
 /** Who makes releases: a work tree of the tenant branch, the release key, and the token that may push and upload. */
@@ -29,17 +29,25 @@ export interface Publisher {
   writeManifest(flows: readonly FlowLine[]): Promise<void>;
   /** Signs the manifest as it lies there; the command, as it was. */
   sign(): Promise<string>;
-  commitAndPush(message: string): Promise<{ readonly commit: string; readonly at: Date }>;
+  commitAndPush(message: string): Promise<Pushed>;
+  /** Takes back what was pushed last. */
+  revertAndPush(): Promise<Pushed>;
+}
+
+export interface Pushed {
+  readonly commit: string;
+  readonly at: Date;
 }
 
 export async function createPublisher(given: {
   readonly folder: string;
   readonly tenant: AddedTenant;
   readonly keys: Keys;
+  readonly program: AgentProgram;
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }): Promise<Publisher> {
-  const { folder, tenant, keys, env, signal } = given;
+  const { folder, tenant, keys, program, env, signal } = given;
   const git = (...args: string[]) =>
     call(`git ${args[0]}`, 'git', args, { cwd: folder, signal, env: { ...env, ...GIT_ENV } });
   await mkdir(folder);
@@ -58,6 +66,12 @@ export async function createPublisher(given: {
     await put(edge_url, bytes, tenant.publisherToken, signal);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     return { id, version, edge_url, sha256, size: bytes.length, runtime: 'python' as const, timeout: '10s' };
+  }
+
+  async function push(): Promise<Pushed> {
+    const at = new Date();
+    await git('push', '--quiet', 'origin', 'HEAD');
+    return { commit: (await git('rev-parse', 'HEAD')).stdout.trim(), at };
   }
 
   return {
@@ -79,7 +93,7 @@ export async function createPublisher(given: {
       );
       const who = first ? ['--tenant', tenant.slug, '--seq', '1'] : [];
       const args = ['release', 'sign', '--manifest', 'manifest.json', ...who];
-      await callAgent([...args, '--root', keys.root.file, '--key', keys.releaseKey], {
+      await callAgent(program, [...args, '--root', keys.root.file, '--key', keys.releaseKey], {
         cwd: folder,
         signal,
         env,
@@ -89,9 +103,11 @@ export async function createPublisher(given: {
     async commitAndPush(message) {
       await git('add', '--all');
       await git('commit', '--quiet', '--message', message);
-      const at = new Date();
-      await git('push', '--quiet', 'origin', 'HEAD');
-      return { commit: (await git('rev-parse', 'HEAD')).stdout.trim(), at };
+      return push();
+    },
+    async revertAndPush() {
+      await git('revert', '--no-edit', 'HEAD');
+      return push();
     },
   };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readSigningKey } from '../../agent/key-files.ts';
 import { signCommand } from '../../trust/ceremony/command.ts';
-import type { SaasSide } from './saas-side.ts';
+import { expectStatus, type SaasSide } from './saas-side.ts';
 import { ORDERS, TENANT } from './stage.ts';
 
 const FIVE_MINUTES_MS = 5 * 60_000;
@@ -29,12 +29,7 @@ export async function sendRun(
     },
     key,
   );
-  const response = await fetch(`${saas.url}/api/agents/${agentId}/commands`, {
-    method: 'POST',
-    headers: { 'x-api-key': saas.apiKey, 'content-type': 'application/json' },
-    body: JSON.stringify({ jws }),
-  });
-  const answer: unknown = await response.json();
-  if (response.status === 202) return { runId, answer };
-  throw new Error(`expected 202, found ${response.status}: ${JSON.stringify(answer)}`);
+  const sent = await saas.call('POST', `/api/agents/${agentId}/commands`, { jws });
+  expectStatus(202, sent);
+  return { runId, answer: sent.answer };
 }

@@ -1,7 +1,5 @@
-import type { Machine } from './machine.ts';
 import type { Narrator } from './narrator.ts';
-import type { FlowLine, Publisher } from './publisher.ts';
-import type { SaasSide } from './saas-side.ts';
+import type { AgentProgram } from './program.ts';
 
 /** What every step of the story works with. */
 export interface Stage {
@@ -11,17 +9,11 @@ export interface Stage {
   readonly cleanup: AsyncDisposableStack;
   /** Ends the demo: something that should go on has ended. */
   readonly fail: (error: Error) => void;
+  readonly program: AgentProgram;
+  /** Opens an address in the person's browser; null where it is not to be opened. */
+  readonly openPage: ((url: string) => void) | null;
   /** For every program that is started. */
   readonly env: Readonly<Record<string, string>>;
-}
-
-/** Who takes part, once they are there. */
-export interface Cast {
-  readonly saas: SaasSide;
-  readonly publisher: Publisher;
-  readonly machine: Machine;
-  /** The flow that fails on purpose, as every release lists it. */
-  readonly failing: FlowLine;
 }
 
 export const TENANT = 'acme';

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -14,10 +14,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { browserCommand } from '../../examples/demo/browser.ts';
+import { type AgentDetail, AgentsAnswer } from '../../schemas/console/agent.ts';
+import { Overview } from '../../schemas/console/overview.ts';
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../examples/demo/main.ts', import.meta.url));
-/** Alone on a machine it takes 10 s; here other tests run beside it. */
-const DEADLINE_MS = 150_000;
+/** Alone on a machine it takes 15 s; here other tests run beside it. */
+const DEADLINE_MS = 240_000;
 
 let folder: string;
 beforeEach(() => {
@@ -26,8 +30,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Demo {
-  /** Resolves when the output has this text. Rejects when the demo ends first. */
-  says(text: string): Promise<void>;
+  /** Resolves with the output when it has this text. Rejects when the demo ends first. */
+  says(text: string): Promise<string>;
   signal(name: NodeJS.Signals): void;
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
@@ -57,13 +61,58 @@ function startDemo(args: readonly string[], env: Readonly<Record<string, string>
     says: (text) =>
       new Promise((resolve, reject) => {
         const look = () => {
-          if (stdout.includes(text)) resolve();
+          if (stdout.includes(text)) resolve(stdout);
         };
         looking.add(look);
         look();
         void ended.then(() => reject(new Error(`expected "${text}", found the end:\n${stdout}\n${stderr}`)));
       }),
   };
+}
+
+/** A folder with a browser in it that leaves a file when it is started. */
+function browserThatTells(): string {
+  const bin = join(folder, 'desktop');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'xdg-open'), `#!/bin/sh\necho "$1" > '${join(bin, 'opened')}'\n`, { mode: 0o755 });
+  return bin;
+}
+
+/** Where the address leads, and the session that it gives; none: ''. */
+async function enter(door: string): Promise<{ page: string; cookie: string }> {
+  const answer = await fetch(door, { redirect: 'manual' });
+  expect(answer.status).toBe(303);
+  const session = answer.headers.getSetCookie().find((cookie) => cookie.startsWith('edge_console='));
+  return { page: answer.headers.get('location') as string, cookie: session?.split(';')[0] ?? '' };
+}
+
+/** What the button Run of the page does, for whoever has signed in; the outcome. */
+async function runFromPage(page: string, cookie: string, agentId: string | undefined): Promise<unknown> {
+  const { csrf } = JSON.parse(await text(`${page}api/session`, cookie)) as { csrf: string };
+  const answer = await fetch(`${page}api/actions`, {
+    method: 'POST',
+    headers: {
+      cookie,
+      origin: new URL(page).origin,
+      'x-csrf-token': csrf,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({
+      action: 'run',
+      targets: { agents: [agentId] },
+      flow: 'daily-report',
+      reason: 'the demo said so',
+    }),
+  });
+  const body = (await answer.json()) as { outcomes?: [{ outcome: string }] };
+  return body.outcomes?.[0].outcome ?? body;
+}
+
+async function text(url: string, cookie: string, accept = 'application/json'): Promise<string> {
+  const answer = await fetch(url, { headers: { cookie, accept } });
+  const body = await answer.text();
+  expect({ status: answer.status, body }).toMatchObject({ status: 200 });
+  return body;
 }
 
 /** Command lines of processes that have something to do with the folder. */
@@ -94,18 +143,19 @@ describe('npm run demo', { timeout: DEADLINE_MS }, () => {
     expect(stdout).not.toContain('\u001b');
     const told = [
       /^1\. A console/m,
+      /Open {2}http:\/\/127\.0\.0\.1:\d+\/[\w-]{16}\n +signs you in, once; or http:\S+ as demo, password [0-9a-f-]{18}/,
       /signed by 2 of its 3 root keys/,
       /\$ git push origin tenant\/acme/,
       /This machine is agent [0-9a-f-]{36} of acme\./,
       /● Ready {2}tenant\/acme@sha1:[0-9a-f]{12}…/,
-      /└── daily-report\/v1\.0\.0\//,
+      /[├└]── daily-report\/v1\.0\.0\//,
       /daily-report → flows\/daily-report\/v1\.0\.0/,
       /"run_id": "[0-9a-f-]{36}"/,
       /"stdout": "3 orders, 510\.50 in all, reported by v1\.0\.0\\n"/,
       /"status": "succeeded"/,
       /"outputs": \[\{"name":"report\.txt","size":92/,
       /exit code 6; the console received\s+\{"status":"failed","exit_code":3/,
-      /no port is open on the machine/,
+      /of\s+the\s+other\s+4;\s+all\s+have\s+called\s+the\s+console:\s+no\s+port\s+is\s+open/,
       /RevisionSeen/,
       /VersionActivated flow daily-report: v1\.1\.0 is active, v1\.0\.0 was/,
       /- daily-report → flows\/daily-report\/v1\.0\.0/,
@@ -118,8 +168,12 @@ describe('npm run demo', { timeout: DEADLINE_MS }, () => {
       /current\.json is byte for byte what it was/,
       /daily-report → flows\/daily-report\/v1\.1\.0/,
       /170\.17 each, reported by v1\.1\.0/,
-      /\$ edge-agent status\n.*● Stalled/,
+      /\$ git revert HEAD && git push/,
+      /\$ edge-agent status\n.*● Ready/,
       /daily-report {2}v1\.1\.0 {2}v1\.1\.0 {3}active/,
+      /10\. 4 of 5 are ready/,
+      /\{"ready":4,"stalled":1,"connected":"5 of 5"\}/,
+      /✘ PARIS-SHOP-01: url_not_allowed/,
       /Everything the demo started has ended/,
     ];
     let rest = stdout;
@@ -133,30 +187,75 @@ describe('npm run demo', { timeout: DEADLINE_MS }, () => {
     expectNothingLeft();
   });
 
-  it('stays up with commands that work as they are printed, until Ctrl-C', async () => {
+  it('stays up with a page and five agents, and what it says mends the broken one', async () => {
+    execFileSync(process.execPath, [join(ROOT, 'scripts/build-web.ts')], { stdio: 'pipe' });
     // Longer than the path of a socket may be.
     const deep = join(folder, 'd'.repeat(120));
     mkdirSync(deep);
-    const demo = startDemo([], { TMPDIR: deep });
-    await demo.says('Ctrl-C ends it all');
-    const [name] = readdirSync(deep);
-    const machine = join(deep, name as string, 'machine');
-    const publisher = join(deep, name as string, 'publisher');
-    await shell(`cd '${publisher}' && git revert --no-edit HEAD && git push`);
-    const status = async () => (await shell(`cd '${machine}' && ./edge-agent status`)).split('\n')[0];
-    await expect.poll(status, { timeout: 60_000, interval: 500 }).toMatch(/^● Ready/);
+    const bin = browserThatTells();
+    const demo = startDemo([], { TMPDIR: deep, DISPLAY: ':0', PATH: `${bin}:${process.env['PATH']}` });
+    const told = await demo.says('Ctrl-C ends it all');
+    const door = /Open {2}(\S+)/.exec(told)?.[1] as string;
+    const { page, cookie } = await enter(door);
+    expect(await text(page, cookie, 'text/html')).toContain('<div id="page">');
+    // Once: who comes later has to sign in.
+    expect((await enter(door)).cookie).toBe('');
+    const overview = async () => Overview.parse(JSON.parse(await text(`${page}api/overview`, cookie)));
+    const before = await overview();
+    expect(before).toMatchObject({
+      total: 5,
+      connected: 5,
+      states: { ready: 4, stalled: 1 },
+      verdict: { code: 'some_stalled', main: { count: 1 } },
+      worst: [{ hostname: 'PARIS-SHOP-01', labels: { site: 'paris' } }],
+    });
+    const [worst] = before.worst;
+    expect(worst?.problem?.message).toContain('artifacts.allow');
+    const detail = JSON.parse(await text(`${page}api/agents/${worst?.agent_id}`, cookie)) as AgentDetail;
+    expect(detail.can_command).toBe(true);
+    const found = await text(`${page}api/agents?q=LYON-OFFICE-01`, cookie);
+    const [lyon] = AgentsAnswer.parse(JSON.parse(found)).agents;
+    expect(await runFromPage(page, cookie, lyon?.agent_id)).toBe('queued');
+
+    // As it is printed, for anybody to paste.
+    await shell(/^ +(sed .*)$/m.exec(told)?.[1] as string);
+    const ready = async () => (await overview()).states.ready;
+    await expect.poll(ready, { timeout: 60_000, interval: 500 }).toBe(5);
+
+    const machine = /^ +cd '(.*\/machine)'$/m.exec(told)?.[1] as string;
+    expect(await shell(`cd '${machine}' && ./edge-agent status`)).toMatch(/^● Ready/);
     expect(await shell(`cd '${machine}' && ./edge-agent trigger daily-report --wait`)).toContain(
       'reported by v1.1.0',
     );
     demo.signal('SIGINT');
     // npm passes on what the terminal has sent already.
     demo.signal('SIGINT');
-    const { code, stdout, stderr } = await demo.ended;
+    const { code, stderr } = await demo.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const printed of [machine, publisher]) expect(stdout).toContain(`cd '${printed}'`);
+    // A desktop there is, a terminal there is not.
+    expect(readdirSync(bin)).toEqual(['xdg-open']);
+    rmSync(bin, { recursive: true });
     rmdirSync(deep);
     expectNothingLeft();
   });
+
+  it.each([
+    ['linux', { DISPLAY: ':0' }, true, ['xdg-open']],
+    ['linux', { WAYLAND_DISPLAY: 'wayland-0' }, true, ['xdg-open']],
+    ['linux', {}, true, null],
+    ['linux', { DISPLAY: ':0' }, false, null],
+    ['linux', { DISPLAY: ':0', CI: 'true' }, true, null],
+    ['linux', { DISPLAY: ':0', NO_BROWSER: '1' }, true, null],
+    ['linux', { DISPLAY: 'localhost:10.0', SSH_CONNECTION: '10.0.0.2 50514 10.0.0.1 22' }, true, null],
+    ['darwin', {}, true, ['open']],
+    ['darwin', { CI: '1' }, true, null],
+    ['win32', {}, true, ['cmd', '/c', 'start', '""']],
+  ] as const)(
+    'opens a browser only where somebody sits at a desktop: %s %j, terminal %s',
+    (platform, env, isTerminal, wanted) => {
+      expect(browserCommand({ platform, env, isTerminal })).toEqual(wanted);
+    },
+  );
 
   it('leaves nothing when it is interrupted half-way, and says so by its exit code', async () => {
     const demo = startDemo(['--once']);
@@ -213,6 +312,7 @@ function missingLines(excerpt: string, text: string): string[] {
       .trim()
       .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '<id>')
       .replaceAll(/\b[0-9a-f]{40}\b|\b[0-9a-f]{12}…|\b[0-9a-f]{8}\b/g, '<digest>')
+      .replaceAll(/http:\/\/127\.0\.0\.1:\d+\/[\w-]{16}$/g, '<door>')
       .replaceAll(/\b\d+ bytes\b/g, '<bytes>')
       .replaceAll(/[+]?\b[\d.]+ (s|min)\b/g, '<time>');
   const lines = text.split('\n').map(alike);
