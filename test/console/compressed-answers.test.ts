@@ -1,5 +1,9 @@
 import { gzipSync } from 'node:zlib';
+import Fastify from 'fastify';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
+import { compressAnswers } from '../../console/compressed-answers.ts';
+import { operation } from '../../console/openapi/operation.ts';
 import { type RunningConsole, startConsole } from './running-console.ts';
 
 let running: RunningConsole;
@@ -45,4 +49,23 @@ it('nothing that is sent here is inflated', async () => {
     400,
     'body_malformed',
   ]);
+});
+
+it('the answer with the token against forged requests is never compressed, however long', async () => {
+  const app = Fastify();
+  compressAnswers(app);
+  const { route } = operation({
+    summary: 'x',
+    tags: ['agents'],
+    role: 'viewer',
+    answers: { 200: z.object({ long: z.string() }) },
+  });
+  void app.register(async (routes) => {
+    for (const path of ['/api/session', '/api/agents'])
+      routes.get(path, route, async () => ({ long: 'x'.repeat(5_000) }));
+  });
+  const encoding = async (url: string) =>
+    (await app.inject({ url, headers: { 'accept-encoding': 'gzip' } })).headers['content-encoding'] ?? null;
+  expect([await encoding('/api/agents'), await encoding('/api/session')]).toEqual(['gzip', null]);
+  await app.close();
 });
