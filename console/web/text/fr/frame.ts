@@ -22,8 +22,8 @@ export const fr: typeof en = {
   searchNone: (text) => `Aucun agent ne correspond à « ${text} »`,
   searchAll: (count) => `Voir les ${count} dans la liste`,
   searchFound: (count) => `${count} trouvés`,
-  tenant: 'Locataire',
-  allTenants: 'Tous locataires',
+  tenant: 'Client',
+  allTenants: 'Tous les clients',
   live: {
     connecting: 'Connexion',
     live: 'En direct',
@@ -41,7 +41,7 @@ export const fr: typeof en = {
   person: (name) => `Compte de ${name}`,
   signOut: 'Se déconnecter',
   signedInAs: 'Connecté en tant que',
-  everyTenant: 'tous les locataires',
+  everyTenant: 'tous les clients',
   shortcuts: 'Raccourcis clavier',
   shortcutsOn: 'Utiliser les raccourcis à une touche',
   shortcutList: [
