@@ -1,13 +1,10 @@
 import type { EnrolAnswer, EnrolmentToken, EnrolRequest } from '../schemas/enrolment.ts';
-import { keySpeaks, wasReplaced } from './device-keys.ts';
+import { isRetired } from './device-keys.ts';
 import { RequestRefused } from './refusal.ts';
 import type { ConsoleSecrets } from './secrets.ts';
 import type { Agent } from './store/ports/agents.ts';
-import { agentBy, saveAgent, setGitToken } from './store/sqlite/agents.ts';
-import { insertAudit } from './store/sqlite/audit.ts';
-import type { ConsoleDatabase } from './store/sqlite/database.ts';
-import { rootDocumentOf, tenantBy } from './store/sqlite/tenants.ts';
-import { isTokenRevoked } from './store/sqlite/token-records.ts';
+import type { KeyStanding } from './store/ports/device-keys.ts';
+import type { EnrolmentFacts, EnrolmentRows, EnrolmentStep, KeptAnswer } from './store/ports/enrolments.ts';
 import { TUNNEL_PATH, webSocketOrigin } from './tunnel/address.ts';
 
 export interface Enrolment {
@@ -20,24 +17,23 @@ export interface Enrolment {
   prune(now: Date): Promise<number>;
 }
 
+type Answered = EnrolmentStep & { readonly answer: KeptAnswer };
+
 export function createEnrolment(parts: {
-  readonly database: ConsoleDatabase;
+  readonly rows: EnrolmentRows;
   readonly secrets: ConsoleSecrets;
   readonly newId: () => string;
   /** Origin the agents call. */
   readonly publicUrl: () => string;
 }): Enrolment {
-  const { database, secrets } = parts;
-  const { prepare, write } = database;
+  const { rows, secrets } = parts;
 
-  const answerOf = (token: EnrolmentToken, agentId: string): EnrolAnswer => {
-    const tenant = tenantBy(database, 'slug', token.tenant);
-    const root = rootDocumentOf(database, token.tenant, token.root_sha256);
+  const answerOf = ({ tenant, root }: EnrolmentFacts, slug: string, agentId: string): KeptAnswer => {
     if (tenant === null || root === null) {
       throw new RequestRefused(
         403,
         'tenant_unknown',
-        `expected a token for a tenant of this console, found tenant "${token.tenant}" or its root gone; ask for a new token`,
+        `expected a token for a tenant of this console, found tenant "${slug}" or its root gone; ask for a new token`,
       );
     }
     const { allow, endpoint, access_key, secret_key } = tenant.artifacts;
@@ -45,81 +41,71 @@ export function createEnrolment(parts: {
     return {
       agent_id: agentId,
       tenant: tenant.slug,
-      git: { url: `${url}/git/${tenant.slug}.git`, token: secrets.gitToken(agentId, token.jti) },
+      git: { url: `${url}/git/${tenant.slug}.git` },
       root,
       tunnel_url: `${webSocketOrigin(url)}${TUNNEL_PATH}`,
       artifacts: { allow: [`${url}/artifacts/${tenant.slug}/`, ...allow], endpoint, access_key, secret_key },
     };
   };
 
-  const first = (token: EnrolmentToken, request: EnrolRequest, thumbprint: string, at: Date): EnrolAnswer => {
-    const known = agentBy(database, 'thumbprint', thumbprint);
-    if (known !== null && known.tenant !== token.tenant) {
+  const first = (
+    facts: EnrolmentFacts,
+    token: EnrolmentToken,
+    request: EnrolRequest,
+    device: { readonly thumbprint: string; readonly at: Date },
+  ): Answered => {
+    const { holder } = facts;
+    if (holder !== null && holder.tenant !== token.tenant) {
       throw new RequestRefused(
         409,
         'key_in_use',
         'expected a device key of its own for every tenant, found one that is enrolled with another; make a new device key',
       );
     }
-    if (known?.revoked_at != null) throw revokedRefusal(known);
-    if (known === null && wasReplaced(database, thumbprint)) throw replacedKey();
-    const agentId = known?.agent_id ?? parts.newId();
-    const answer = answerOf(token, agentId);
-    const gitToken = answer.git.token as string;
-    saveAgent(
-      database,
-      {
-        agent_id: agentId,
+    if (holder?.revoked_at != null) throw revokedRefusal(holder);
+    if (holder === null && facts.wasReplaced) throw replacedKey();
+    const agent_id = holder?.agent_id ?? parts.newId();
+    const { device_jwk, hostname, os, arch, agent_version } = request;
+    const again = holder === null ? '' : ' again';
+    return {
+      kind: 'first',
+      agent: {
+        agent_id,
         tenant: token.tenant,
-        thumbprint,
-        device_jwk: request.device_jwk,
-        hostname: request.hostname,
-        os: request.os,
-        arch: request.arch,
-        agent_version: request.agent_version,
-        enrolled_at: at.toISOString(),
+        thumbprint: device.thumbprint,
+        device_jwk,
+        hostname,
+        os,
+        arch,
+        agent_version,
+        enrolled_at: device.at.toISOString(),
       },
-      gitToken,
-    );
-    // The git token is derived again when the answer is repeated; at rest there is only its hash.
-    prepare(
-      'INSERT INTO enrolments (jti, agent_id, thumbprint, answer, expires_at) VALUES (?, ?, ?, ?, ?)',
-    ).run(
-      token.jti,
-      agentId,
-      thumbprint,
-      JSON.stringify({ ...answer, git: { url: answer.git.url } }),
-      token.exp,
-    );
-    const again = known === null ? '' : ' again';
-    insertAudit(
-      database,
-      {
+      gitToken: secrets.gitToken(agent_id, token.jti),
+      answer: answerOf(facts, token.tenant, agent_id),
+      told: {
         action: 'agent_enrolled',
         tenant: token.tenant,
-        agent_id: agentId,
+        agent_id,
         by: 'agent',
-        message: `${request.hostname} (${request.os}, ${request.arch}) was enrolled${again} with token ${token.jti}`,
+        message: `${hostname} (${os}, ${arch}) was enrolled${again} with token ${token.jti}`,
       },
-      at,
-    );
-    return answer;
+    };
   };
 
   return {
-    enrol: (token, request, thumbprint, at) =>
-      write(() => {
-        if (isTokenRevoked(database, token.jti)) {
+    async enrol(token, request, thumbprint, at) {
+      const { jti: id, tenant, root_sha256, exp: expires_at } = token;
+      const call = { token: { id, tenant, root_sha256, expires_at }, thumbprint };
+      const { answer, gitToken } = await rows.enrol(call, at, (facts): Answered => {
+        if (facts.isTokenRevoked) {
           throw new RequestRefused(
             403,
             'token_revoked',
             'expected an enrolment token that is still good, found one that was revoked; ask for a new one',
           );
         }
-        const served = prepare('SELECT agent_id, thumbprint, answer FROM enrolments WHERE jti = ?').get(
-          token.jti,
-        ) as { agent_id: string; thumbprint: string; answer: string } | undefined;
-        if (served === undefined) return first(token, request, thumbprint, at);
+        const { served } = facts;
+        if (served === null) return first(facts, token, request, { thumbprint, at });
         if (served.thumbprint !== thumbprint) {
           throw new RequestRefused(
             409,
@@ -127,25 +113,22 @@ export function createEnrolment(parts: {
             'expected an enrolment token that no other device has used, found one that has served another key; ask for a new one',
           );
         }
-        const agent = agentBy(database, 'agent_id', served.agent_id);
-        if (agent?.revoked_at != null) throw revokedRefusal(agent);
-        if (!keySpeaks(database, served.agent_id, thumbprint, at)) throw replacedKey();
-        const answer = JSON.parse(served.answer) as EnrolAnswer;
-        const gitToken = secrets.gitToken(served.agent_id, token.jti);
+        if (served.agent?.revoked_at != null) throw revokedRefusal(served.agent);
+        if (!speaks(served.standing, at)) throw replacedKey();
+        const { agent_id } = served.answer;
         // It may have been replaced by a later enrolment of the same device.
-        setGitToken(database, served.agent_id, gitToken);
-        return { ...answer, git: { ...answer.git, token: gitToken } };
-      }),
-    prune: (now) =>
-      write(() => {
-        const before = Math.floor(now.getTime() / 1_000);
-        prepare(
-          `UPDATE enrolment_tokens SET agent_id = enrolments.agent_id FROM enrolments
-           WHERE enrolments.jti = enrolment_tokens.jti AND enrolments.expires_at < ?`,
-        ).run(before);
-        return Number(prepare('DELETE FROM enrolments WHERE expires_at < ?').run(before).changes);
-      }),
+        return { kind: 'again', agent_id, gitToken: secrets.gitToken(agent_id, id), answer: served.answer };
+      });
+      // Derived again when the answer is repeated; at rest there is only its hash.
+      return { ...answer, git: { ...answer.git, token: gitToken } };
+    },
+    prune: async (now) => rows.prune(Math.floor(now.getTime() / 1_000)),
   };
+}
+
+/** In force, or before that one and in its grace. */
+function speaks(standing: KeyStanding, at: Date): boolean {
+  return standing.kind === 'in_force' || (standing.kind === 'former' && !isRetired(standing, at));
 }
 
 /** 403: the token is good, and this key may not come back. */

@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { FormerKey } from './device-keys.ts';
-import type { AgentProcess } from './identity-watch.ts';
 import type { Notices } from './notices.ts';
 import type { ConsoleState } from './state.ts';
 import type { Agent } from './store/ports/agents.ts';
 import type { AuditAction } from './store/ports/audit.ts';
+import type { FormerKey } from './store/ports/device-keys.ts';
+import type { AgentProcess } from './store/ports/identities.ts';
 
 /** Signs of a copied or restored machine: written down, logged, and told to whoever listens. */
 export interface IdentityAlarms {

@@ -1,31 +1,11 @@
 import type { IdentityConflict } from '../schemas/identity.ts';
-import type { ConsoleDatabase } from './store/sqlite/database.ts';
+import type { AgentProcess, IdentityConflictRow, IdentityRows, Sighting } from './store/ports/identities.ts';
 
 /** A conflict goes on for so long after its last sign: agents speak every 5 minutes at least. */
 const CONFLICT_LASTS_MS = 15 * 60_000;
 const SEEN_EVERY_MS = 10_000;
 const PROCESSES_MAX = 16;
 const AGENTS_IN_MEMORY_MAX = 50_000;
-
-/** Who a call came from. `at`: when it was made, by the console's clock (the token's `iat`). */
-export interface Sighting {
-  readonly boot: string;
-  readonly machine: string | null;
-  readonly hostname: string | null;
-  readonly os: string | null;
-  readonly address: string;
-  readonly at: Date;
-}
-
-export interface AgentProcess {
-  readonly boot_id: string;
-  readonly machine: string | null;
-  readonly hostname: string | null;
-  readonly os: string | null;
-  readonly address: string;
-  readonly first_at: string;
-  readonly last_at: string;
-}
 
 /** As the operator sees it. */
 export interface ConflictRecord {
@@ -61,50 +41,39 @@ interface Known {
 }
 
 export function createIdentityWatch(
-  database: ConsoleDatabase,
+  rows: IdentityRows,
   now: () => Date,
   /** A call that was made before the newer process spoke may arrive after it. */
   overlapMs: () => number,
 ): IdentityWatch {
-  const { prepare, write } = database;
-  const memory = new Map<string, Known>();
+  const memory = new Map<string, Promise<Known>>();
 
-  const processes = (agentId: string) =>
-    prepare(
-      `SELECT boot_id, machine, hostname, os, address, first_at, last_at FROM agent_processes
-         WHERE agent_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
-    ).all(agentId, PROCESSES_MAX) as unknown as AgentProcess[];
-
-  const knownOf = (agentId: string): Known => {
-    const there = memory.get(agentId);
-    if (there !== undefined) return there;
-    const rows = processes(agentId);
+  const readKnown = async (agentId: string): Promise<Known> => {
+    const processes = await rows.processes(agentId, PROCESSES_MAX);
     const boots = new Map(
-      rows.map(({ boot_id, last_at }) => [
+      processes.map(({ boot_id, last_at }) => [
         boot_id,
         { lastMs: Date.parse(last_at), writtenMs: Date.parse(last_at) },
       ]),
     );
-    const newest = rows[0];
-    const known: Known = {
+    const newest = processes[0];
+    return {
       boots,
       current: newest?.boot_id ?? null,
       sinceMs: newest === undefined ? 0 : Date.parse(newest.first_at),
     };
+  };
+
+  /** Read once, however many calls of the agent come at one time. */
+  const knownOf = (agentId: string): Promise<Known> => {
+    const there = memory.get(agentId);
+    if (there !== undefined) return there;
+    const known = readKnown(agentId);
+    known.catch(() => memory.delete(agentId));
     memory.set(agentId, known);
     const [oldest] = memory.keys();
     if (memory.size > AGENTS_IN_MEMORY_MAX && oldest !== undefined) memory.delete(oldest);
     return known;
-  };
-
-  const save = (agentId: string, { boot, machine, hostname, os, address, at }: Sighting) => {
-    prepare(
-      `INSERT INTO agent_processes (agent_id, boot_id, machine, hostname, os, address, first_at, last_at)
-         VALUES (:agent, :boot, :machine, :hostname, :os, :address, :at, :at)
-         ON CONFLICT (agent_id, boot_id) DO UPDATE SET machine = coalesce(excluded.machine, machine),
-           hostname = coalesce(excluded.hostname, hostname), os = coalesce(excluded.os, os),
-           address = excluded.address, last_at = max(last_at, excluded.last_at)`,
-    ).run({ agent: agentId, boot, machine, hostname, os, address, at: at.toISOString() });
   };
 
   /** One more than is kept: it is forgotten. */
@@ -116,47 +85,28 @@ export function createIdentityWatch(
     return oldest;
   };
 
-  const row = (agentId: string) =>
-    prepare('SELECT since, last_at, changes, boots FROM identity_conflicts WHERE agent_id = ?').get(
-      agentId,
-    ) as { since: string; last_at: string; changes: number; boots: string } | undefined;
   const goesOn = (last_at: string) => now().getTime() - Date.parse(last_at) < CONFLICT_LASTS_MS;
 
-  /** True when it is a new one, or one that was over. */
-  const mark = (agentId: string, boots: readonly string[]): boolean => {
+  const follow = (before: IdentityConflictRow | null, spoke: readonly string[]): IdentityConflictRow => {
     const at = now().toISOString();
-    const before = row(agentId);
-    const lasting = before !== undefined && goesOn(before.last_at) ? before : null;
-    const named = [
-      ...new Set([...boots, ...(lasting === null ? [] : (JSON.parse(lasting.boots) as string[]))]),
-    ];
-    prepare(
-      `INSERT INTO identity_conflicts (agent_id, since, last_at, changes, boots) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (agent_id) DO UPDATE SET since = excluded.since, last_at = excluded.last_at,
-         changes = excluded.changes, boots = excluded.boots`,
-    ).run(
-      agentId,
-      lasting?.since ?? at,
-      at,
-      (lasting?.changes ?? 0) + 1,
-      JSON.stringify(named.slice(0, PROCESSES_MAX)),
-    );
-    return lasting === null;
+    const lasting = before !== null && goesOn(before.last_at) ? before : null;
+    const boots = [...new Set([...spoke, ...(lasting?.boots ?? [])])].slice(0, PROCESSES_MAX);
+    return { since: lasting?.since ?? at, last_at: at, changes: (lasting?.changes ?? 0) + 1, boots };
   };
 
-  const conflict = (agentId: string): ConflictRecord | null => {
-    const found = row(agentId);
-    if (found === undefined) return null;
-    const boots = JSON.parse(found.boots) as string[];
-    const { since, last_at, changes } = found;
-    const machines = processes(agentId).filter(({ boot_id }) => boots.includes(boot_id));
+  const conflict = async (agentId: string): Promise<ConflictRecord | null> => {
+    const found = await rows.conflict(agentId);
+    if (found === null) return null;
+    const { since, last_at, changes, boots } = found;
+    const processes = await rows.processes(agentId, PROCESSES_MAX);
+    const machines = processes.filter(({ boot_id }) => boots.includes(boot_id));
     return { state: goesOn(last_at) ? 'ongoing' : 'past', since, last_at, changes, machines };
   };
 
   return {
-    // What is decided here is decided before anything is waited for: calls of one agent come close together.
+    // What is decided here is decided before anything is written: calls of one agent come close together.
     async note(agentId, sighting) {
-      const known = knownOf(agentId);
+      const known = await knownOf(agentId);
       const { boot } = sighting;
       const at = sighting.at.getTime();
       const before = known.boots.get(boot);
@@ -164,13 +114,7 @@ export function createIdentityWatch(
         known.boots.set(boot, { lastMs: at, writtenMs: at });
         known.current = boot;
         known.sinceMs = at;
-        const forgotten = surplus(known);
-        await write(() => {
-          save(agentId, sighting);
-          if (forgotten === null) return;
-          const remove = 'DELETE FROM agent_processes WHERE agent_id = ? AND boot_id = ?';
-          prepare(remove).run(agentId, forgotten);
-        });
+        await rows.saw(agentId, sighting, surplus(known));
         return false;
       }
       before.lastMs = Math.max(before.lastMs, at);
@@ -178,27 +122,25 @@ export function createIdentityWatch(
       if (boot === known.current) {
         if (due) {
           before.writtenMs = at;
-          await write(() => save(agentId, sighting));
+          await rows.saw(agentId, sighting, null);
         }
         return false;
       }
       if (at <= known.sinceMs + overlapMs()) return false;
-      const other = known.current;
+      const spoke = known.current === null ? [boot] : [boot, known.current];
       known.current = boot;
       known.sinceMs = at;
       before.writtenMs = at;
-      return write(() => {
-        save(agentId, sighting);
-        return mark(agentId, other === null ? [boot] : [boot, other]);
-      });
+      const found = await rows.sawInTurn(agentId, sighting, (row) => follow(row, spoke));
+      return found === null || !goesOn(found.last_at);
     },
     async isOngoing(agentId) {
-      const found = row(agentId);
-      return found !== undefined && goesOn(found.last_at);
+      const found = await rows.conflict(agentId);
+      return found !== null && goesOn(found.last_at);
     },
-    conflict: async (agentId) => conflict(agentId),
+    conflict,
     async told(agentId, boot) {
-      const found = conflict(agentId);
+      const found = await conflict(agentId);
       if (found === null || found.state === 'past') return null;
       return {
         since: found.since,
@@ -212,11 +154,7 @@ export function createIdentityWatch(
         })),
       };
     },
-    processes: async (agentId) => processes(agentId),
-    prune: () =>
-      write(() => {
-        const before = new Date(now().getTime() - 90 * 24 * 60 * 60_000).toISOString();
-        return Number(prepare('DELETE FROM agent_processes WHERE last_at < ?').run(before).changes);
-      }),
+    processes: async (agentId) => rows.processes(agentId, PROCESSES_MAX),
+    prune: async () => rows.prune(new Date(now().getTime() - 90 * 24 * 60 * 60_000)),
   };
 }

@@ -2,8 +2,8 @@ import type { EnrolAnswer } from '../schemas/enrolment.ts';
 import type { Event } from '../schemas/event.ts';
 import type { RunReport } from '../schemas/run.ts';
 import type { Status } from '../schemas/status.ts';
-import type { CommandState } from './commands.ts';
 import type { AuditAction } from './store/ports/audit.ts';
+import type { CommandState } from './store/ports/commands.ts';
 import type { SummaryChange } from './store/ports/fleet.ts';
 
 export interface Topic<T> {

@@ -31,7 +31,10 @@ import type { TokenRecords } from './store/ports/token-records.ts';
 import { createAgentStore } from './store/sqlite/agents.ts';
 import { createApiKeyStore } from './store/sqlite/api-keys.ts';
 import { createAuditStore } from './store/sqlite/audit.ts';
+import { createCommandRows } from './store/sqlite/commands.ts';
 import { type ConsoleDatabase, openDatabase } from './store/sqlite/database.ts';
+import { createDeviceKeyRows } from './store/sqlite/device-keys.ts';
+import { createEnrolmentRows } from './store/sqlite/enrolments.ts';
 import { createEventRows } from './store/sqlite/event-rows.ts';
 import { createEventSearch } from './store/sqlite/event-search.ts';
 import { createChangeStore } from './store/sqlite/fleet/changes.ts';
@@ -40,6 +43,7 @@ import { createFleetStore } from './store/sqlite/fleet/fleet-store.ts';
 import { createReleaseStore } from './store/sqlite/fleet/releases.ts';
 import { createSummaryWriter } from './store/sqlite/fleet/summary-writer.ts';
 import { createFlowPlaces } from './store/sqlite/flow-places.ts';
+import { createIdentityRows } from './store/sqlite/identities.ts';
 import { createLogRows } from './store/sqlite/log-rows.ts';
 import { createPeopleStore } from './store/sqlite/people.ts';
 import { createRepeatableRequestStore } from './store/sqlite/repeatable-requests.ts';
@@ -144,7 +148,7 @@ export function openState(
   const events = createEventHistory(createEventRows(database));
   const replays = createReplayGuard(createRequestIds(database));
   const uploads = createUploadStore(createUploadRows(database), join(dataDirectory, 'uploads'));
-  const commands = createCommandQueue(database);
+  const commands = createCommandQueue(createCommandRows(database));
   const progress = createRunProgressStore(database);
   const hooks = createTenantHooks(createTenantHookRows(database), secrets, now);
   const repositories = createGitRepositories(join(dataDirectory, 'git'));
@@ -171,9 +175,9 @@ export function openState(
   const https = () => publicUrl().startsWith('https:');
   const sessions = createSessions({ store: createSessionStore(database), now, https, limits });
   const tokens = createTokenRecords(database, now);
-  const deviceKeys = createDeviceKeys(database);
-  const identities = createIdentityWatch(database, now, () => limits.processOverlapMs);
-  const enrolment = createEnrolment({ database, secrets, newId, publicUrl });
+  const deviceKeys = createDeviceKeys(createDeviceKeyRows(database));
+  const identities = createIdentityWatch(createIdentityRows(database), now, () => limits.processOverlapMs);
+  const enrolment = createEnrolment({ rows: createEnrolmentRows(database), secrets, newId, publicUrl });
 
   return {
     database,

@@ -1,11 +1,11 @@
 import type { z } from 'zod';
 import type { ActionAnswer, ActionOutcome, ActionRequest } from '../../schemas/console/action.ts';
 import type { ConsoleAdmin } from '../admin.ts';
-import type { CommandRow } from '../commands.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Actor } from '../people/actor.ts';
 import { RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
+import type { CommandRow } from '../store/ports/commands.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
 import { entry, saying } from './action-audit.ts';
 import {

@@ -1,8 +1,8 @@
-import type { CommandOrigin, CommandRow } from '../commands.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
 import type { ConsoleState } from '../state.ts';
 import type { Agent } from '../store/ports/agents.ts';
+import type { CommandOrigin, CommandRow } from '../store/ports/commands.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
 
 /** Keeps a signed command, and has it sent as soon as the agent is connected. Throws what `CommandQueue.add` throws. */

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
 import type { HandIn } from '../actions/hand-in.ts';
 import type { Callers } from '../callers.ts';
-import type { CommandOrigin } from '../commands.ts';
 import { COMMANDS, HAND_IN } from '../openapi/agent-operations.ts';
 import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
+import type { CommandOrigin } from '../store/ports/commands.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 

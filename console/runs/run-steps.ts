@@ -1,5 +1,5 @@
 import type { RunStep } from '../../schemas/console/run.ts';
-import type { CommandRow } from '../commands.ts';
+import type { CommandRow } from '../store/ports/commands.ts';
 import type { ReportFacts, RunEvent } from '../store/ports/run-facts.ts';
 import type { IndexedRun } from '../store/ports/run-index.ts';
 import type { RunProgress } from '../store/ports/run-progress.ts';
