@@ -171,14 +171,18 @@ async function enrolMachine(
 ): Promise<EnrolledMachine> {
   const folder = join(at.folder, 'machines', name);
   await mkdir(folder, { recursive: true });
-  const config = join(folder, 'agent.yaml');
-  const cache = join(folder, 'EdgeFlows');
-  const agent = (...args: string[]) => runAgent(at.main, folder, ['--config', config, ...args], '');
   const token = await at.running.console.admin.makeEnrolmentToken({ slug: at.slug });
   const words = ['enroll', '--config', 'agent.yaml', '--cache-dir', 'EdgeFlows'];
   const enrolled = await runAgent(at.main, folder, words, token);
   if (enrolled.code !== 0)
     throw new Error(`expected the machine to be enrolled, found ${enrolled.stderr}${enrolled.stdout}`);
+  return machineIn(folder, join(folder, 'EdgeFlows'), at.main);
+}
+
+/** The machine whose agent.yaml lies in `folder`, however it was enrolled, made ready to run flows in a test. */
+export async function machineIn(folder: string, cache: string, main = AGENT_MAIN): Promise<EnrolledMachine> {
+  const config = join(folder, 'agent.yaml');
+  const agent = (...args: string[]) => runAgent(main, folder, ['--config', config, ...args], '');
   const machine: EnrolledMachine = {
     folder,
     config,
@@ -199,7 +203,7 @@ async function enrolMachine(
       return JSON.parse(stdout) as T;
     },
     start: (...args) =>
-      startProgram(at.main, folder, ['--config', config, ...(args.length === 0 ? ['run'] : args)]),
+      startProgram(main, folder, ['--config', config, ...(args.length === 0 ? ['run'] : args)]),
   };
   await machine.adjust([
     [['runs', 'allow_root'], true],

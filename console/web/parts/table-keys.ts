@@ -15,7 +15,11 @@ export function moveInRows(key: string, from: HTMLElement): boolean {
 }
 
 function focusRow(row: Element | null): boolean {
-  const first = row?.querySelector<HTMLElement>('.row-link, a, button, input') ?? null;
+  // The box that selects it comes first in the row, and x is its key.
+  const first =
+    row?.querySelector<HTMLElement>('.row-link') ??
+    row?.querySelector<HTMLElement>('a, button, input') ??
+    null;
   first?.focus();
   return first !== null;
 }

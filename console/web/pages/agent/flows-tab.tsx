@@ -93,13 +93,20 @@ function RowActions({ agent, flow, onAsk }: { agent: AgentDetail; flow: Flow; on
       </Button>
       <Button
         small
-        offBecause={offBecause('rollback') ?? (flow.previous_version === null ? text.noPrevious : null)}
+        offBecause={offBecause('rollback') ?? noWayBack(flow, text)}
         onClick={() => onAsk(askingOf(agent, 'rollback', flow.id))}
       >
         {text.rollback}
       </Button>
     </span>
   );
+}
+
+/** A version that failed its health check is the one before, until another comes: the agent does not go there. */
+function noWayBack(flow: Flow, text: { noPrevious: string; previousFailed: string }): string | null {
+  if (flow.previous_version === null) return text.noPrevious;
+  const failed = flow.quarantined !== null && flow.previous_version === flow.desired_version;
+  return failed ? text.previousFailed : null;
 }
 
 function hasNotes({ held, quarantined, service }: Flow): boolean {

@@ -91,6 +91,7 @@ export const en = {
     none: 'No flow of the release is for this machine',
     noneMore: 'The manifest’s targets select by labels. Those of this machine are above.',
     noPrevious: 'There is no version before this one',
+    previousFailed: 'The version before this one is the one that failed',
   },
   phases: {
     pending: 'Pending',

@@ -93,6 +93,7 @@ export const fr: typeof en = {
     none: 'Aucun flux de la publication n’est pour cette machine',
     noneMore: 'Le manifeste choisit par étiquettes. Celles de cette machine sont ci-dessus.',
     noPrevious: 'Il n’y a pas de version avant celle-ci',
+    previousFailed: 'La version d’avant est celle qui a échoué',
   },
   phases: {
     pending: 'En attente',
