@@ -25,7 +25,8 @@ const WIDTH_MAX = 110;
 
 export function createNarrator(stream: NodeJS.WriteStream): Narrator {
   const coloured = stream.isTTY && (process.env['NO_COLOR'] ?? '') === '';
-  const width = Math.min(stream.columns ?? 100, WIDTH_MAX);
+  // A terminal that does not know its size says 0.
+  const width = stream.columns > 0 ? Math.min(stream.columns, WIDTH_MAX) : 100;
   const paint = (style: Style, text: string) =>
     coloured ? styleText(style, text, { validateStream: false }) : text;
   const write = (text = '') => void stream.write(`${text.trimEnd()}\n`);
