@@ -47,6 +47,11 @@ function printable(text: string, max: number): string {
   return Array.from(line).slice(0, max).join('');
 }
 
+/** Beyond the year 9999 a commit says no date: who pushed it may have written anything there. */
+function timeOf(ms: number): string {
+  return new Date(ms <= 253_402_300_799_000 ? ms : 0).toISOString().replace('.000Z', 'Z');
+}
+
 function branchOf(slug: string): string {
   return `refs/heads/tenant/${slug}`;
 }
@@ -110,7 +115,7 @@ export function createGitRepositories(root: string): GitRepositories {
         info: {
           subject: printable(subject, SUBJECT_CHARACTERS),
           author: printable(author, AUTHOR_CHARACTERS),
-          time: new Date(Number(seconds) * 1_000).toISOString().replace('.000Z', 'Z'),
+          time: timeOf(Number(seconds) * 1_000),
         },
         tags: tags.split('\n').filter((tag) => tag !== ''),
       };

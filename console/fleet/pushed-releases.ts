@@ -10,7 +10,10 @@ const OWN_REVISION = /@sha1:([0-9a-f]{40})$/;
 export interface PushedReleases {
   /** The branch is at this commit now: known before any agent tells of it. */
   note(tenant: string, commit: string, signal: AbortSignal): Promise<void>;
-  /** What was pushed before this console wrote it down, or by other means: the tip of every branch. */
+  /**
+   * What was pushed before this console wrote it down, or by other means: the tip of every branch. Throws `AggregateError` when some
+   * cannot be read; those of the other tenants are noted all the same.
+   */
   noteTips(tenants: readonly string[], signal: AbortSignal): Promise<void>;
   /** The flows of a release, read from the repository when they are not known yet; empty where there is nothing to read. */
   flowsOf(release: KnownRelease, signal: AbortSignal): Promise<readonly ReleasedFlow[]>;
@@ -43,15 +46,30 @@ export function createPushedReleases(parts: {
     await releases.pushed({ tenant, revision: `tenant/${tenant}@sha1:${commit}`, ...found }, now());
   };
 
+  const noteTip = async (tenant: string, signal: AbortSignal) => {
+    const tip = await repositories.tip(tenant, signal);
+    if (tip === null) return;
+    const known = await releases.get(tenant, `tenant/${tenant}@sha1:${tip}`);
+    if (known?.newest !== true) await note(tenant, tip, signal);
+  };
+
   return {
     note,
     async noteTips(tenants, signal) {
+      const failed: string[] = [];
+      const errors: unknown[] = [];
       for (const tenant of tenants) {
-        const tip = await repositories.tip(tenant, signal);
-        if (tip === null) continue;
-        const known = await releases.get(tenant, `tenant/${tenant}@sha1:${tip}`);
-        if (known?.newest !== true) await note(tenant, tip, signal);
+        try {
+          await noteTip(tenant, signal);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          failed.push(tenant);
+          errors.push(error);
+        }
       }
+      if (errors.length === 0) return;
+      const message = `expected to read the branch of every tenant, found that it cannot be read of ${failed.join(', ')}`;
+      throw new AggregateError(errors, message);
     },
     async flowsOf({ tenant, revision, flows }, signal) {
       if (flows !== null) return flows;
