@@ -22,7 +22,7 @@ export function filesOfFirstLoad(folder: string, page: string): string[] {
     seen.add(name);
     const chunk = manifest[name];
     if (chunk === undefined)
-      throw new Error(`expected ${name} in manifest.json, found ${Object.keys(manifest)}`);
+      throw new Error(`expected ${name} in manifest.json, found ${Object.keys(manifest).join(', ')}`);
     for (const file of [chunk.file, ...(chunk.css ?? []), ...(chunk.assets ?? [])]) files.add(file);
     for (const each of chunk.imports ?? []) take(each);
   };

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -30,9 +31,11 @@ async function raw(path: string, headers: Record<string, string>) {
     headers: NodeJS.Dict<string | string[]>;
     body: Buffer;
   }>();
-  request(new URL(path, running.url), { headers }, async (answer) => {
-    const body = Buffer.concat(await answer.toArray());
-    resolve({ status: answer.statusCode, headers: answer.headers, body });
+  request(new URL(path, running.url), { headers }, (answer) => {
+    buffer(answer).then(
+      (body) => resolve({ status: answer.statusCode, headers: answer.headers, body }),
+      reject,
+    );
   })
     .on('error', reject)
     .end();
