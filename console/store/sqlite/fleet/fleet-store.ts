@@ -9,6 +9,7 @@ import {
   inScope,
   RANK,
   STATE,
+  SUMMARIES_OF_AGENTS,
   scopeParameter,
   silentParameter,
   stateList,
@@ -102,7 +103,7 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
             `SELECT reason, message, count FROM (
                SELECT problem_reason AS reason, min(message) AS message, count(*) AS count FROM (
                  SELECT s.problem_reason, (SELECT json_extract(d.rest, '$.problem.message') FROM agent_details d WHERE d.agent_id = a.agent_id) AS message, ${STATE} AS state
-                 FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} AND s.problem_reason IS NOT NULL)
+                 FROM ${SUMMARIES_OF_AGENTS} WHERE s.problem_reason IS NOT NULL AND ${inScope('a.slug')})
                WHERE state IN (SELECT value FROM json_each(:states)) GROUP BY 1)
              ORDER BY count DESC, reason LIMIT :limit`,
           )
@@ -114,8 +115,8 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
           .prepare(
             `SELECT reason, message, count(*) AS count FROM (
                SELECT s.problem_reason AS reason, (SELECT json_extract(d.rest, '$.problem.message') FROM agent_details d WHERE d.agent_id = a.agent_id) AS message, ${STATE} AS state
-               FROM ${AGENTS_WITH_SUMMARIES}
-               WHERE a.slug = :tenant AND s.desired_revision = :revision AND s.problem_reason IS NOT NULL)
+               FROM ${SUMMARIES_OF_AGENTS}
+               WHERE s.problem_reason IS NOT NULL AND a.slug = :tenant AND s.desired_revision = :revision)
              WHERE state IN ('stalled', 'unhealthy') GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
           )
           .all({ tenant, revision, ...silentParameter(now), limit }),

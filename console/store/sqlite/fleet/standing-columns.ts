@@ -5,6 +5,12 @@ import type { TenantScope } from '../../ports/tenant-scope.ts';
 /** Every list begins here: an agent that has never reported may have no summary yet. */
 export const AGENTS_WITH_SUMMARIES = 'agents a LEFT JOIN agent_summaries s ON s.agent_id = a.agent_id';
 
+/**
+ * Where few summaries are asked for, and those that are not there are not: CROSS is how SQLite is told to look at summaries first,
+ * and only then at their agents (https://sqlite.org/optoverview.html#crossjoin).
+ */
+export const SUMMARIES_OF_AGENTS = 'agent_summaries s CROSS JOIN agents a ON a.agent_id = s.agent_id';
+
 /** `agentState` in SQL, over that; `:silent` is `silentParameter`. */
 export const STATE = `CASE
   WHEN a.revoked_at IS NOT NULL THEN 'revoked'
