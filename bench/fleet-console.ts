@@ -17,7 +17,7 @@ const clock = createSystemClock();
 const dataDirectory = join(folder, 'data');
 mkdirSync(folder, { recursive: true });
 const limits = { strangerBurst: 1e6, strangerPerSecond: 1e6, agentBurst: 1e4 };
-const server = createConsole({
+const server = await createConsole({
   dataDirectory,
   host: '127.0.0.1',
   port: 0,
@@ -27,7 +27,7 @@ const server = createConsole({
 });
 await server.admin.addTenant({ slug: 'acme', rootDocument: await rootDocument() });
 const keys = Array.from({ length: Number(count) }, () => newKey());
-const state = openState(dataDirectory, clock);
+const state = await openState(dataDirectory, clock);
 await Promise.all(
   keys.map(async (jwk, index) =>
     state.agents.save(
@@ -46,7 +46,7 @@ await Promise.all(
     ),
   ),
 );
-state.close();
+await state.close();
 writeFileSync(join(folder, 'keys.json'), JSON.stringify(keys), { mode: 0o600 });
 const url = await server.listen();
 const apiKey = await server.admin.newApiKey('bench');

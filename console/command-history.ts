@@ -60,10 +60,10 @@ export function addCommandHistory(parts: {
 }
 
 async function withState(options: Common, work: (state: ConsoleState) => Promise<void>): Promise<void> {
-  const state = openExistingState(options.data, createSystemClock());
+  const state = await openExistingState(options.data, createSystemClock());
   try {
     await work(state);
   } finally {
-    state.close();
+    await state.close();
   }
 }

@@ -220,12 +220,12 @@ async function withAdmin(
   options: Common & { readonly tenant?: string | undefined },
   work: (admin: ConsoleAdmin) => Promise<void>,
 ): Promise<void> {
-  const state = openExistingState(options.data, createSystemClock());
+  const state = await openExistingState(options.data, createSystemClock());
   try {
     if (options.tenant !== undefined) await expectTenant(state, options.tenant);
     await work(createAdmin(state));
   } finally {
-    state.close();
+    await state.close();
   }
 }
 

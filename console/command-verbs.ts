@@ -134,11 +134,11 @@ async function withPost(options: Common, work: (post: CommandPost) => Promise<vo
       await work(postToConsole(options.url, apiKey));
       return;
     }
-    const state = openExistingState(options.data, createSystemClock());
+    const state = await openExistingState(options.data, createSystemClock());
     try {
       await work(postToDirectory(state));
     } finally {
-      state.close();
+      await state.close();
     }
   } catch (error) {
     if (error instanceof RequestRefused) throw new TenantFault(`${error.code}: ${error.message}`);

@@ -28,15 +28,15 @@ export function expectDatabase(data: string): string {
  * The state of a console that was started before; throws `TenantFault` when none was. Starting makes the data folder, and
  * nothing else does: a verb in the wrong folder would make a second console there, whose tenants and tokens are worth nothing.
  */
-export function openExistingState(data: string, clock: ConsoleClock): ConsoleState {
+export async function openExistingState(data: string, clock: ConsoleClock): Promise<ConsoleState> {
   expectDatabase(data);
   return openTold(resolve(data), clock);
 }
 
 /** Opens the state, or makes it; says on standard error when the data was of an older console. */
-export function openTold(data: string, clock: ConsoleClock): ConsoleState {
-  const state = openState(data, clock);
-  const { migrated } = state.database;
-  if (migrated !== null) process.stderr.write(`${migratedLine(migrated)}\n`);
+export async function openTold(data: string, clock: ConsoleClock): Promise<ConsoleState> {
+  const state = await openState(data, clock);
+  const { upgraded } = state.store;
+  if (upgraded !== null) process.stderr.write(`${migratedLine(upgraded)}\n`);
   return state;
 }

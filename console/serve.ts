@@ -30,9 +30,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     const tls = settings.tls === undefined ? undefined : tlsOf(settings.tls);
     const clock = createSystemClock();
     // What a migration does is told before anything else is done.
-    openTold(data, clock).close();
+    await (await openTold(data, clock)).close();
     const log = pino({ level: settings.log.level }, pino.destination({ dest: 2, sync: true }));
-    const server = createConsole({
+    const server = await createConsole({
       dataDirectory: data,
       host: settings.listen.host,
       port: settings.listen.port,
@@ -73,11 +73,11 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 /** A key when there is none yet, else null. */
 async function firstApiKey(data: string): Promise<string | null> {
-  const state = openTold(data, createSystemClock());
+  const state = await openTold(data, createSystemClock());
   try {
     return (await state.apiKeys.count()) === 0 ? await createAdmin(state).newApiKey('first start') : null;
   } finally {
-    state.close();
+    await state.close();
   }
 }
 

@@ -107,10 +107,10 @@ export interface Console {
 }
 
 /** The SaaS side: one process, one data directory. Throws when the directory or the public URL cannot be used. */
-export function createConsole(options: ConsoleOptions): Console {
+export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   if (options.publicUrl !== undefined) expectOrigin(options.publicUrl);
-  const state = openState(options.dataDirectory, options.clock, limits);
+  const state = await openState(options.dataDirectory, options.clock, limits);
   const notices = createNotices((err) => options.log.error({ err }, 'a listener failed'));
   const alarms = createIdentityAlarms({ state, notices, log: options.log });
   const gateway = createTunnelGateway({ state, limits, notices, log: options.log, alarms });
@@ -285,7 +285,7 @@ export function createConsole(options: ConsoleOptions): Console {
     await app.close();
     feed.close();
     await pulse.close();
-    state.close();
+    await state.close();
   };
   let closed: Promise<void> | undefined;
 

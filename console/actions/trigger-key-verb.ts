@@ -37,7 +37,7 @@ export function addTriggerKeyVerb(parts: {
         throw new TenantFault('expected --key or --remove, found both');
       }
       const key = options.key === undefined ? null : await readTriggerKey(options.key);
-      const state = openExistingState(options.data, createSystemClock());
+      const state = await openExistingState(options.data, createSystemClock());
       try {
         if ((await state.tenants.get(slug)) === null) {
           const found = slug.slice(0, 80);
@@ -52,7 +52,7 @@ export function addTriggerKeyVerb(parts: {
             : `The console signs commands for ${slug} with the trigger key ${trigger_key.kid} (since ${trigger_key.added_at}, by ${trigger_key.added_by}).`;
         print(options, { slug, trigger_key }, text);
       } finally {
-        state.close();
+        await state.close();
       }
     });
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { runGit } from '../git-command.ts';
-import { copyDatabase, factsOf } from '../store/sqlite/snapshot.ts';
+import { databaseFile } from '../store/open-store.ts';
 import { TenantFault } from '../tenants.ts';
 import { consoleVersion } from '../version.ts';
 import {
@@ -39,8 +39,8 @@ export async function backUp(data: string, to: string, at: Date, signal: AbortSi
   const draft = join(parts, 'backup.tar');
   try {
     const database = join(parts, DATABASE);
-    await copyDatabase(join(data, DATABASE), database);
-    const facts = factsOf(database);
+    await databaseFile.copy(join(data, DATABASE), database);
+    const facts = await databaseFile.facts(database);
     const tar = await createTar(draft, at, signal);
     let index: BackupIndex;
     try {

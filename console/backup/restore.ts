@@ -5,8 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { runGit } from '../git-command.ts';
 import { createGitRepositories } from '../git-repositories.ts';
-import { MIGRATIONS } from '../store/sqlite/migrations.ts';
-import { factsOf } from '../store/sqlite/snapshot.ts';
+import { databaseFile } from '../store/open-store.ts';
 import { TenantFault } from '../tenants.ts';
 import { BackupFile, BackupIndex, BUNDLES, DATABASE, FILES, FOLDERS, INDEX, KEY } from './backup-index.ts';
 import { readTar } from './tar-file.ts';
@@ -33,12 +32,12 @@ export async function restore(file: string, data: string, signal: AbortSignal): 
   await mkdir(draft, { mode: 0o700 });
   try {
     const index = await unpack(file, draft, signal);
-    if (index.schema_version > MIGRATIONS.length) {
+    if (index.schema_version > databaseFile.version) {
       throw new TenantFault(
-        `expected a backup of schema version ${MIGRATIONS.length} or older, found ${index.schema_version}: restore it with the console that made it (${index.console_version}) or a newer one`,
+        `expected a backup of schema version ${databaseFile.version} or older, found ${index.schema_version}: restore it with the console that made it (${index.console_version}) or a newer one`,
       );
     }
-    expectCounts(file, join(draft, DATABASE), index);
+    await expectCounts(file, join(draft, DATABASE), index);
     await unbundle(draft, signal);
     for (const name of [BUNDLES, ...FOLDERS, KEY, DATABASE]) {
       if (existsSync(join(draft, name))) await rename(join(draft, name), join(folder, name));
@@ -109,8 +108,8 @@ function isOurs(path: string): boolean {
   return known && names.length > 0 && names.every((name) => NAME.test(name));
 }
 
-function expectCounts(file: string, database: string, index: BackupIndex): void {
-  const { counts } = factsOf(database);
+async function expectCounts(file: string, database: string, index: BackupIndex): Promise<void> {
+  const { counts } = await databaseFile.facts(database);
   const wrong = Object.entries(index.counts).find(([table, rows]) => counts[table] !== rows);
   if (wrong === undefined) return;
   const [table, rows] = wrong;

@@ -34,7 +34,7 @@ export function frontRoutes({ state }: { readonly state: ConsoleState }) {
       reply.header('vary', 'accept').type('text/plain; charset=utf-8').send(TEXT),
     );
     app.get('/healthz', async () => {
-      state.database.sql.prepare('SELECT 1').get();
+      await state.store.healthy();
       return { status: 'ok', time: state.clock.now().toISOString() };
     });
   };

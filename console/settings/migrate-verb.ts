@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
 import { expectDatabase } from '../data-folder.ts';
-import { openDatabase } from '../store/sqlite/database.ts';
-import { tryMigration } from '../store/sqlite/migrate.ts';
-import { MIGRATIONS } from '../store/sqlite/migrations.ts';
+import { databaseFile } from '../store/open-store.ts';
 import { migrationTexts } from './migration-texts.ts';
 
 interface Options {
@@ -24,11 +22,11 @@ export function addMigrateVerb({
   common(program.command('migrate'))
     .description('bring the data of an older console to this version, after a copy of its database')
     .option('--dry-run', 'try it on a copy and say what would change')
-    .action((options: Options) => {
+    .action(async (options: Options) => {
       const path = expectDatabase(options.data);
       const isTrial = options.dryRun === true;
-      const done = isTrial ? tryMigration(path, MIGRATIONS) : migrateNow(path);
-      const version = MIGRATIONS.length;
+      const done = await (isTrial ? databaseFile.tryMigration(path) : databaseFile.migrate(path));
+      const { version } = databaseFile;
       const { from = version, changes = [], copy = null } = done ?? {};
       print(
         options,
@@ -36,10 +34,4 @@ export function addMigrateVerb({
         migrationTexts(done, { version, isTrial }),
       );
     });
-}
-
-function migrateNow(path: string) {
-  const database = openDatabase(path);
-  database.close();
-  return database.migrated;
 }

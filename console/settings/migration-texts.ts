@@ -1,15 +1,12 @@
-import type { Migrated } from '../store/sqlite/migrate.ts';
+import type { Upgrade } from '../store/ports/upgrade.ts';
 
 /** One line for the log of whoever starts a console on older data. */
-export function migratedLine({ from, to, copy }: Migrated): string {
+export function migratedLine({ from, to, copy }: Upgrade): string {
   return `edge-console: the data was of schema version ${from} and is of version ${to} now; a copy of what was: ${copy}`;
 }
 
 /** What `migrate` says. */
-export function migrationTexts(
-  done: Migrated | null,
-  options: { version: number; isTrial: boolean },
-): string {
+export function migrationTexts(done: Upgrade | null, options: { version: number; isTrial: boolean }): string {
   if (done === null)
     return `The data is of schema version ${options.version}, which is this console's: nothing to do.`;
   const { from, to, copy, changes } = done;

@@ -36,7 +36,7 @@ export interface SaasSide {
 /** The real console, in this process, on a free port of loopback. `cleanup` ends it. */
 export async function startConsole(folder: string, cleanup: AsyncDisposableStack): Promise<SaasSide> {
   const log = pino({ level: 'warn' }, pino.destination({ dest: join(folder, 'console.log'), sync: true }));
-  const console = createConsole({
+  const console = await createConsole({
     dataDirectory: join(folder, 'console'),
     host: '127.0.0.1',
     port: 0,

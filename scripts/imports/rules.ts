@@ -1,5 +1,5 @@
 import type { ICruiseOptions, IFlattenedRuleSet, IForbiddenRuleType } from 'dependency-cruiser';
-import { type Allowed, HOMES_OF_PACKAGE, OUTSIDE, PAGES, PRODUCT } from './table.ts';
+import { type Allowed, CONSOLE_STORE, HOMES_OF_PACKAGE, OUTSIDE, PAGES, PRODUCT } from './table.ts';
 
 type Rule = Extract<IForbiddenRuleType, { to: { dependencyTypes?: unknown } }>;
 
@@ -19,6 +19,7 @@ export function importRules(): IFlattenedRuleSet & { forbidden: Rule[] } {
   const forbidden = [
     ...Object.entries(PRODUCT).flatMap(([folder, allowed]) => rulesOfFolder(folder, allowed)),
     ...rulesOfPages(),
+    ...rulesOfConsoleStore(),
     ...Object.entries(HOMES_OF_PACKAGE).map(([name, homes]) =>
       rule(
         `home-of-${name}`,
@@ -107,6 +108,22 @@ function rulesOfPages(): Rule[] {
       path: [under('schemas'), packageNamed('zod')],
       dependencyTypesNot: ['type-only'],
     }),
+  ];
+}
+
+function rulesOfConsoleStore(): Rule[] {
+  const { folder, opener, driver } = CONSOLE_STORE;
+  const elsewhere = { path: under('console'), pathNot: [folder, opener].map(under) };
+  return [
+    rule(
+      'console-store',
+      `console/ knows ${folder}/ by ${opener} alone; take what the ports offer`,
+      elsewhere,
+      {
+        path: under(folder),
+      },
+    ),
+    rule('console-database', `in console/ only ${folder}/ may open a database`, elsewhere, { path: driver }),
   ];
 }
 

@@ -39,6 +39,15 @@ export const PAGES = {
   packages: ['@tanstack/preact-query', '@tanstack/virtual-core', 'preact', 'wouter-preact'],
 } as const;
 
+/**
+ * What a console keeps is behind ports (docs/decisions/0088): which database it is, one module says.
+ */
+export const CONSOLE_STORE = {
+  folder: 'console/store/sqlite',
+  opener: 'console/store/open-store.ts',
+  driver: '^(node:)?sqlite$',
+} as const;
+
 /** May import anything; the product imports none of it. */
 export const OUTSIDE = ['test', 'examples', 'bench', 'scripts', 'packaging'];
 

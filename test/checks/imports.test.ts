@@ -22,7 +22,9 @@ const FOLDERS = {
     '../trust/root.ts',
   ),
   'cli/main.ts': uses('../agent/wire.ts', '../system/clock.ts', 'commander'),
-  'console/main.ts': uses('../trust/root.ts', 'fastify'),
+  'console/main.ts': uses('../trust/root.ts', 'fastify', './store/open-store.ts'),
+  'console/store/open-store.ts': uses('./sqlite/agents.ts'),
+  'console/store/sqlite/agents.ts': uses('node:sqlite'),
   'console/web/main.tsx': `${uses('./parts/list.tsx', 'preact', 'wouter-preact')}import type { names } from '../../schemas/names.ts';\nexport type Names = typeof names;\n`,
   'console/web/parts/list.tsx':
     "import type { z } from 'zod';\nexport const list = <ul />;\nexport type Z = z.ZodType;\n",
@@ -34,7 +36,7 @@ const FOLDERS = {
 
 test('the imports that the table allows pass', () => {
   const { status, output } = plantedTree(FOLDERS).check(CHECK);
-  expect(output).toContain('18 modules, 34 imports, 0 faults');
+  expect(output).toContain('20 modules, 37 imports, 0 faults');
   expect(status).toBe(0);
 });
 
@@ -64,6 +66,8 @@ const FORBIDDEN = [
   ['console/a.ts', '../agent/wire.ts', 'console-folders'],
   ['console/b.ts', '../reconciler/ports.ts', 'console-folders'],
   ['console/c.ts', './web/parts/list.tsx', 'pages-are-apart'],
+  ['console/d.ts', './store/sqlite/agents.ts', 'console-store'],
+  ['console/e.ts', 'node:sqlite', 'console-database'],
   ['agent/d.ts', '../console/web/parts/list.tsx', 'pages-are-apart'],
   ['console/web/a.tsx', '../main.ts', 'pages-folders'],
   ['console/web/b.ts', '../../system/clock.ts', 'pages-folders'],

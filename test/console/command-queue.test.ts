@@ -27,12 +27,12 @@ const agent = {
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'commands-'));
-  state = openState(directory, clock);
+  state = await openState(directory, clock);
   await state.tenants.add({ slug: 'acme', rootDocument: await rootDocument(), artifacts: {} });
   await state.agents.save(agent, 'git-token');
 });
-afterAll(() => {
-  state.close();
+afterAll(async () => {
+  await state.close();
   rmSync(directory, { recursive: true, force: true });
 });
 

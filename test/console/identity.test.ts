@@ -164,7 +164,7 @@ describe('the change of a device key', () => {
 
   it('retires no key by a call of that very key which the change overtook', async () => {
     const agent = await enrolAgent(running, 'acme', clock.now());
-    const state = openState(join(running.directory, 'data'), clock);
+    const state = await openState(join(running.directory, 'data'), clock);
     try {
       const { notices } = running.console;
       const alarms = createIdentityAlarms({ state, notices, log: pino({ level: 'silent' }) });
@@ -194,7 +194,7 @@ describe('the change of a device key', () => {
       aheadMs += 10 * 60_000;
       await expect(ask()).resolves.toMatchObject({ agent_id: agent.issuer });
     } finally {
-      state.close();
+      await state.close();
     }
   });
 

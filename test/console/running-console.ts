@@ -34,7 +34,7 @@ export async function startConsole(options: Partial<ConsoleOptions> = {}): Promi
   let url: string;
   let apiKey: string;
   try {
-    console = createConsole({
+    console = await createConsole({
       dataDirectory: join(directory, 'data'),
       host: '127.0.0.1',
       port: 0,

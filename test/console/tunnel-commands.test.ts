@@ -128,13 +128,13 @@ describe('POST /api/agents/<id>/commands', () => {
   it('lets so many wait for one agent, and no more', async () => {
     const crowded = await enrolAgent(running, 'acme');
     const { jws } = await command(crowded);
-    const state = openState(join(running.directory, 'data'), createSystemClock());
+    const state = await openState(join(running.directory, 'data'), createSystemClock());
     const row = await state.agents.get(crowded.issuer);
     if (row === null) throw new Error('expected the agent');
     for (let index = 0; index < 300; index += 1) {
       await state.commands.add(row, (await command(crowded)).jws, new Date(), 1_000);
     }
-    state.close();
+    await state.close();
     const response = await post(crowded, jws);
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '60']);
     // All of them arrive, in order, although few are on their way at one time.
@@ -236,13 +236,13 @@ describe('a command', () => {
     const other = await enrolAgent(running, 'acme');
     const client = await connect(other, running.url);
     const { id, jws } = await command(other);
-    const state = openState(join(running.directory, 'data'), createSystemClock());
+    const state = await openState(join(running.directory, 'data'), createSystemClock());
     const row = await state.agents.get(other.issuer);
     if (row === null) throw new Error('expected the agent');
     await state.commands.add(row, jws, new Date(), 10);
     await client.next('edgeflows.command', withId(id));
     await createAdmin(state).revokeAgent(other.issuer);
     expect((await client.closed).code).toBe(4003);
-    state.close();
+    await state.close();
   });
 });

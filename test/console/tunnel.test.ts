@@ -119,7 +119,7 @@ describe('GET /edge/tunnel', () => {
     await using secure = await startConsole({ tls: { key: certificate.key, cert: certificate.cert } });
     await addTenant(secure, 'acme');
     const jwk = newKey();
-    const state = openState(join(secure.directory, 'data'), createSystemClock());
+    const state = await openState(join(secure.directory, 'data'), createSystemClock());
     const device_jwk = publicPart(jwk);
     await state.agents.save(
       {
@@ -135,7 +135,7 @@ describe('GET /edge/tunnel', () => {
       },
       'a git token',
     );
-    state.close();
+    await state.close();
     const secured = { ...agent, jwk, issuer: 'agent-1' };
     const client = await connect(secured, secure.url, { options: { ca: certificate.cert } });
     expect(client.socket.url).toMatch(/^wss:/);

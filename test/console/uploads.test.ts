@@ -347,17 +347,17 @@ describe('an upload that is never finished', () => {
     });
     expect(made.status).toBe(201);
     const later = { now: () => new Date(clock.now().getTime() + 6.9 * 86_400_000), monotonicMs: () => 0 };
-    const state = openState(directory, later);
+    const state = await openState(directory, later);
     await state.prune(DEFAULT_LIMITS);
     expect(readdirSync(join(directory, 'uploads'))).toHaveLength(1);
-    state.close();
-    const much = openState(directory, {
+    await state.close();
+    const much = await openState(directory, {
       ...later,
       now: () => new Date(clock.now().getTime() + 7.1 * 86_400_000),
     });
     await much.prune(DEFAULT_LIMITS);
     expect(readdirSync(join(directory, 'uploads'))).toEqual([]);
-    much.close();
+    await much.close();
     await one[Symbol.asyncDispose]();
   });
 });

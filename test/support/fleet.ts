@@ -60,7 +60,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const chance = seededChance(seed);
   const clock = movingClock(new Date(Date.now() - PAST_MS));
   await mkdir(folder, { recursive: true });
-  const server = createConsole({
+  const server = await createConsole({
     dataDirectory: join(folder, 'data'),
     host,
     port,

@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { Upgrade } from '../ports/upgrade.ts';
 import { createGroupCommit, GROUP_COMMIT, type GroupCommitOptions } from './group-commit.ts';
-import { type Migrated, migrate } from './migrate.ts';
+import { migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { createStatements } from './statements.ts';
 
@@ -19,7 +20,7 @@ const CHECKPOINT_PAGES = 4_000;
 export interface ConsoleDatabase {
   readonly sql: DatabaseSync;
   /** What opening it changed; null for a new one, and for one of this version. */
-  readonly migrated: Migrated | null;
+  readonly migrated: Upgrade | null;
   /** A statement compiled once for its text. For `get`, `all` and `run`; not for `iterate`. */
   prepare(text: string): StatementSync;
   /**

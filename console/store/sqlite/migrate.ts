@@ -1,24 +1,15 @@
 import { chmodSync, closeSync, fsyncSync, mkdtempSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Upgrade } from '../ports/upgrade.ts';
 import { schemaChanges } from './schema-changes.ts';
-
-export interface Migrated {
-  /** Schema versions. */
-  readonly from: number;
-  readonly to: number;
-  /** One line each: `new table people`. */
-  readonly changes: readonly string[];
-  /** The database as it was before; null when nothing was kept (a trial). */
-  readonly copy: string | null;
-}
 
 /**
  * Brings an open database up to the last of `migrations` (entry n takes it from version n to n+1), all or nothing. One with data
  * in it is copied first (`<path>.v<n>.bak`), and checked before it counts. Null when there was nothing to do, or nothing in it.
  * Throws for a database of a newer console, and when a check fails; it is as it was then.
  */
-export function migrate(sql: DatabaseSync, path: string, migrations: readonly string[]): Migrated | null {
+export function migrate(sql: DatabaseSync, path: string, migrations: readonly string[]): Upgrade | null {
   const from = versionOf(sql, path, migrations.length);
   if (from === migrations.length) return null;
   const copy = from === 0 ? null : keepCopy(sql, path, from);
@@ -41,7 +32,7 @@ export function migrate(sql: DatabaseSync, path: string, migrations: readonly st
 }
 
 /** The same on a copy beside it, which goes again: whether it would work, and what it would change. Null: nothing to do. */
-export function tryMigration(path: string, migrations: readonly string[]): Migrated | null {
+export function tryMigration(path: string, migrations: readonly string[]): Upgrade | null {
   const sql = new DatabaseSync(path, { readOnly: true, timeout: 10_000 });
   let folder: string | null = null;
   try {

@@ -1,11 +1,5 @@
 import { backup, DatabaseSync } from 'node:sqlite';
-
-export interface DatabaseFacts {
-  readonly version: number;
-  readonly publicUrl: string | null;
-  /** Rows of each table. */
-  readonly counts: Readonly<Record<string, number>>;
-}
+import type { DatabaseFacts } from '../ports/database-file.ts';
 
 /** A copy of a database that others go on writing to: all of one moment. `to` is made. */
 export async function copyDatabase(path: string, to: string): Promise<void> {

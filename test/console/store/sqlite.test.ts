@@ -8,19 +8,19 @@ import { consoleStoreContract } from '../../contract/console-store/console-store
 import { rootDocument } from '../running-console.ts';
 
 const opened: { state: ConsoleState; folder: string }[] = [];
-afterEach(() => {
-  for (const { state } of opened) state.close();
+afterEach(async () => {
+  for (const { state } of opened) await state.close();
   for (const { folder } of opened.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
 consoleStoreContract('the stores in SQLite', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'console-store-'));
-  const state = (): ConsoleState => {
-    const made = openState(folder, createSystemClock());
+  const state = async (): Promise<ConsoleState> => {
+    const made = await openState(folder, createSystemClock());
     opened.push({ state: made, folder });
     return made;
   };
-  const [one, two] = [state(), state()];
+  const [one, two] = [await state(), await state()];
   await one.tenants.add({ slug: 'acme', rootDocument: await rootDocument(), artifacts: {} });
   return [one, two];
 });
