@@ -236,9 +236,9 @@ describe('edge-agent unenroll', () => {
     });
     expect(await ended(daemon)).toEqual({ code: 0 });
     expect(await recordOf(machine.agentId)).toMatchObject({ revoked_by: 'agent' });
-    expect(
-      (await admin().events({ agent: machine.agentId })).map(({ event }) => event.reason),
-    ).toContain('AgentUnenrolled');
+    expect((await admin().events({ agent: machine.agentId })).map(({ event }) => event.reason)).toContain(
+      'AgentUnenrolled',
+    );
     const left = await credentialsOf(machine);
     expect(left).toEqual(['root.jws.json', 'trust-state.json', 'unenrolled.json']);
     expect(await readFile(machine.config, 'utf8')).not.toContain('agent_id');
@@ -308,13 +308,19 @@ describe('edge-agent unenroll', () => {
     await until(
       'its farewell',
       async () => {
-        const said = (await admin().events({ agent: machine.agentId })).some(({ event }) => event.reason === 'AgentUnenrolled');
+        const said = (await admin().events({ agent: machine.agentId })).some(
+          ({ event }) => event.reason === 'AgentUnenrolled',
+        );
         if (said) wire.hold(true);
         return said;
       },
       PATIENCE_MS,
     );
-    await until('the end at the console', async () => (await recordOf(machine.agentId))?.revoked_at, PATIENCE_MS);
+    await until(
+      'the end at the console',
+      async () => (await recordOf(machine.agentId))?.revoked_at,
+      PATIENCE_MS,
+    );
     await leaving.stop('SIGKILL');
     wire.hold(false);
     const finished = await machine.json('unenroll', '--yes');
