@@ -75,6 +75,8 @@ export function followChanges({ tenant, queries, onState }: LiveOptions): () => 
       source?.close();
       if (ended) return;
       onState('reconnecting');
+      // A stream cannot say why it was refused: if it was because nobody is signed in any more, the pages go at once.
+      void queries.invalidateQueries({ queryKey: ['session'] });
       tries += 1;
       const wait = Math.min(AGAIN_LAST_MS, AGAIN_FIRST_MS * 2 ** (tries - 1));
       again = setTimeout(open, wait * (0.75 + Math.random() / 2));

@@ -84,8 +84,8 @@ export const useEvents = (query: Asked<typeof EventsQuery>) =>
 export const useAudit = (query: Asked<typeof AuditQuery>) =>
   useRead<AuditAnswer>('audit', '/api/audit', query);
 
-export const useTokens = (query: Asked<typeof TokensQuery>) =>
-  useRead<TokensAnswer>('tokens', '/api/tokens', query);
+export const useTokens = (query: Asked<typeof TokensQuery>, enabled = true) =>
+  useRead<TokensAnswer>('tokens', enabled ? '/api/tokens' : null, query);
 
 export const usePeople = (enabled: boolean) =>
   useRead<PeopleAnswer>('people', enabled ? '/api/people' : null);

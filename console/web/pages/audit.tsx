@@ -1,12 +1,13 @@
 import type { AuditEntry } from '../../../schemas/console/token.ts';
 import { useAudit } from '../api/queries.ts';
+import { useMay } from '../api/session.ts';
 import { useParameters, useTenant } from '../frame/address.ts';
 import { Mono, Verbatim } from '../parts/copied.tsx';
 import { type Column, DataTable } from '../parts/data-table.tsx';
 import { asked, beforeIn, HistoryChips } from '../parts/history-filters.tsx';
 import { Link } from '../parts/link.tsx';
 import { Empty } from '../parts/note.tsx';
-import { Page } from '../parts/page.tsx';
+import { Card, Page } from '../parts/page.tsx';
 import { HistoryPager, SearchBox, TableTools } from '../parts/table-tools.tsx';
 import { Time } from '../parts/time.tsx';
 import { en } from '../text/en/audit.ts';
@@ -17,8 +18,23 @@ import { useWords } from '../text/words.ts';
 const PAGE = 50;
 const NAMES = ['q', 'agent', 'action', 'by', 'since', 'until'] as const;
 
-/** Who did what, the newest first. */
+/** Who did what, the newest first. It names people and keys: whoever only reads is told so in its place. */
 export default function Audit() {
+  const text = useText({ en, fr });
+  const mayRead = useMay('operator', useTenant());
+  if (mayRead) return <Entries />;
+  return (
+    <Page title={text.title} lead={text.lead}>
+      <Card>
+        <Empty icon="audit" title={text.operatorsOnly}>
+          {text.operatorsOnlyMore}
+        </Empty>
+      </Card>
+    </Page>
+  );
+}
+
+function Entries() {
   const text = useText({ en, fr });
   const words = useWords();
   const [parameters, set] = useParameters();

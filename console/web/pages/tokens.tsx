@@ -1,8 +1,10 @@
 import { useState } from 'preact/hooks';
 import type { TokenMade } from '../../../schemas/console/token.ts';
 import { useTokens } from '../api/queries.ts';
+import { useMay } from '../api/session.ts';
 import { useTenant } from '../frame/address.ts';
-import { Page } from '../parts/page.tsx';
+import { Empty } from '../parts/note.tsx';
+import { Card, Page } from '../parts/page.tsx';
 import '../style/tokens-page.css';
 import { en } from '../text/en/tokens.ts';
 import { fr } from '../text/fr/tokens.ts';
@@ -17,8 +19,19 @@ const SHOWN = 100;
 export default function Tokens() {
   const text = useText({ en, fr });
   const tenant = useTenant() ?? undefined;
-  const tokens = useTokens({ tenant, limit: SHOWN });
+  const mayMake = useMay('admin', tenant);
+  const tokens = useTokens({ tenant, limit: SHOWN }, mayMake);
   const [made, setMade] = useState<TokenMade | null>(null);
+  if (!mayMake)
+    return (
+      <Page title={text.title} lead={text.lead}>
+        <Card>
+          <Empty icon="tokens" title={text.adminsOnly}>
+            {text.adminsOnlyMore}
+          </Empty>
+        </Card>
+      </Page>
+    );
   return (
     <Page title={text.title} lead={text.lead}>
       {made === null ? (

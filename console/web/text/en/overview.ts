@@ -40,7 +40,11 @@ export const en = {
     some_unhealthy: 'Mend the flow, or roll it back.',
     some_stalled: 'Trying again will not help: open one to see what it needs.',
   } satisfies Record<Verdict['code'], string> as Record<Verdict['code'], string>,
-  mostSay: (count: number, of: number) => (count >= of ? 'They say' : `${count} of them ${count === 1 ? 'says' : 'say'}`),
+  mostSay: (count: number, of: number) => {
+    if (of === 1) return 'It says';
+    if (count >= of) return 'They say';
+    return n(count, { one: 'One of them says', other: '# of them say' });
+  },
   show: 'Show them',
   states: 'Agents by state',
   facts: 'Now',

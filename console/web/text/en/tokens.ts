@@ -7,6 +7,8 @@ export const en = {
   expires: 'Good for',
   durations: { '1h': '1 hour', '8h': '8 hours', '1d': '1 day', '7d': '7 days' } as Record<string, string>,
   needsAdmin: 'Needs the role admin of the tenant',
+  adminsOnly: 'Admins of a tenant enrol machines',
+  adminsOnlyMore: 'A token is worth an agent. Ask an admin of the tenant for one, or for the role.',
   noTenants: 'There is no tenant yet. Add one in the shell of the console:',
   paste: 'Paste this line on the machine',
   pasteMore: 'The token is shown only now, and kept nowhere. It works until',

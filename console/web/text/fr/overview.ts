@@ -37,7 +37,11 @@ export const fr: typeof en = {
     some_unhealthy: 'Corrigez le flux, ou revenez à la version précédente.',
     some_stalled: 'Réessayer ne suffira pas : ouvrez-en un pour voir ce qu’il lui faut.',
   },
-  mostSay: (count, of) => (count >= of ? 'Ils disent' : `${count} d’entre eux disent`),
+  mostSay: (count, of) => {
+    if (of === 1) return 'Il dit';
+    if (count >= of) return 'Ils disent';
+    return n(count, { one: 'L’un d’entre eux dit', other: '# d’entre eux disent' });
+  },
   show: 'Les afficher',
   states: 'Agents par état',
   facts: 'En ce moment',

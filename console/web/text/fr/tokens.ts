@@ -9,6 +9,8 @@ export const fr: typeof en = {
   expires: 'Valable',
   durations: { '1h': '1 heure', '8h': '8 heures', '1d': '1 jour', '7d': '7 jours' },
   needsAdmin: 'Il faut le rôle administrateur sur ce client',
+  adminsOnly: 'Les administrateurs d’un client inscrivent les machines',
+  adminsOnlyMore: 'Un jeton vaut un agent. Demandez-en un à un administrateur du client, ou le rôle.',
   noTenants: 'Il n’y a encore aucun client. Ajoutez-en un dans le terminal de la console :',
   paste: 'Collez cette ligne sur la machine',
   pasteMore: 'Le jeton n’est affiché que maintenant, et gardé nulle part. Il est valable jusqu’à',
