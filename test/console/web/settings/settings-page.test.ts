@@ -109,4 +109,23 @@ describe.skipIf(CHROMIUM === null)('the settings', () => {
     await again.page.getByText('Your account').waitFor();
     expect(new URL(again.page.url()).pathname).toBe('/settings');
   });
+
+  it('leave an open page at once when its session ends elsewhere', async () => {
+    await using visit = await come('vera', '/agents');
+    await using elsewhere = await browser.visit(running.url);
+    await elsewhere.takeSession((await sessionOf(visit))!);
+    visit.forgive(/401/);
+    elsewhere.forgive(/401/);
+    await elsewhere.go('/settings');
+    await elsewhere.page.getByRole('button', { name: /Account of/ }).click();
+    await elsewhere.page.getByRole('menuitem', { name: 'Sign out' }).click();
+    // The stream looks at its session each quarter of a minute at the latest.
+    await visit.page.waitForURL(
+      (url) => url.pathname === '/sign-in' && url.searchParams.get('back') === '/agents',
+    );
+    expect(await visit.page.getByRole('navigation').count()).toBe(0);
+  });
 });
+
+const sessionOf = async ({ context }: Visit) =>
+  (await context.cookies()).find(({ name }) => name.includes('edge_console'));
