@@ -62,8 +62,8 @@ const WAIT_MS = 30_000;
 /** Nothing asked for within so long: what one answer leads to is asked for by then. */
 const QUIET_MS = 150;
 
-/** What a page shows while it waits for something. */
-const LOADING = `document.querySelector('[aria-busy="true"], .bone, .before-script') !== null`;
+/** What a page shows while it waits for something; before anything else, it shows nothing. */
+const LOADING = `document.querySelector('h1') === null || document.querySelector('[aria-busy="true"], .bone, .before-script') !== null`;
 
 /** One browser; starting it takes half a second, a visit a few milliseconds. */
 export async function startBrowser(): Promise<TestBrowser> {

@@ -66,7 +66,16 @@ function useColumns(withTenant: boolean): Column<RunRow>[] {
         </span>
       ),
     },
-    { id: 'version', title: text.version, tight: true, cell: ({ version }) => <Version version={version} /> },
+    {
+      id: 'version',
+      title: text.version,
+      tight: true,
+      cell: ({ version }) => (
+        <span class="version-cell">
+          <Version version={version} />
+        </span>
+      ),
+    },
     {
       id: 'host',
       title: text.host,

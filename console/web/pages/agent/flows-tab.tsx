@@ -44,7 +44,15 @@ function useColumns(agent: AgentDetail, onAsk: Ask): Column<Flow>[] {
       cell: ({ phase }) => <Badge tone={toneOf(phase)}>{phases[phase]}</Badge>,
     },
     { id: 'since', title: text.since, tight: true, cell: ({ since }) => <Duration from={since} /> },
-    { id: 'active', title: text.active, cell: (flow) => <Version version={flow.active_version} /> },
+    {
+      id: 'active',
+      title: text.active,
+      cell: (flow) => (
+        <span class="version-cell">
+          <Version version={flow.active_version} />
+        </span>
+      ),
+    },
     {
       id: 'desired',
       title: text.desired,
@@ -52,14 +60,20 @@ function useColumns(agent: AgentDetail, onAsk: Ask): Column<Flow>[] {
         flow.desired_version === flow.active_version ? (
           <span class="quiet">=</span>
         ) : (
-          <Version version={flow.desired_version} />
+          <span class="version-cell">
+            <Version version={flow.desired_version} />
+          </span>
         ),
     },
     {
       id: 'previous',
       title: text.previous,
       hideMedium: true,
-      cell: (flow) => <Version version={flow.previous_version} />,
+      cell: (flow) => (
+        <span class="version-cell">
+          <Version version={flow.previous_version} />
+        </span>
+      ),
     },
     {
       id: 'health',
