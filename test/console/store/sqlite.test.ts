@@ -2,25 +2,45 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { type ConsoleState, openState } from '../../../console/state.ts';
-import { createSystemClock } from '../../../system/clock.ts';
+import { createEventHistory } from '../../../console/event-history.ts';
+import { createReplayGuard } from '../../../console/replay-guard.ts';
+import { createReportStore } from '../../../console/reports.ts';
+import type { ConsoleStore } from '../../../console/store/ports/console-store.ts';
+import { openSqliteStore } from '../../../console/store/sqlite/sqlite-store.ts';
 import { consoleStoreContract } from '../../contract/console-store/console-store.ts';
-import { rootDocument } from '../running-console.ts';
+import { credentialStoresContract } from '../../contract/console-store/credentials.ts';
+import { deliveryStoresContract } from '../../contract/console-store/deliveries.ts';
+import { AT, addTenant } from '../../contract/console-store/made-agent.ts';
 
-const opened: { state: ConsoleState; folder: string }[] = [];
+const opened: { stores: readonly ConsoleStore[]; folder: string }[] = [];
 afterEach(async () => {
-  for (const { state } of opened) await state.close();
-  for (const { folder } of opened.splice(0)) rmSync(folder, { recursive: true, force: true });
+  for (const { stores, folder } of opened.splice(0)) {
+    for (const store of stores) await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
+
+async function openTwo(): Promise<[ConsoleStore, ConsoleStore]> {
+  const folder = mkdtempSync(join(tmpdir(), 'console-store-'));
+  const now = () => AT;
+  const stores: [ConsoleStore, ConsoleStore] = [
+    await openSqliteStore(folder, now),
+    await openSqliteStore(folder, now),
+  ];
+  opened.push({ stores, folder });
+  return stores;
+}
 
 consoleStoreContract('the stores in SQLite', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'console-store-'));
-  const state = async (): Promise<ConsoleState> => {
-    const made = await openState(folder, createSystemClock());
-    opened.push({ state: made, folder });
-    return made;
-  };
-  const [one, two] = [await state(), await state()];
-  await one.tenants.add({ slug: 'acme', rootDocument: await rootDocument(), artifacts: {} });
-  return [one, two];
+  const [one, two] = await openTwo();
+  await addTenant(one, 'acme');
+  const withRules = (store: ConsoleStore) => ({
+    ...store,
+    events: createEventHistory(store.events),
+    replays: createReplayGuard(store.requestIds),
+    reports: createReportStore(store.reports),
+  });
+  return [withRules(one), withRules(two)];
 });
+credentialStoresContract('SQLite', openTwo);
+deliveryStoresContract('SQLite', openTwo);

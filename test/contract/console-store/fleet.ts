@@ -122,6 +122,27 @@ export function fleetContract(name: string, open: () => Promise<FleetUnderTest>)
       expect((await list({ q: 'pc-a2' })).agents.map(({ agent_id }) => agent_id)).toEqual(['a2']);
     });
 
+    it('sorts, filters and pages, and counts all that match', async () => {
+      await fleet.enrol({ agent_id: 'a0', tenant: 'acme', hostname: 'Lathe', at: later(-60_000) });
+      await fleet.report('a2', status(), NOW);
+      const ids = async (
+        change: Partial<Parameters<FleetStore['list']>[1]>,
+        filter = {},
+        scope = ['acme'],
+      ) => {
+        const found = await fleet.agents.list({ scope, filter, now: NOW }, { ...page, ...change });
+        return `${found.agents.map(({ agent_id }) => agent_id).join(' ')} of ${found.total}`;
+      };
+      expect(await ids({ sort: 'hostname' })).toBe('a0 a1 a2 of 3');
+      expect(await ids({ sort: 'hostname', order: 'desc', limit: 2 })).toBe('a2 a1 of 3');
+      expect(await ids({ sort: 'hostname', limit: 2, offset: 2 })).toBe('a2 of 3');
+      expect(await ids({ sort: 'enrolled_at', order: 'asc', limit: 1 })).toBe('a0 of 3');
+      expect(await ids({}, { q: 'LATHE' })).toBe('a0 of 1');
+      expect(await ids({}, { state: ['ready'] })).toBe('a2 of 1');
+      expect(await ids({}, { tenant: 'globex' })).toBe(' of 0');
+      expect((await list()).states).toEqual({ waiting: 3, ready: 1 });
+    });
+
     it('has what a status says as soon as it is stored', async () => {
       await fleet.report('a1', status({ flows: [flow('bot', 'v1'), flow('crm', 'v2')] }), NOW);
       expect(await fleet.agents.agent('a1', NOW)).toMatchObject({
