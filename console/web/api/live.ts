@@ -10,7 +10,7 @@ const AGAIN_LAST_MS = 30_000;
 /** The server writes a comment each 15 s, which a page does not see; a connection that ends without a word is found by the browser. */
 
 /** First words of the keys in `queries.ts` that a change touches. */
-export function topicsOf(change: LiveChange): string[] {
+function topicsOf(change: LiveChange): string[] {
   const some = (found: LiveChange['agents']) => found === 'many' || found.length > 0;
   const agents = some(change.agents);
   const runs = some(change.runs);

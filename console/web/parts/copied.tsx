@@ -62,7 +62,7 @@ export function Version({ version, copy }: { version: string | null; copy?: bool
   return <Mono text={version} short={short === version ? undefined : short} copy={copy} />;
 }
 
-export function shortRevision(revision: string): string {
+function shortRevision(revision: string): string {
   const digits = /[0-9a-f]{12,}$/.exec(revision)?.[0];
   return digits === undefined ? revision : digits.slice(0, 7);
 }

@@ -22,7 +22,7 @@ export interface Format {
   list(words: readonly string[]): string;
 }
 
-export function createFormat(language: Language): Format {
+function createFormat(language: Language): Format {
   const number = new Intl.NumberFormat(language);
   const short = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
   const percent = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 });

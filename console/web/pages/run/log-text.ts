@@ -17,7 +17,7 @@ export interface LogBounds {
 }
 
 /** What a page holds of a log: some 50 MB of a browser's memory at most, whatever is printed. */
-export const LOG_BOUNDS: LogBounds = { lines: 200_000, characters: 20_000_000, line: 16_384 };
+const LOG_BOUNDS: LogBounds = { lines: 200_000, characters: 20_000_000, line: 16_384 };
 
 /** How much goes at a time when it is full, so that not every line moves all the others. */
 const MAKE_ROOM = 0.1;
