@@ -29,7 +29,7 @@ export function credentialStoresContract(
 
     test('a tenant is added once, however many add it at one time', async () => {
       const added = await Promise.all([addTenant(one, 'initech'), addTenant(two, 'initech')]);
-      expect(added.toSorted()).toEqual([false, true]);
+      expect(added.filter(Boolean)).toHaveLength(1);
       expect((await two.tenants.list()).map(({ slug }) => slug)).toEqual(['acme', 'globex', 'initech']);
     });
 
@@ -50,7 +50,7 @@ export function credentialStoresContract(
     test('every renewal of a webhook counts on by one, whoever asks', async () => {
       expect(await one.hooks.generation('acme')).toBeNull();
       const renewed = await Promise.all([one.hooks.renew('acme', AT), two.hooks.renew('acme', AT)]);
-      expect(renewed.toSorted()).toEqual([1, 2]);
+      expect(renewed.toSorted((a, b) => a - b)).toEqual([1, 2]);
       expect(await two.hooks.generation('acme')).toBe(2);
     });
 
