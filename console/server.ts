@@ -19,7 +19,7 @@ import { createGitBackend } from './git-backend.ts';
 import { answerMalformed, commonAnswers, newRequestId } from './http-answers.ts';
 import { createIdentityAlarms } from './identity-alarms.ts';
 import { type ConsoleLimits, DEFAULT_LIMITS } from './limits.ts';
-import { createLiveFeed, feedFromNotices } from './live/live-feed.ts';
+import { createLiveFeed, feedFromNotices, feedFromState } from './live/live-feed.ts';
 import { createNotices, type Notices } from './notices.ts';
 import { createOpenApi } from './openapi/document.ts';
 import type { OperationDeclaration } from './openapi/operation.ts';
@@ -116,6 +116,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const gateway = createTunnelGateway({ state, limits, notices, log: options.log, alarms });
   const feed = createLiveFeed(() => options.clock.now());
   feedFromNotices(feed, notices);
+  feedFromState(feed, state);
   const pulse = createFleetPulse({ state, notices, feed, log: options.log });
   const admin = createAdmin(state, (agentId) => {
     gateway.revoked(new Set([agentId]));
@@ -240,7 +241,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   void app.register(reportRoutes({ state, callers, limits, notices, budget, alarms }));
   void app.register(uploadRoutes({ state, callers, limits }));
   void app.register(identityRoutes({ state, callers, limits, admin }));
-  void app.register(tokenRoutes({ state, callers, admin, feed }));
+  void app.register(tokenRoutes({ state, callers, admin }));
   void app.register(sessionRoutes({ state, callers, entry }));
   void app.register(peopleRoutes({ state, callers }));
   void app.register(keyRoutes({ state, callers }));

@@ -31,6 +31,8 @@ export interface UploadStore {
   open(upload: Upload): Promise<FileHandle | null>;
   /** The row and its file; false, and nothing is touched, when there is no such upload. */
   remove(uploadId: string): Promise<boolean>;
+  /** `hear` is told when one has arrived whole, or was taken away. Returns what ends it. */
+  onChanged(hear: (upload: Upload) => void): () => void;
   outputsWanted(slug: string): Promise<boolean>;
   setOutputsWanted(slug: string, wanted: boolean): Promise<void>;
   /** Gives up what was not finished for `openDays`, and files without a row; how many. */
@@ -64,12 +66,18 @@ export function createUploadStore(
     }
   };
 
+  const listeners = new Set<(upload: Upload) => void>();
+  const changed = (upload: Upload) => {
+    for (const hear of listeners) hear(upload);
+  };
+
   const remove = async (uploadId: string): Promise<boolean> => {
     const upload = await get(uploadId);
     if (upload === null) return false;
     await takeOver(upload.upload_id);
     const removed = await rows.remove(upload.upload_id);
     await rm(fileOf(upload.upload_id), { force: true });
+    changed(upload);
     return removed;
   };
 
@@ -81,6 +89,7 @@ export function createUploadStore(
       throw new RequestRefused(422, 'digest_mismatch', message);
     }
     await rows.complete(upload.upload_id, at);
+    changed(upload);
   };
 
   const checkOnce = async (id: string, at: Date): Promise<void> => {
@@ -197,6 +206,11 @@ export function createUploadStore(
         ...upload,
         received: upload.completed_at === null ? null : upload.size,
       })),
+    onChanged(hear) {
+      const own = (upload: Upload) => hear(upload);
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
     ofRun: (agentId, runId) => rows.ofRun(agentId, runId),
     async open(upload) {
       if (upload.completed_at === null) return null;

@@ -1,7 +1,9 @@
 import type { LiveChange } from '../../schemas/console/live.ts';
 import type { Notices } from '../notices.ts';
 import { isInScope } from '../people/actor.ts';
+import type { AuditAction, AuditStore } from '../store/ports/audit.ts';
 import type { TenantScope } from '../store/ports/tenant-scope.ts';
+import type { UploadStore } from '../uploads.ts';
 
 /** Changes are told together so often at most. */
 const TOLD_EVERY_MS = 250;
@@ -13,6 +15,8 @@ type Flag = Exclude<keyof LiveChange, 'time' | 'agents' | 'runs'>;
 export interface Happening {
   readonly tenant: string | null;
   readonly agent?: string;
+  /** Something that all agents of the tenant are shown with. */
+  readonly everyAgent?: boolean;
   readonly run?: string;
   readonly flags?: readonly Flag[];
 }
@@ -26,6 +30,7 @@ export interface LiveFeed {
 
 interface Pending {
   readonly agents: Set<string>;
+  everyAgent: boolean;
   readonly runs: Set<string>;
   readonly flags: Set<Flag>;
 }
@@ -52,13 +57,14 @@ export function createLiveFeed(now: () => Date): LiveFeed {
   };
 
   return {
-    happened({ tenant, agent, run, flags = [] }) {
+    happened({ tenant, agent, everyAgent = false, run, flags = [] }) {
       // Whoever comes reads everything first.
       if (subscribers.size === 0) return;
       const there = pending.get(tenant);
-      const what = there ?? { agents: new Set(), runs: new Set(), flags: new Set() };
+      const what = there ?? { agents: new Set(), everyAgent: false, runs: new Set(), flags: new Set() };
       if (there === undefined) pending.set(tenant, what);
       if (agent !== undefined && what.agents.size <= NAMED_MAX) what.agents.add(agent);
+      what.everyAgent ||= everyAgent;
       if (run !== undefined && what.runs.size <= NAMED_MAX) what.runs.add(run);
       for (const flag of flags) what.flags.add(flag);
       timer ??= setTimeout(tell, TOLD_EVERY_MS).unref();
@@ -89,7 +95,7 @@ function together(parts: readonly Pending[], at: Date): LiveChange {
   const has = (flag: Flag) => parts.some(({ flags }) => flags.has(flag));
   return {
     time: at.toISOString(),
-    agents: named('agents'),
+    agents: parts.some(({ everyAgent }) => everyAgent) ? 'many' : named('agents'),
     runs: named('runs'),
     flows: has('flows'),
     releases: has('releases'),
@@ -128,4 +134,34 @@ export function feedFromNotices(feed: LiveFeed, notices: Notices): void {
     feed.happened({ tenant, agent, flags: ['tokens', 'audit', 'flows'] }),
   );
   notices.push.subscribe(({ tenant }) => feed.happened({ tenant, flags: ['releases'] }));
+}
+
+const OF_TOKENS: readonly AuditAction[] = ['token_made', 'token_revoked', 'agent_enrolled'];
+/** What may be asked of every agent of the tenant, or which there are, is another thing since. */
+const OF_EVERY_AGENT: readonly AuditAction[] = [
+  'trigger_key_set',
+  'trigger_key_removed',
+  'tenant_added',
+  'tenant_changed',
+];
+
+/** Tells the feed of every row of the audit (whatever somebody has done is in it), and of files. */
+export function feedFromState(
+  feed: LiveFeed,
+  {
+    audit,
+    uploads,
+  }: { readonly audit: Pick<AuditStore, 'onWritten'>; readonly uploads: Pick<UploadStore, 'onChanged'> },
+): void {
+  uploads.onChanged(({ tenant, agent_id: agent, run_id: run }) =>
+    feed.happened({ tenant, agent, ...(run === null ? {} : { run }) }),
+  );
+  audit.onWritten(({ action, tenant, agent_id: agent }) =>
+    feed.happened({
+      tenant,
+      ...(agent === null ? {} : { agent }),
+      everyAgent: OF_EVERY_AGENT.includes(action),
+      flags: OF_TOKENS.includes(action) ? ['tokens', 'audit'] : ['audit'],
+    }),
+  );
 }

@@ -6,7 +6,6 @@ import { parseDuration } from '../../schemas/duration.ts';
 import type { ConsoleAdmin } from '../admin.ts';
 import type { Callers } from '../callers.ts';
 import { enrolmentLine } from '../enrolment-line.ts';
-import type { LiveFeed } from '../live/live-feed.ts';
 import { operation } from '../openapi/operation.ts';
 import { allow, scopeOf } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
@@ -41,10 +40,8 @@ export function tokenRoutes(parts: {
   readonly state: ConsoleState;
   readonly callers: Callers;
   readonly admin: ConsoleAdmin;
-  readonly feed: Pick<LiveFeed, 'happened'>;
 }) {
-  const { state, callers, admin, feed } = parts;
-  const changed = (tenant: string) => feed.happened({ tenant, flags: ['tokens', 'audit'] });
+  const { state, callers, admin } = parts;
   return async (app: FastifyInstance) => {
     app.get('/api/tokens', LIST.route, async (request) => {
       const actor = await callers.actor(request);
@@ -58,7 +55,6 @@ export function tokenRoutes(parts: {
       const tenant = await state.tenants.get(slug);
       allow(actor, tenant?.slug ?? null, 'admin', () => notFound('expected a tenant, found no such tenant'));
       const made = await admin.mintToken({ slug, ttlMs: durationOf(expires), actor }).catch(asRefusal);
-      changed(slug);
       return reply.code(201).send({ ...made, line: enrolmentLine(made.token) });
     });
 
@@ -71,7 +67,6 @@ export function tokenRoutes(parts: {
       allow(actor, mine ? (found?.tenant ?? null) : null, 'admin', absent);
       const token = await admin.revokeToken(params.id, actor);
       if (token === null) throw absent();
-      changed(token.tenant);
       return { token };
     });
   };

@@ -76,6 +76,8 @@ export interface AuditFilter {
 /** The console's own history of who may speak and who did what. Kept when what it is about is long gone. */
 export interface AuditStore {
   note(entry: AuditEntry, at: Date): Promise<void>;
+  /** `hear` gets every row of this process once it is on the disk, whichever store wrote it. Returns what ends it. */
+  onWritten(hear: (entry: AuditEntry) => void): () => void;
   /** Newest first. */
   list(filter: AuditFilter): Promise<AuditRow[]>;
   /** Forgets the oldest beyond `keep`; how many. */

@@ -7,7 +7,7 @@ const WORDS_MAX = 16;
 
 /** For the works of other stores: what changes and the row that tells of it are written together or not at all. */
 export function insertAudit(
-  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  { prepare, afterwards, auditHears }: Pick<ConsoleDatabase, 'prepare' | 'afterwards' | 'auditHears'>,
   entry: AuditEntry,
   at: Date,
 ): void {
@@ -24,12 +24,21 @@ export function insertAudit(
     message.slice(0, MESSAGE_MAX),
     reason?.slice(0, MESSAGE_MAX) ?? null,
   );
+  afterwards(() => {
+    for (const hear of auditHears) hear(entry);
+  });
 }
 
 export function createAuditStore(database: ConsoleDatabase): AuditStore {
-  const { prepare, write } = database;
+  const { prepare, write, auditHears } = database;
   return {
     note: async (entry, at) => write(() => insertAudit(database, entry, at)),
+    onWritten(hear) {
+      // A function of its own, so that one that is given twice is two.
+      const own = (entry: AuditEntry) => hear(entry);
+      auditHears.add(own);
+      return () => void auditHears.delete(own);
+    },
     async list(filter) {
       const { tenants = '*', agent, actions, by, q = '', since, until, before, limit } = filter;
       const words = q

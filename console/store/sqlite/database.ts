@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { AuditEntry } from '../ports/audit.ts';
 import type { Upgrade } from '../ports/upgrade.ts';
 import { createGroupCommit, GROUP_COMMIT, type GroupCommitOptions } from './group-commit.ts';
 import { migrate } from './migrate.ts';
@@ -28,6 +29,10 @@ export interface ConsoleDatabase {
    * write; `work` may use `transaction` inside.
    */
   write<T>(work: () => T): Promise<T>;
+  /** Inside of `write`: is done when that is on the disk, and not at all when it was taken back. */
+  afterwards(done: () => void): void;
+  /** Whoever hears of the rows of the audit. */
+  readonly auditHears: Set<(entry: AuditEntry) => void>;
   /**
    * All or nothing, at once: nothing else of this process comes between, and everything stands still until it is on the disk.
    * Inside of `write`, or of another one, it is a part of that.
@@ -55,11 +60,29 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
     const group = createGroupCommit(sql, options);
     const dataVersion = sql.prepare('PRAGMA data_version');
     let seen: number | null = null;
+    let due: (() => void)[] | null = null;
     const database: ConsoleDatabase = {
       sql,
       migrated,
       prepare: createStatements(sql),
-      write: (work) => group.write(work),
+      async write(work) {
+        let written: (() => void)[] = [];
+        const result = await group.write(() => {
+          due = written = [];
+          try {
+            return work();
+          } finally {
+            due = null;
+          }
+        });
+        for (const done of written) done();
+        return result;
+      },
+      afterwards(done) {
+        if (due === null) throw new Error('expected to be inside of write');
+        due.push(done);
+      },
+      auditHears: new Set(),
       transaction: (work) =>
         sql.isTransaction
           ? allOrNothing(sql, work, NESTED)

@@ -20,7 +20,8 @@ function topicsOf(change: LiveChange): string[] {
     ...(change.flows || runs || agents ? ['flows'] : []),
     ...(change.releases || agents ? ['releases'] : []),
     ...(change.events ? ['events'] : []),
-    ...(change.audit ? ['audit'] : []),
+    // Who may sign in, which keys and tenants there are: all of it changes with a row of the audit.
+    ...(change.audit ? ['audit', 'people', 'keys', 'tenants'] : []),
     ...(change.tokens ? ['tokens'] : []),
     ...(change.commands ? ['commands', 'runs'] : []),
     ...(agents || runs || change.releases ? ['overview'] : []),

@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLiveFeed } from '../../../console/live/live-feed.ts';
+import { createLiveFeed, feedFromState } from '../../../console/live/live-feed.ts';
 import { liveStream } from '../../../console/live/live-stream.ts';
+import type { AuditStore } from '../../../console/store/ports/audit.ts';
 import { NewKeyAnswer } from '../../../schemas/console/keys.ts';
 import { LiveChange } from '../../../schemas/console/live.ts';
 import type { Grant } from '../../../schemas/console/people.ts';
+import { formatUploadMetadata } from '../../../schemas/upload-metadata.ts';
 import {
   addTenant,
   call,
@@ -78,6 +81,15 @@ const report = async (of: EnrolledAgent) => {
 };
 const named = (reader: Reader, of: EnrolledAgent) =>
   reader.told.find(({ change }) => Array.isArray(change.agents) && change.agents.includes(of.issuer));
+const api = async (method: string, path: string, body?: unknown) =>
+  fetch(running.url + path, {
+    method,
+    headers: {
+      'x-api-key': running.apiKey,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
 const UNCHANGED = { state: false, flows: false, revisions: false };
 
 /** The best of three, so that a machine that was busy for a moment is not taken for a slow console. */
@@ -143,6 +155,66 @@ describe('GET /api/live', () => {
     const key = { 'x-api-key': running.apiKey };
     await fetch(`${running.url}/api/tokens/${id}`, { method: 'DELETE', headers: key });
     await expect.poll(told, { timeout: 20_000, interval: 10 }).toBe(2);
+  });
+
+  it('tells of whatever is written into the audit, to those who may read that row', async () => {
+    const { secret } = await makeKey([{ tenant: 'acme', role: 'viewer' }]);
+    await using reader = await read('', secret);
+    await using other = await read('?tenant=globex');
+    const { key } = await makeKey([{ tenant: 'acme', role: 'viewer' }]);
+    const told = () => reader.told.filter(({ change }) => change.audit).length;
+    await expect.poll(told, { timeout: 20_000, interval: 10 }).toBe(1);
+    const asked = await api('DELETE', `/api/keys/${key.id}`);
+    expect(asked.status).toBe(200);
+    await expect.poll(told, { timeout: 20_000, interval: 10 }).toBe(2);
+    const gone = await enrolAgent(running, 'acme');
+    expect((await api('POST', `/api/agents/${gone.issuer}/revoke`, {})).status).toBe(200);
+    const revoked = () =>
+      reader.told.some(({ change }) => change.audit && change.agents.includes(gone.issuer));
+    await expect.poll(revoked, { timeout: 20_000, interval: 10 }).toBe(true);
+    expect(other.told).toEqual([]);
+  });
+
+  it('tells that every agent of a tenant is another one when its trigger key or the tenant is', () => {
+    const feed = createLiveFeed(() => new Date());
+    const told: LiveChange[] = [];
+    const silent = () => () => {};
+    let note: Parameters<AuditStore['onWritten']>[0] = silent;
+    const onWritten: AuditStore['onWritten'] = (hear) => {
+      note = hear;
+      return silent();
+    };
+    const audit = { onWritten };
+    feedFromState(feed, { audit, uploads: { onChanged: silent } });
+    feed.subscribe(['acme'], (change) => told.push(change));
+    const row = { agent_id: null, by: 'operator', message: '' };
+    note({ ...row, action: 'trigger_key_set', tenant: 'acme' });
+    return expect
+      .poll(() => told, { timeout: 20_000 })
+      .toMatchObject([{ agents: 'many', audit: true, tokens: false }]);
+  });
+
+  it('tells of a run when a file of it has arrived, and when it was taken away', async () => {
+    await using reader = await read('?tenant=acme');
+    const told = () => reader.told.filter(({ change }) => change.runs.includes('r-1')).length;
+    const metadata = {
+      name: 'result.txt',
+      sha256: createHash('sha256').digest('hex'),
+      kind: 'output',
+      run_id: 'r-1',
+      flow: 'invoice-bot',
+      purpose: null,
+    } as const;
+    const made = await call(agent, 'POST', `${running.url}/edge/uploads`, undefined, {
+      'tus-resumable': '1.0.0',
+      'upload-length': '0',
+      'upload-metadata': formatUploadMetadata(metadata),
+    });
+    expect(made.status).toBe(201);
+    await expect.poll(told, { timeout: 20_000, interval: 10 }).toBe(1);
+    const id = made.headers.get('location')?.split('/').at(-1);
+    expect((await api('DELETE', `/api/uploads/${id}`)).status).toBe(204);
+    await expect.poll(told, { timeout: 20_000, interval: 10 }).toBeGreaterThan(1);
   });
 
   it('tells nobody of a tenant that they may not see', async () => {
