@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestRefused } from './refusal.ts';
 import { StoreBusy } from './store/busy.ts';
+import { StoreUnwritable } from './store/unwritable.ts';
 
 /** Codes of faults the HTTP library finds by itself, before any route of ours. */
 const LIBRARY_CODES: Readonly<Record<string, string>> = {
@@ -43,9 +44,10 @@ export function commonAnswers(
       request.log.info({ code: error.code, status: error.status }, error.message);
       return refuse(reply, error);
     }
-    if (error instanceof StoreBusy) {
+    const unwritten = writeRefusal(error);
+    if (unwritten !== null) {
       request.log.warn({ err: error }, 'a write had to be given up');
-      return refuse(reply, busyRefusal(error));
+      return refuse(reply, unwritten);
     }
     const status = error.statusCode ?? 500;
     if (status >= 400 && status < 500) {
@@ -78,9 +80,16 @@ export function plainHeaders(requestId: string): Record<string, string> {
   };
 }
 
-/** Nothing was written, and nothing is wrong: the same may be asked again. */
-export function busyRefusal({ message }: StoreBusy): RequestRefused {
-  return new RequestRefused(503, 'busy', message, { 'retry-after': '5' });
+/** For what could not be written, and was right: the same may be asked again. Null for all other faults. */
+export function writeRefusal(error: unknown): RequestRefused | null {
+  if (error instanceof StoreBusy)
+    return new RequestRefused(503, 'busy', error.message, { 'retry-after': '5' });
+  if (error instanceof StoreUnwritable) {
+    return new RequestRefused(503, error.code, error.message, { 'retry-after': '60' });
+  }
+  if (!['ENOSPC', 'EDQUOT'].includes(String((error as { code?: unknown } | null)?.code))) return null;
+  const message = 'expected room on the disk for a file, found it full; make room, then try again';
+  return new RequestRefused(503, 'full', message, { 'retry-after': '60' });
 }
 
 /** The id of a request is ours alone: what a client says is not put into the log. */

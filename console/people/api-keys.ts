@@ -1,6 +1,7 @@
 import type { Grant } from '../../schemas/console/people.ts';
 import { hashOf, newToken } from '../secrets.ts';
 import type { ApiKeyRecord, ApiKeyStore } from '../store/ports/api-keys.ts';
+import { whenWritable } from '../store/unwritable.ts';
 import type { Actor } from './actor.ts';
 
 /** `last_used_at` is no finer than this: it would cost every call a write to disk. */
@@ -24,7 +25,7 @@ export interface ApiKeys {
   list(): Promise<ApiKeyRecord[]>;
   /** It is void from now on. Null when there is no such key. */
   revoke(keyId: string, by: Actor): Promise<ApiKeyRecord | null>;
-  /** Notes that it was used. */
+  /** Notes that it was used, if it can be written. */
   used(key: ApiKeyRecord): Promise<void>;
   count(): Promise<number>;
 }
@@ -79,7 +80,7 @@ export function createApiKeys(
     async used(key) {
       const at = now();
       if (at.getTime() - Date.parse(key.last_used_at ?? '1970-01-01') < USED_EVERY_MS) return;
-      await store.used(key.key_id, at);
+      await whenWritable(store.used(key.key_id, at));
     },
     count: () => store.count(),
   };

@@ -2,6 +2,7 @@ import type { ConsoleLimits } from '../limits.ts';
 import { hashOf, newToken } from '../secrets.ts';
 import type { AuditEntry } from '../store/ports/audit.ts';
 import type { SessionRecord, SessionStore } from '../store/ports/sessions.ts';
+import { whenWritable } from '../store/unwritable.ts';
 import { type CookieCall, createOwnCookie } from './cookies.ts';
 
 /** `used_at` is no finer than this: it would cost every call a write to disk. */
@@ -61,7 +62,9 @@ export function createSessions(parts: {
       const record = await byHash(hashOf(token));
       if (record === null) return null;
       const at = now();
-      if (at.getTime() - Date.parse(record.used_at) >= USED_EVERY_MS) await store.used(record.token_hash, at);
+      if (at.getTime() - Date.parse(record.used_at) >= USED_EVERY_MS) {
+        await whenWritable(store.used(record.token_hash, at));
+      }
       return { token, record };
     },
     async open(personId, password, told) {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { ConsoleState } from '../state.ts';
+import type { ConsoleClock } from '../state.ts';
+import { StoreUnwritable } from '../store/unwritable.ts';
 
 /** To those who ask for no page. */
 const TEXT = `Edge-Agent console
@@ -28,14 +29,24 @@ For monitors   GET  /healthz
 `;
 
 /** What a program or a monitor sees first; a browser gets the page (pages.ts). */
-export function frontRoutes({ state }: { readonly state: ConsoleState }) {
+export function frontRoutes({
+  state,
+}: {
+  readonly state: { readonly store: { healthy(): Promise<void> }; readonly clock: ConsoleClock };
+}) {
   return async (app: FastifyInstance) => {
     app.get('/', async (_request, reply) =>
       reply.header('vary', 'accept').type('text/plain; charset=utf-8').send(TEXT),
     );
-    app.get('/healthz', async () => {
-      await state.store.healthy();
-      return { status: 'ok', time: state.clock.now().toISOString() };
+    app.get('/healthz', async (_request, reply) => {
+      const time = state.clock.now().toISOString();
+      try {
+        await state.store.healthy();
+        return { status: 'ok', time };
+      } catch (error) {
+        if (!(error instanceof StoreUnwritable)) throw error;
+        return reply.code(503).send({ status: 'read_only', time, why: error.message });
+      }
     });
   };
 }

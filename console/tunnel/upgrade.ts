@@ -4,9 +4,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import { WebSocketServer } from 'ws';
 import { TUNNEL_FRAME_MAX_BYTES } from '../../schemas/tunnel-frame.ts';
 import type { Callers } from '../callers.ts';
-import { busyRefusal, newRequestId, plainHeaders } from '../http-answers.ts';
+import { newRequestId, plainHeaders, writeRefusal } from '../http-answers.ts';
 import { RequestRefused } from '../refusal.ts';
-import { StoreBusy } from '../store/busy.ts';
 import { TUNNEL_PATH } from './address.ts';
 import type { TunnelGateway } from './gateway.ts';
 
@@ -85,9 +84,10 @@ export function acceptTunnelUpgrades(
         log.info({ code: error.code, status: error.status }, error.message);
         return refuse(socket, error, now());
       }
-      if (error instanceof StoreBusy) {
+      const unwritten = writeRefusal(error);
+      if (unwritten !== null) {
         log.warn({ err: error }, 'a write had to be given up');
-        return refuse(socket, busyRefusal(error), now());
+        return refuse(socket, unwritten, now());
       }
       log.error({ err: error }, 'an upgrade failed');
       return refuse(socket, new RequestRefused(500, 'internal', 'something went wrong here'), now());

@@ -76,7 +76,7 @@ export interface ConsoleStore {
   readonly uploads: UploadRows;
   /** What opening it changed; null for a new one, and for one of this version. */
   readonly upgraded: Upgrade | null;
-  /** Rejected when it cannot be read. */
+  /** Rejected with `StoreUnwritable` when nothing can be written, with another fault when it cannot be read. */
   healthy(): Promise<void>;
   /** Whether another process has written since this was asked last; true the first time. */
   changedElsewhere(): Promise<boolean>;

@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreBusy } from '../busy.ts';
+import { StoreUnwritable } from '../unwritable.ts';
 
-/** SQLITE_BUSY, the low byte of every extended code of it (https://sqlite.org/rescode.html#busy). */
+/** The low byte of every extended code (https://sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
+const [SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL] = [8, 10, 13];
 const FIRST_RETRY_MS = 2;
 const LAST_RETRY_MS = 40;
 
@@ -35,8 +37,8 @@ export const GROUP_COMMIT: GroupCommitOptions = {
 export interface GroupCommit {
   /**
    * Runs `work` (synchronous; it touches the database and nothing else) in its turn. Resolves when what it wrote is on the disk.
-   * What it throws takes back that work alone and is what the promise is rejected with. Rejected with the fault of the disk
-   * when the batch could not be written, with `StoreBusy` when it had to wait for too long.
+   * What it throws takes back that work alone and is what the promise is rejected with. Rejected with
+   * `StoreUnwritable` when the disk did not take the batch, with `StoreBusy` when it had to wait for too long.
    */
   write<T>(work: () => T): Promise<T>;
   /** Writes what waits, at once, and takes no more. */
@@ -97,7 +99,7 @@ export function createGroupCommit(sql: DatabaseSync, options: GroupCommitOptions
       if (!sql.isTransaction) throw error;
       statements.undo.run();
       statements.release.run();
-      work.reject(error);
+      work.reject(faultOf(error));
       return null;
     }
   };
@@ -122,14 +124,14 @@ export function createGroupCommit(sql: DatabaseSync, options: GroupCommitOptions
       gatherUntil = ended + options.windowMs(ended - began);
     } catch (error) {
       if (sql.isTransaction) statements.rollback.run();
-      for (const work of batch) work.reject(error);
+      for (const work of batch) work.reject(faultOf(error));
       return;
     }
     for (const settle of settles) settle();
   };
 
   const giveUp = (error: unknown): void => {
-    for (const work of waiting.splice(0)) work.reject(error);
+    for (const work of waiting.splice(0)) work.reject(faultOf(error));
   };
 
   const flush = (): void => {
@@ -190,8 +192,29 @@ export function createGroupCommit(sql: DatabaseSync, options: GroupCommitOptions
 }
 
 function isLocked(error: unknown): boolean {
-  const { errcode } = error as { errcode?: unknown };
-  return typeof errcode === 'number' && (errcode & 0xff) === SQLITE_BUSY;
+  return codeOf(error) === SQLITE_BUSY;
+}
+
+function codeOf(error: unknown): number | null {
+  const { errcode } = (error ?? {}) as { errcode?: unknown };
+  return typeof errcode === 'number' ? errcode & 0xff : null;
+}
+
+/** What the disk is at fault for is told apart from what a work did wrong. */
+function faultOf(cause: unknown): unknown {
+  switch (codeOf(cause)) {
+    case SQLITE_FULL: {
+      const message = 'expected room on the disk of the database, found it full; make room, then try again';
+      return new StoreUnwritable('full', message, { cause });
+    }
+    case SQLITE_READONLY:
+    case SQLITE_IOERR: {
+      const message = `expected to write to the database, found that its disk takes nothing (${(cause as Error).message}); look at the disk and who may write, then try again`;
+      return new StoreUnwritable('read_only', message, { cause });
+    }
+    default:
+      return cause;
+  }
 }
 
 function lockedOut(patienceMs: number, cause: unknown): StoreBusy {

@@ -15,6 +15,7 @@ import { createFleetStore } from './fleet/fleet-store.ts';
 import { createReleaseStore } from './fleet/releases.ts';
 import { createSummaryWriter } from './fleet/summary-writer.ts';
 import { createFlowPlaces } from './flow-places.ts';
+import { createHealth } from './health.ts';
 import { createIdentityRows } from './identities.ts';
 import { createLogRows } from './log-rows.ts';
 import { createPeopleStore } from './people.ts';
@@ -80,9 +81,7 @@ export async function openSqliteStore(folder: string, now: () => Date): Promise<
     triggerKeys: createTriggerKeyStore(database),
     uploads: createUploadRows(database),
     upgraded: database.migrated,
-    async healthy() {
-      database.prepare('SELECT 1').get();
-    },
+    healthy: createHealth(database),
     changedElsewhere: async () => database.changedElsewhere(),
     prune: async (bounds, at) =>
       (await audit.prune(bounds.keepAudit)) +
