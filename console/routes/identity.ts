@@ -15,12 +15,18 @@ import { parseBody } from '../request-body.ts';
 import type { ConsoleState } from '../state.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
+/** How the console itself says who did something: a name that a caller gives may not look like one. */
+const OWN_WORDS = /^\s*(?:(?:agent|console|operator)\s*$|(?:agent|key|person)[:\s])/i;
+
 const Revocation = z.strictObject({
   by: z
     .string()
     .min(1)
     .max(128)
-    .refine((name) => name !== 'agent', 'expected a name, found "agent", which is what an agent does itself')
+    .refine(
+      (name) => !OWN_WORDS.test(name),
+      'expected a name of your own, found one of the console’s words (agent, console, operator, key:…, person:…); leave it out to be named by your key',
+    )
     .optional(),
   why: z.string().max(256).nullable().default(null),
 });

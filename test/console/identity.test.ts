@@ -416,6 +416,10 @@ describe('an agent that is one no more', () => {
     const path = `/api/agents/${agent.issuer}/revoke`;
     expect((await operator(`${path}?tenant=globex`, { method: 'POST', body })).status).toBe(404);
     expect((await report(agent)).status).toBe(200);
+    for (const by of ['agent', 'Agent 7', 'console', 'operator', 'person:ann', ' key:admin']) {
+      const refused = await operator(path, { method: 'POST', body: JSON.stringify({ by }) });
+      expect([by, refused.status]).toEqual([by, 422]);
+    }
     const done = await operator(path, { method: 'POST', body });
     expect(await done.json()).toMatchObject({ revoked_by: 'ann', revoked_why: 'stolen laptop' });
     const refused = await report(agent);
