@@ -24,7 +24,7 @@ export interface People {
   /** By login. `tenant`, here and below: only of those who may do something there. */
   list(actor: Actor, tenant?: string): Promise<PersonRecord[]>;
   invite(actor: Actor, draft: PersonDraft): Promise<Invited>;
-  /** Another invitation; the password and the one before are void. */
+  /** Another invitation; the password and the one before are void: of the last admin's only when the shell asks. */
   inviteAgain(actor: Actor, personId: string, tenant?: string): Promise<Invited>;
   change(actor: Actor, personId: string, change: PersonChange, tenant?: string): Promise<PersonRecord>;
   remove(actor: Actor, personId: string, tenant?: string): Promise<PersonRecord>;
@@ -83,8 +83,9 @@ export function createPeople(parts: {
       const person = await known(actor, personId, tenant);
       const { url, expiresAt, invitation } = newInvitation();
       const told = tell(actor, 'person_invited', person, 'was invited again; the password is void');
-      const invited = await store.renewInvitation(personId, invitation, now(), told);
-      if (invited === null) throw notFound('expected the id of a person, found no such person');
+      // Whoever has the console's shell cannot be shut out, and may have nobody else to ask.
+      const options = { evenLastAdmin: actor.kind === 'program' };
+      const invited = done(await store.renewInvitation(personId, invitation, now(), told, options));
       return { person: invited, url, expiresAt };
     },
     async change(actor, personId, { name, locale, grants }, tenant) {
@@ -123,7 +124,7 @@ function done(outcome: PersonChanged): PersonRecord {
       throw notFound('expected the id of a person, found no such person');
     case 'last_admin': {
       const message =
-        'expected somebody to stay who is admin of * and can sign in, found the last one; make somebody else an admin of * first';
+        'expected somebody to stay who is admin of * and can sign in, found the last one; make somebody else an admin of * first (a lost password: edge-console person reset, at the console’s shell)';
       throw new RequestRefused(409, 'last_admin', message);
     }
   }

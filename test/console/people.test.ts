@@ -152,6 +152,8 @@ describe('what a person may do', () => {
     expect(await codeOf(await all.call('DELETE', path))).toBe('last_admin');
     const smaller = await all.call('PATCH', path, { grants: [on('*', 'operator')] });
     expect(await codeOf(smaller)).toBe('last_admin');
+    // it would take the password
+    expect(await codeOf(await all.call('POST', `${path}/invitation`))).toBe('last_admin');
     expect(await isIn(all)).toBe(true);
   });
 

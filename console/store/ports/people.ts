@@ -59,13 +59,14 @@ export interface PeopleStore {
     told: AuditEntry,
   ): Promise<PersonChanged>;
   remove(personId: string, at: Date, told: AuditEntry): Promise<PersonChanged>;
-  /** Another invitation in the place of the one before, and of the password. Null when there is no such person. */
+  /** Another invitation in the place of the one before, and of the password: of the last admin's only when that is meant. */
   renewInvitation(
     personId: string,
     invitation: Invitation,
     at: Date,
     told: AuditEntry,
-  ): Promise<PersonRecord | null>;
+    options?: { readonly evenLastAdmin: boolean },
+  ): Promise<PersonChanged>;
   /** Whose invitation it is, while it is good. */
   invited(codeHash: string, at: Date): Promise<PersonRecord | null>;
   /** Once. Null when the invitation is not good any more. */

@@ -125,14 +125,17 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
         insertAudit(database, told, at);
         return { kind: 'done', person };
       }),
-    renewInvitation: async (personId, { code_hash, expires_at }, at, told) =>
-      write(() => {
-        if (find(personId) === null) return null;
+    renewInvitation: async (personId, { code_hash, expires_at }, at, told, options) =>
+      undoable(write, () => {
+        const person = find(personId);
+        if (person === null) return { kind: 'absent' };
+        const before = admins();
         prepare('UPDATE people SET password = NULL WHERE person_id = ?').run(personId);
+        if (options?.evenLastAdmin !== true && leavesNoAdmin(before)) throw new LastAdmin();
         endSessions(personId);
         setInvitation(personId, code_hash, expires_at);
         insertAudit(database, told, at);
-        return find(personId);
+        return { kind: 'done', person: find(personId) ?? person };
       }),
     invited: async (codeHash, at) => invitedBy(database, codeHash, at),
     acceptInvitation: async (codeHash, { password, name, locale }, at, told) =>

@@ -117,12 +117,14 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
         await active('ann');
         await openSession('ann', 'token');
         const again = await stores.people.renewInvitation('id-ann', invitation('two'), AT, told());
-        expect(again).toMatchObject({ has_password: false, invited_until: later(60).toISOString() });
+        const person = { has_password: false, invited_until: later(60).toISOString() };
+        expect(again).toMatchObject({ kind: 'done', person });
         expect(await stores.sessions.byHash('token')).toBe(null);
         await stores.people.renewInvitation('id-ann', invitation('three'), AT, told());
         expect(await stores.people.invited('two', AT)).toBe(null);
         expect((await stores.people.invited('three', AT))?.login).toBe('ann');
-        expect(await stores.people.renewInvitation('id-nobody', invitation('four'), AT, told())).toBe(null);
+        const absent = await stores.people.renewInvitation('id-nobody', invitation('four'), AT, told());
+        expect(absent).toEqual({ kind: 'absent' });
       });
 
       test('keep their sessions when their name changes, and lose them to other grants', async () => {
@@ -147,6 +149,10 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
         expect(await stores.people.remove('id-ann', AT, told('no'))).toEqual({ kind: 'last_admin' });
         const smaller = await stores.people.change('id-ann', { grants: [VIEWER] }, AT, told('no'));
         expect(smaller).toEqual({ kind: 'last_admin' });
+        const again = await stores.people.renewInvitation('id-ann', invitation('two'), AT, told('no'));
+        expect(again).toEqual({ kind: 'last_admin' });
+        expect((await stores.people.byLogin('ann'))?.password).not.toBe(null);
+        expect(await stores.people.invited('two', AT)).toBe(null);
         expect(await stores.people.get('id-ann')).toMatchObject({ grants: [ADMIN] });
         expect(await stores.sessions.byHash('token')).not.toBe(null);
         expect(await messages()).toEqual(before);
@@ -157,6 +163,15 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
         );
         expect(removed.map(({ kind }) => kind).toSorted()).toEqual(['done', 'last_admin']);
         expect(await stores.people.list()).toHaveLength(1);
+      });
+
+      test('lose the password of the last admin to another invitation when that is meant', async () => {
+        await active('ann', [ADMIN]);
+        const code = invitation('two');
+        const again = await stores.people.renewInvitation('id-ann', code, AT, told(), {
+          evenLastAdmin: true,
+        });
+        expect(again).toMatchObject({ kind: 'done', person: { has_password: false } });
       });
 
       test('change a password only from the one it is, and end every session with it', async () => {
