@@ -111,7 +111,7 @@ describe('the device key', () => {
     expect(await daemon.stop()).toBe(0);
     expect(await actionsOf(machine.agentId)).not.toContain('retired_key_used');
     const other = await world.enrol('two');
-    expect(admin().askRotation(other.agentId)).toBe(true);
+    expect(await admin().askRotation(other.agentId)).toBe(true);
     start(other);
     await until(
       'the key that was asked for',
