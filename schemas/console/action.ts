@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isWithinDepth } from '../json-depth.ts';
 import { FlowId, Id, Slug, Timestamp } from '../names.ts';
 import { AgentFilter } from './agent.ts';
 import { ConsoleRunState } from './run.ts';
@@ -13,6 +14,19 @@ export const ActionTargets = z.union([
   z.strictObject({ filter: AgentFilter, expected: z.int().min(1) }),
 ]);
 
+const INPUTS_DEPTH_MAX = 64;
+
+/**
+ * What a run is given; any JSON. Its depth is looked at without recursion, before anything that recurses sees it: an agent takes
+ * some thirty levels, and says so itself.
+ */
+const Inputs = z
+  .record(z.string(), z.unknown())
+  .refine(
+    (inputs) => isWithinDepth(inputs, INPUTS_DEPTH_MAX),
+    `expected at most ${INPUTS_DEPTH_MAX} levels of nesting`,
+  );
+
 /** `POST /api/actions`. With `dry_run` nothing is done, and the answer says what would be. */
 export const ActionRequest = z.strictObject({
   action: ActionName,
@@ -23,7 +37,7 @@ export const ActionRequest = z.strictObject({
   /** Of `run` and `rollback`. */
   flow: FlowId.optional(),
   version: z.string().max(80).optional(),
-  inputs: z.record(z.string(), z.json()).optional(),
+  inputs: Inputs.optional(),
   timeout: z.string().max(16).optional(),
   /** Of `cancel`. */
   run_id: Id.optional(),
@@ -81,7 +95,7 @@ export const BuilderFlows = z.object({ flows: z.array(BuilderFlow) });
 
 /** `POST /flows/:id/run`: on one agent (`agent_id`), or on the one that is free, healthy and connected. */
 export const BuilderRun = z.strictObject({
-  inputs: z.record(z.string(), z.json()).default({}),
+  inputs: Inputs.default({}),
   tenant: Slug.optional(),
   agent_id: Id.optional(),
   version: z.string().max(80).optional(),

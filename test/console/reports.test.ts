@@ -6,6 +6,7 @@ import {
   call,
   type EnrolledAgent,
   enrolAgent,
+  eventChain,
   type RunningConsole,
   runReport,
   startConsole,
@@ -47,6 +48,18 @@ describe('POST /edge/notify', () => {
     const report = { ...runReport(), later: { invented: true } };
     expect((await notify(report)).status).toBe(201);
     expect(await running.console.admin.run(report.run_id)).toEqual(report);
+  });
+
+  it('refuses fields that are nested deeper than its database reads, of an event and a status too', async () => {
+    const later = JSON.parse(`${'['.repeat(1_500)}${']'.repeat(1_500)}`) as unknown;
+    const events = eventChain(agent, 'log-1', 1, String).map((event) => ({ ...event, later }));
+    const answers = [
+      await notify({ ...runReport(), later } as ReturnType<typeof runReport>),
+      await post('/edge/status', { ...statusOf(agent), later }),
+      await post('/edge/events', { log_id: 'log-1', events }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([422, 422, 422]);
+    expect(await answers[2]?.text()).toContain('levels of nesting');
   });
 
   it('refuses another report under the same key, and a key that is not the report’s', async () => {
