@@ -13,7 +13,11 @@ const LIFETIME_MAX_MS = 24 * 60 * 60_000;
  * decides (contract, section 8). What no agent would take is refused here with the agent's own codes, so that whoever posts
  * it hears of it at once.
  */
-export function readCommandClaims(jws: string, agent: Agent, now: Date): Command {
+export function readCommandClaims(
+  jws: string,
+  agent: Pick<Agent, 'agent_id' | 'tenant'>,
+  now: Date,
+): Command {
   const envelope = readCommandEnvelope(jws);
   if (envelope.kind === 'refused') throw wrong(envelope.code, envelope.message);
   const json = parseStrictJson(envelope.payload);

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ActionAnswer, ActionOutcome, ActionRequest } from '../../schemas/console/action.ts';
 import type { ConsoleAdmin } from '../admin.ts';
+import { readCommandClaims } from '../command-claims.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Actor } from '../people/actor.ts';
 import { RequestRefused } from '../refusal.ts';
@@ -33,6 +34,8 @@ import type { Signer } from './trigger-keys.ts';
 
 /** Signed and written together; then everybody else has a turn. */
 const SLICE = 200;
+
+type PlannedCommand = Extract<Planned, { kind: 'command' }>;
 
 /** What people ask of agents: one of them, or many. */
 export interface Actions {
@@ -71,13 +74,13 @@ export function createActions(parts: {
   };
 
   const command = async (
-    { draft, signer }: Extract<Planned, { kind: 'command' }>,
+    { draft, signer }: PlannedCommand,
     target: Target,
     asked: Asked,
     actor: Actor,
     ids: RequestIds,
   ): Promise<ActionOutcome> => {
-    const { agent_id: agentId, tenant } = target;
+    const { agent_id: agentId } = target;
     const commandId = ids.id('command', agentId);
     const row = (ids.mayRepeat ? await doneBefore(agentId, commandId) : null) ?? (await handInNow());
     return outcome(target, { outcome: 'queued', command_id: commandId, run_id: row.run_id });
@@ -85,12 +88,32 @@ export function createActions(parts: {
     async function handInNow(): Promise<CommandRow> {
       const agent = await state.agents.get(agentId);
       if (agent === null) throw new RequestRefused(404, 'not_found', 'expected an agent, found none');
-      const lifetimeMs = COMMAND_LIFETIME_MS[draft.action];
-      const envelope = { commandId, tenant, agentId, issued: state.clock.now(), lifetimeMs };
-      const jws = await signDraft(draft, envelope, signer.key);
+      const jws = await signed({ draft, signer }, target, commandId);
       const told = entry(`${draft.action}_asked`, target, actor, asked, saying(draft, commandId));
       return handIn(agent, jws, { by: actor.by, why: asked.reason, told: () => told });
     }
+  };
+
+  const signed = async (
+    { draft, signer }: Pick<PlannedCommand, 'draft' | 'signer'>,
+    { agent_id: agentId, tenant }: Target,
+    commandId: string,
+  ): Promise<string> => {
+    const lifetimeMs = COMMAND_LIFETIME_MS[draft.action];
+    return signDraft(
+      draft,
+      { commandId, tenant, agentId, issued: state.clock.now(), lifetimeMs },
+      signer.key,
+    );
+  };
+
+  /** What a dry run says. Whether inputs are more than a command holds is known once it is signed. */
+  const foresee = async (planned: Planned, target: Target, ids: RequestIds): Promise<ActionOutcome> => {
+    if (planned.kind === 'command' && planned.draft.action === 'run' && planned.draft.inputs !== undefined) {
+      const jws = await signed(planned, target, ids.id('command', target.agent_id));
+      readCommandClaims(jws, target, state.clock.now());
+    }
+    return foreseen(planned, target);
   };
 
   const doneBefore = async (agentId: string, commandId: string): Promise<CommandRow | null> => {
@@ -142,11 +165,10 @@ export function createActions(parts: {
         const known = facts[index] as TargetFacts;
         const runId = ids.id('run', target.agent_id);
         const planned = planAction(asked, target, known, actor.by, runId);
-        const result = dry_run
-          ? foreseen(planned, target)
-          : await perform(planned, target, asked, actor, ids).catch((error: unknown) =>
-              refusal(target, error),
-            );
+        const result = await (dry_run
+          ? foresee(planned, target, ids)
+          : perform(planned, target, asked, actor, ids)
+        ).catch((error: unknown) => refusal(target, error));
         if (asked.action === 'rollback' && result.outcome !== 'refused') versions.add(asked.flow, known);
         return result;
       };

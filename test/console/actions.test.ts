@@ -254,6 +254,30 @@ describe('POST /api/actions', () => {
     ]);
   });
 
+  it('refuses inputs that are nested deeper than anything reads', async () => {
+    const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown;
+    const run = { action: 'run' as const, flow: 'invoice-bot', targets: { agents: [one.issuer] } };
+    for (const levels of [64, 3_000]) {
+      const answer = await post({ ...run, dry_run: true, inputs: { a: nested(levels) } });
+      expect(await refusal(answer)).toEqual([422, 'body_invalid']);
+      const asked = { agent_id: one.issuer, inputs: { a: nested(levels) } };
+      expect(await refusal(await send('/flows/invoice-bot/run', 'POST', 'operator', asked))).toEqual([
+        422,
+        'body_invalid',
+      ]);
+    }
+  });
+
+  it('refuses in a dry run, too, what is more than a command can hold', async () => {
+    const nested = JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`) as unknown;
+    for (const inputs of [{ a: 'x'.repeat(60_000) }, { a: nested }]) {
+      const run = { action: 'run' as const, flow: 'invoice-bot', inputs, targets: { agents: [one.issuer] } };
+      const [foreseen, done] = [await ask({ ...run, dry_run: true }), await ask(run)];
+      expect(foreseen.outcomes).toEqual(done.outcomes);
+      expect(done.outcomes).toMatchObject([{ outcome: 'refused' }]);
+    }
+  });
+
   it('does what a filter finds, and nothing when it finds another number than was shown', async () => {
     const filter = { flow: 'invoice-bot' };
     const shown = await ask({ action: 'suspend', dry_run: true, targets: { filter, expected: 1 } });
