@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { migratedLine } from './settings/migration-texts.ts';
-import { type ConsoleClock, type ConsoleState, openState } from './state.ts';
+import { type ConsoleClock, type ConsoleState, KEY_FILE, openState } from './state.ts';
 import { TenantFault } from './tenants.ts';
+import { lostKeyLine } from './whole-data.ts';
 
 export const DEFAULT_DATA = './console-data';
 
@@ -33,10 +34,11 @@ export async function openExistingState(data: string, clock: ConsoleClock): Prom
   return openTold(resolve(data), clock);
 }
 
-/** Opens the state, or makes it; says on standard error when the data was of an older console. */
+/** Opens the state, or makes it; says on standard error when the data was of an older console, or its key is lost. */
 export async function openTold(data: string, clock: ConsoleClock): Promise<ConsoleState> {
   const state = await openState(data, clock);
   const { upgraded } = state.store;
   if (upgraded !== null) process.stderr.write(`${migratedLine(upgraded)}\n`);
+  if (state.lostKey) process.stderr.write(`${lostKeyLine(join(resolve(data), KEY_FILE))}\n`);
   return state;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSystemChance } from '../system/clock.ts';
 import { createTriggerKeys, type TriggerKeys } from './actions/trigger-keys.ts';
@@ -34,6 +34,7 @@ import { createTenantHooks, type TenantHooks } from './tenant-hooks.ts';
 import { createTenantStore, type TenantStore } from './tenants.ts';
 import { triggerKeyFault } from './trigger-authority.ts';
 import { createUploadStore, type UploadStore } from './uploads.ts';
+import { expectDatabaseOfTenants } from './whole-data.ts';
 
 /** The part of a clock the console needs; `system/clock.ts` has more of it. */
 export interface ConsoleClock {
@@ -45,6 +46,8 @@ export interface ConsoleClock {
 export interface ConsoleState {
   readonly store: ConsoleStore;
   readonly secrets: ConsoleSecrets;
+  /** The key was missing at this opening, though there are tenants: what was sealed or derived with it is void. */
+  readonly lostKey: boolean;
   readonly tenants: TenantStore;
   readonly agents: AgentStore;
   readonly apiKeys: ApiKeys;
@@ -92,6 +95,8 @@ export interface ConsoleState {
   close(): Promise<void>;
 }
 
+/** In the data folder, beside the database. */
+export const KEY_FILE = 'console.key';
 const URL_BEFORE_FIRST_START = 'http://127.0.0.1:8080';
 
 /** Makes the directory (0700) when it is not there. */
@@ -102,10 +107,14 @@ export async function openState(
 ): Promise<ConsoleState> {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   // First: who finds a database finds the key to what is in it.
-  const secrets = loadSecrets(join(dataDirectory, 'console.key'));
+  expectDatabaseOfTenants(dataDirectory, 'console.db');
+  const key = join(dataDirectory, KEY_FILE);
+  const hadKey = existsSync(key);
+  const secrets = loadSecrets(key);
   const store = await openStore(dataDirectory, () => clock.now());
   try {
-    return await createState({ store, secrets, dataDirectory, clock, limits });
+    const lostKey = !hadKey && (await store.tenants.list()).length > 0;
+    return await createState({ store, secrets, lostKey, dataDirectory, clock, limits });
   } catch (error) {
     await store.close();
     throw error;
@@ -115,11 +124,12 @@ export async function openState(
 async function createState(parts: {
   readonly store: ConsoleStore;
   readonly secrets: ConsoleSecrets;
+  readonly lostKey: boolean;
   readonly dataDirectory: string;
   readonly clock: ConsoleClock;
   readonly limits: ConsoleLimits;
 }): Promise<ConsoleState> {
-  const { store, secrets, dataDirectory, clock, limits } = parts;
+  const { store, secrets, lostKey, dataDirectory, clock, limits } = parts;
   const artifacts = join(dataDirectory, 'artifacts');
   mkdirSync(artifacts, { recursive: true, mode: 0o700 });
   const chance = createSystemChance(() => clock.now().getTime());
@@ -150,6 +160,7 @@ async function createState(parts: {
   return {
     store,
     secrets,
+    lostKey,
     tenants,
     agents: store.agents,
     people,

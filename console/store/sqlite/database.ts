@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { AuditEntry } from '../ports/audit.ts';
 import type { Upgrade } from '../ports/upgrade.ts';
+import { damageNamed } from './damage.ts';
 import { createGroupCommit, GROUP_COMMIT, type GroupCommitOptions } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -101,7 +102,7 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
     return database;
   } catch (error) {
     sql.close();
-    throw error;
+    throw damageNamed(error, path);
   }
 }
 

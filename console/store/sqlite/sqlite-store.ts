@@ -1,9 +1,10 @@
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type { ConsoleStore } from '../ports/console-store.ts';
 import { createAgentStore } from './agents.ts';
 import { createApiKeyStore } from './api-keys.ts';
 import { createAuditStore } from './audit.ts';
 import { createCommandRows } from './commands.ts';
+import { damageNamed } from './damage.ts';
 import { openDatabase } from './database.ts';
 import { createDeviceKeyRows } from './device-keys.ts';
 import { createEnrolmentRows } from './enrolments.ts';
@@ -38,9 +39,15 @@ const REPEATABLE_MS = 24 * 60 * 60_000;
 
 /** The store in `console.db` of a folder that is there; made when it is not, brought up to date when it is older. */
 export async function openSqliteStore(folder: string, now: () => Date): Promise<ConsoleStore> {
-  const database = openDatabase(join(folder, 'console.db'));
+  const path = resolve(folder, 'console.db');
+  const database = openDatabase(path);
   const summaries = createSummaryWriter(database);
-  summaries.rebuild();
+  try {
+    summaries.rebuild();
+  } catch (error) {
+    database.close();
+    throw damageNamed(error, path);
+  }
   const audit = createAuditStore(database);
   const changes = createChangeStore(database);
   const commands = createCommandRows(database);
