@@ -28,7 +28,7 @@ import {
 import { type Asked, expectWhole } from './asked.ts';
 import type { HandIn } from './hand-in.ts';
 import type { RequestIds } from './once.ts';
-import { type Asker, selectTargets } from './selection.ts';
+import { type Asker, roleFor, selectTargets } from './selection.ts';
 import { signDraft } from './signed-command.ts';
 import type { Signer } from './trigger-keys.ts';
 
@@ -151,7 +151,7 @@ export function createActions(parts: {
     const { actor } = asker;
     const { targets: _targets, dry_run, ...asked } = request;
     expectWhole(asked, state.clock.now());
-    const role = asked.action === 'revoke' ? 'admin' : 'operator';
+    const role = roleFor(asked.action);
     const where = { state, isConnected, most: limits.actionAgents };
     const targets = await selectTargets(where, asker, role, request);
     const signer = await signers(asked, targets);

@@ -114,6 +114,8 @@ export function createBuilderRuns(parts: {
       const before = ids.mayRepeat ? await doneBefore(asker, runId) : null;
       if (before !== null) {
         const { agent_id, tenant } = before;
+        // Their role may be another one than when they asked.
+        allow(asker.actor, tenant, 'operator', () => notFound('expected a flow, found none', 'flow_unknown'));
         return { run_id: runId, command_id: commandId, agent_id, tenant, flow };
       }
       const hosts = await hostsOf(asker, flow, asked);

@@ -20,11 +20,16 @@ export interface Once {
   /**
    * Does `work` once for the actor's key; asked again within a day, the first answer is given again. Throws 400 for a key that
    * is none, 422 `idempotency_key_reused` for another request under it, 409 `request_under_way` while the first one is being done.
-   * What `work` throws is not kept: the same may be tried again.
+   * What `work` throws is not kept: the same may be tried again. `mayHave` throws when the actor may not have the answer that was
+   * kept: their grants may be others than when they asked.
    */
   answer<T>(
     actor: Actor,
-    request: { readonly key: string | undefined; readonly what: unknown },
+    request: {
+      readonly key: string | undefined;
+      readonly what: unknown;
+      readonly mayHave: (answer: T) => void;
+    },
     work: (ids: RequestIds) => Promise<T>,
   ): Promise<{ readonly answer: T; readonly repeated: boolean }>;
   /** The same, but `work` finds out by its ids what was done before, and makes the answer anew. */
@@ -84,13 +89,17 @@ export function createOnce(parts: {
   return {
     async answer<T>(
       actor: Actor,
-      { key, what }: { key: string | undefined; what: unknown },
+      { key, what, mayHave }: { key: string | undefined; what: unknown; mayHave: (answer: T) => void },
       work: (ids: RequestIds) => Promise<T>,
     ) {
       if (key === undefined) return { answer: await work(fresh), repeated: false };
       return alone(actor, key, async () => {
         const { found, ids } = await begin(actor, key, what);
-        if (found.answer !== null) return { answer: JSON.parse(found.answer) as T, repeated: true };
+        if (found.answer !== null) {
+          const answer = JSON.parse(found.answer) as T;
+          mayHave(answer);
+          return { answer, repeated: true };
+        }
         const answer = await work(ids);
         await store.answered(actor.id, key, JSON.stringify(answer));
         return { answer, repeated: false };

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { ActionRequest } from '../../schemas/console/action.ts';
+import type { ActionAnswer, ActionName, ActionRequest } from '../../schemas/console/action.ts';
 import type { Role } from '../../schemas/console/people.ts';
 import { type Actor, allow, isInScope } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
@@ -13,6 +13,23 @@ const NAMED_MAX = 5;
 export interface Asker {
   readonly actor: Actor;
   readonly scope: TenantScope;
+}
+
+/** What it takes to ask that of an agent. */
+export function roleFor(action: ActionName): Role {
+  return action === 'revoke' ? 'admin' : 'operator';
+}
+
+/** Throws 404 or 403, as `selectTargets`, when the actor may not have asked that of these agents now. */
+export function expectAllowed(
+  { actor, scope }: Asker,
+  { action, outcomes }: Pick<ActionAnswer, 'action' | 'outcomes'>,
+): void {
+  for (const tenant of new Set(outcomes.map((each) => each.tenant))) {
+    const seen = isInScope(scope, tenant) ? tenant : null;
+    const absent = () => notFound('expected ids of agents, found no such agent', 'agent_unknown');
+    allow(actor, seen, roleFor(action), absent);
+  }
 }
 
 /**

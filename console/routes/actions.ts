@@ -5,6 +5,7 @@ import { TenantQuery } from '../../schemas/console/page.ts';
 import { TriggerKeyAnswer, TriggerKeyGift } from '../../schemas/console/trigger-key.ts';
 import type { Actions } from '../actions/actions.ts';
 import type { Once } from '../actions/once.ts';
+import { expectAllowed } from '../actions/selection.ts';
 import type { Callers } from '../callers.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import { operation } from '../openapi/operation.ts';
@@ -85,8 +86,10 @@ export function actionRoutes(parts: {
       const key = body.dry_run || typeof header !== 'string' ? undefined : header;
       // A filter finds other agents in another tenant.
       const what = { call: 'POST /api/actions', tenant: query.tenant, body };
-      const done = await once.answer(actor, { key, what }, async (ids) =>
-        actions.ask({ actor, scope }, body, ids),
+      const asker = { actor, scope };
+      const mayHave = (answer: ActionAnswer) => expectAllowed(asker, answer);
+      const done = await once.answer(actor, { key, what, mayHave }, async (ids) =>
+        actions.ask(asker, body, ids),
       );
       if (done.repeated) void reply.header('idempotency-replayed', 'true');
       return done.answer;

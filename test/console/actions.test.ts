@@ -117,6 +117,13 @@ const isThere = async (agent: EnrolledAgent) => {
   const answer = await send(`/api/agents/${agent.issuer}`, 'GET', 'all');
   return ((await answer.json()) as { tunnel: { connected: boolean } }).tunnel.connected;
 };
+const inDatabase = async (statement: string) => {
+  const { DatabaseSync } = await import('node:sqlite');
+  const { join } = await import('node:path');
+  const database = new DatabaseSync(join(running.directory, 'data', 'console.db'), { timeout: 10_000 });
+  database.exec(statement);
+  database.close();
+};
 const commandsOf = async (agent: EnrolledAgent) => {
   const answer = await send(`/api/agents/${agent.issuer}/commands?limit=500`, 'GET', 'all');
   const { commands } = (await answer.json()) as {
@@ -340,6 +347,26 @@ describe('POST /api/actions', () => {
       400,
       'idempotency_key_invalid',
     ]);
+  });
+
+  it('repeats an answer only to who may ask the same now', async () => {
+    const grants = ['acme', 'globex'].map((tenant) => ({ tenant, role: 'operator' as const }));
+    keys['leaving'] = await running.console.admin.newApiKey('leaving', { grants });
+    const headers = { 'idempotency-key': randomUUID() };
+    const request = { action: 'resume' as const, targets: { agents: [one.issuer] } };
+    const ofFlow = { 'idempotency-key': randomUUID() };
+    const run = async () =>
+      send('/flows/invoice-bot/run', 'POST', 'leaving', { agent_id: one.issuer }, ofFlow);
+    expect((await post(request, 'leaving', headers)).status).toBe(200);
+    expect((await run()).status).toBe(202);
+    const grant = `tenant = 'acme' AND key_id = (SELECT key_id FROM api_keys WHERE label = 'leaving')`;
+    await inDatabase(`UPDATE api_key_grants SET role = 'viewer' WHERE ${grant}`);
+    const small = [403, 'role_too_small'];
+    expect(await refusal(await post(request, 'leaving', headers))).toEqual(small);
+    expect(await refusal(await run())).toEqual(small);
+    await inDatabase(`DELETE FROM api_key_grants WHERE ${grant}`);
+    expect(await refusal(await post(request, 'leaving', headers))).toEqual([404, 'agent_unknown']);
+    expect(await refusal(await run())).toEqual([404, 'flow_unknown']);
   });
 
   it('does the rest when the console went down in the middle, and what was done not again', async () => {
