@@ -18,7 +18,8 @@ export async function runDetail(
   const [report, events, command, cancels, progress, logs, uploads, commit] = await Promise.all([
     state.runFacts.report(agentId, runId, OUTPUTS_MAX),
     state.runFacts.events(agentId, runId, EVENTS_MAX),
-    state.commands.forRun(agentId, runId),
+    // One that came with the run_id of another's run is not what it began with.
+    (run.trigger ?? 'command') === 'command' ? state.commands.forRun(agentId, runId) : null,
     state.commands.cancelsOf(agentId, runId),
     state.progress.get(agentId, runId),
     state.logs.list(agentId, runId),
