@@ -32,6 +32,8 @@ export type Verdict = z.infer<typeof Verdict>;
 /** Like changes of many agents are one line. */
 export const ChangeGroup = AgentChange.omit({ id: true, agent_id: true, hostname: true }).extend({
   count: z.int(),
+  /** How many agents they are of: one that went there and back twice is one. Absent where it is not known, as of very many at once. */
+  agents_count: z.int().optional(),
   /** Up to three of them. */
   agents: z.array(z.object({ agent_id: z.string(), hostname: z.string() })),
 });

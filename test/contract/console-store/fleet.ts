@@ -216,8 +216,14 @@ export function fleetContract(name: string, open: () => Promise<FleetUnderTest>)
         from: null,
         to: 'v1',
         count: 2,
+        agents_count: 2,
         agents: [{ agent_id: 'a1' }, { agent_id: 'a2' }],
       });
+      for (const since of [NOW, null, later(1), null]) await fleet.notes.presence('a1', since);
+      const came = (await fleet.changes.groups(['acme'], later(-60_000), 50)).filter(
+        ({ kind }) => kind === 'connected',
+      );
+      expect(came).toMatchObject([{ count: 2, agents_count: 1, agents: [{ agent_id: 'a1' }] }]);
       expect(await fleet.changes.groups(['globex'], later(-60_000), 50)).toEqual([]);
       expect(await fleet.changes.groups('*', later(60 * 60_000), 50)).toEqual([]);
       await fleet.changes.prune(1, NOW);

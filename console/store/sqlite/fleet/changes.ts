@@ -7,6 +7,8 @@ import { inScope, scopeParameter } from './standing-columns.ts';
 export type ChangeDraft = Omit<AgentChange, 'id' | 'at' | 'hostname'>;
 
 const NAMED_IN_GROUP = 3;
+/** Of the like changes of a minute, so many are kept with their agents: who they were of is known as long as there are no more. */
+const AGENTS_KEPT = 50;
 /** Of the counts of like changes: an hour is asked for. */
 const COUNTS_KEPT_MS = 3 * 60 * 60_000;
 
@@ -24,7 +26,7 @@ export function insertChange(database: ConsoleDatabase, change: ChangeDraft, at:
       `INSERT INTO change_counts (minute, slug, change, count, last_id, agents)
        VALUES (:minute, :tenant, :change, 1, :id, json_array(:agent))
        ON CONFLICT DO UPDATE SET count = count + 1, last_id = excluded.last_id,
-         agents = CASE WHEN count < ${NAMED_IN_GROUP} THEN json_insert(agents, '$[#]', :agent) ELSE agents END`,
+         agents = CASE WHEN count < ${AGENTS_KEPT} THEN json_insert(agents, '$[#]', :agent) ELSE agents END`,
     )
     .run({
       minute: minuteOf(at),
@@ -64,7 +66,8 @@ export function createChangeStore(database: ConsoleDatabase): ChangeStore {
     async groups(scope, since, limit) {
       const rows = database
         .prepare(
-          `SELECT slug AS tenant, change, sum(count) AS count, max(last_id) AS id, json_group_array(json(agents)) AS agents
+          `SELECT slug AS tenant, change, sum(count) AS count, max(last_id) AS id, json_group_array(json(agents)) AS agents,
+             sum(count) = sum(json_array_length(agents)) AS are_all_kept
            FROM change_counts WHERE minute >= :minute AND ${inScope('slug')}
            GROUP BY slug, change ORDER BY max(last_id) DESC LIMIT :limit`,
         )
@@ -74,8 +77,9 @@ export function createChangeStore(database: ConsoleDatabase): ChangeStore {
         count: number;
         id: number;
         agents: string;
+        are_all_kept: number;
       }[];
-      return rows.flatMap(({ tenant, change, count, id, agents }) => {
+      return rows.flatMap(({ tenant, change, count, id, agents, are_all_kept }) => {
         const last = database.prepare('SELECT at, message FROM agent_changes WHERE id = ?').get(id) as
           | Pick<ChangeGroup, 'at' | 'message'>
           | undefined;
@@ -83,7 +87,8 @@ export function createChangeStore(database: ConsoleDatabase): ChangeStore {
         if (last === undefined) return [];
         const like = JSON.parse(change) as Pick<ChangeGroup, 'kind' | 'from' | 'to' | 'flow' | 'reason'>;
         const ids = [...new Set((JSON.parse(agents) as string[][]).toReversed().flat())];
-        return [{ ...last, tenant, ...like, count, agents: named(ids.slice(0, NAMED_IN_GROUP)) }];
+        const known = are_all_kept === 1 ? { agents_count: ids.length } : {};
+        return [{ ...last, tenant, ...like, count, ...known, agents: named(ids.slice(0, NAMED_IN_GROUP)) }];
       });
     },
     appliedAt: async (tenant, revision) =>

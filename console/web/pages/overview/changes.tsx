@@ -68,13 +68,14 @@ function Who({ group }: { group: Group }) {
   const text = useText({ en, fr });
   const format = useFormat();
   const [only] = group.agents;
-  if (group.count === 1 && only !== undefined)
+  const count = group.agents_count ?? group.count;
+  if (count === 1 && only !== undefined)
     return (
       <Link class="row-name" to={`/agents/${only.agent_id}`}>
         {only.hostname}
       </Link>
     );
   const names = group.agents.map(({ hostname }) => hostname);
-  const shown = group.count > names.length ? names.join(', ') : format.list(names);
-  return <strong>{text.who(shown, group.count, names.length)}</strong>;
+  const shown = count > names.length ? names.join(', ') : format.list(names);
+  return <strong>{text.who(shown, count, names.length)}</strong>;
 }
