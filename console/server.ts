@@ -296,7 +296,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     routes,
     operations: openApi.declared,
     setupUrl: async () =>
-      (await state.peopleStore.isEmpty()) ? `${state.publicUrl()}/setup#${setupCode.renew()}` : null,
+      (await state.peopleStore.awaitsFirst()) ? `${state.publicUrl()}/setup#${setupCode.renew()}` : null,
     connected: (tenant) => gateway.connected(tenant),
     get url() {
       return state.publicUrl();

@@ -117,9 +117,9 @@ export function createEntry(parts: {
       };
       const told = tell(asPerson(person), 'setup_done', person, `is the first admin, made at ${call.ip}`);
       const made = await people.addFirst(person, stored, told);
-      setupCode.end();
       const first = made ? await people.get(person.person_id) : null;
-      if (first === null) throw wrongCode('a console without people');
+      if (first === null) throw wrongCode('a console that has no admin yet, and a login that nobody has');
+      setupCode.end();
       return expectEntered(await enter(call, first, stored, null));
     },
     async accept(call, { code, password, name, locale }) {

@@ -73,7 +73,7 @@ export function sessionRoutes(parts: {
 
   const signedOut = async (): Promise<SignedOut> => ({
     signed_in: false,
-    setup_needed: await state.peopleStore.isEmpty(),
+    setup_needed: await state.peopleStore.awaitsFirst(),
   });
   const enter = (reply: FastifyReply, { session, cookies }: Entered): SignedIn => {
     void reply.header('set-cookie', [...cookies]);

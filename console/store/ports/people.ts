@@ -38,7 +38,7 @@ export type PersonChanged =
  * takes a person's password, grants or existence away ends that person's sessions in the same step.
  */
 export interface PeopleStore {
-  /** With a password at once, and only when there is nobody at all; false otherwise. */
+  /** With a password at once, and only while `awaitsFirst` and nobody has the login; false otherwise. */
   addFirst(person: NewPerson, password: string, told: AuditEntry): Promise<boolean>;
   /** False when somebody has the login. */
   invite(person: NewPerson, invitation: Invitation, told: AuditEntry): Promise<boolean>;
@@ -47,7 +47,8 @@ export interface PeopleStore {
   byLogin(login: string): Promise<{ readonly person: PersonRecord; readonly password: string | null } | null>;
   /** By login. */
   list(): Promise<PersonRecord[]>;
-  isEmpty(): Promise<boolean>;
+  /** Nobody can sign in, and nobody is invited who would be an admin of `*`: an invited viewer shuts no door. */
+  awaitsFirst(): Promise<boolean>;
   change(
     personId: string,
     change: {

@@ -54,7 +54,6 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
       );
     }
   };
-  const isEmpty = () => prepare('SELECT 1 FROM people LIMIT 1').get() === undefined;
   const endSessions = (personId: string) => prepare('DELETE FROM sessions WHERE person_id = ?').run(personId);
   const setInvitation = (personId: string, codeHash: string, expiresAt: string) =>
     prepare(
@@ -67,6 +66,9 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
       `SELECT count(*) AS of_all, count(password) AS active FROM people JOIN person_grants USING (person_id)
        WHERE tenant = '*' AND role = 'admin'`,
     ).get() as { of_all: number; active: number };
+  const awaitsFirst = () =>
+    admins().of_all === 0 &&
+    prepare('SELECT 1 FROM people WHERE password IS NOT NULL LIMIT 1').get() === undefined;
   /** True when what has been done leaves nobody of a kind there was. */
   const leavesNoAdmin = (before: ReturnType<typeof admins>) => {
     const after = admins();
@@ -76,7 +78,7 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
   return {
     addFirst: async (person, password, told) =>
       write(() => {
-        if (!isEmpty()) return false;
+        if (!awaitsFirst() || readPerson(database, 'login', person.login) !== null) return false;
         insert(person, password);
         insertAudit(database, told, new Date(person.created_at));
         return true;
@@ -95,7 +97,7 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
       (prepare(`${SELECT} ORDER BY login`).all() as unknown as Row[]).map(
         (row) => shown(database, row).person,
       ),
-    isEmpty: async () => isEmpty(),
+    awaitsFirst: async () => awaitsFirst(),
     change: async (personId, { name, locale, grants }, at, told) =>
       undoable(write, () => {
         const person = find(personId);

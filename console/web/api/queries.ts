@@ -108,6 +108,8 @@ export interface CommandRow {
   readonly message: string | null;
   readonly created_at: string;
   readonly settled_at: string | null;
+  readonly asked_by?: string | null;
+  readonly why?: string | null;
 }
 
 export const useAgentCommands = (agentId: string, query: { before?: number; limit: number }) =>

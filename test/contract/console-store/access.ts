@@ -66,7 +66,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
 
     describe('people', () => {
       test('make a first one only when there is nobody, however many ask at once', async () => {
-        expect(await stores.people.isEmpty()).toBe(true);
+        expect(await stores.people.awaitsFirst()).toBe(true);
         const made = await Promise.all(
           ['ann', 'bob', 'carl'].map(async (login) =>
             stores.people.addFirst(person(login, [ADMIN]), 'hash', told(`made ${login}`)),
@@ -76,6 +76,17 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
         const found = await stores.people.list();
         expect(found).toMatchObject([{ has_password: true, grants: [ADMIN], invited_until: null }]);
         expect(await messages()).toEqual([`made ${found[0]?.login}`]);
+      });
+
+      test('leave the door open while only a reader is invited, and close it at an invited admin', async () => {
+        const invite = async (login: string, grant: Grant) =>
+          stores.people.invite(person(login, [grant]), invitation(`code-${login}`), told());
+        await invite('vera', { tenant: 'acme', role: 'viewer' });
+        expect(await stores.people.awaitsFirst()).toBe(true);
+        expect(await stores.people.addFirst(person('vera', [ADMIN]), 'hash', told())).toBe(false);
+        await invite('ann', ADMIN);
+        expect(await stores.people.awaitsFirst()).toBe(false);
+        expect(await stores.people.addFirst(person('carl', [ADMIN]), 'hash', told())).toBe(false);
       });
 
       test('have a login that nobody else has', async () => {

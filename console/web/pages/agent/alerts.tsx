@@ -1,6 +1,6 @@
 import type { AgentDetail } from '../../../../schemas/console/agent.ts';
 import { AGENT_LOOK } from '../../parts/badge.tsx';
-import { Copy, Verbatim } from '../../parts/copied.tsx';
+import { Copy, Verbatim, Version } from '../../parts/copied.tsx';
 import { Note } from '../../parts/note.tsx';
 import { Time, useNow } from '../../parts/time.tsx';
 import { en } from '../../text/en/agent.ts';
@@ -17,6 +17,7 @@ export function Alerts({ agent }: { agent: AgentDetail }) {
       <Conflict agent={agent} />
       <Problem agent={agent} />
       <Suspended agent={agent} />
+      <HeldFlows agent={agent} />
       <ConfigError agent={agent} />
       <Expiry agent={agent} />
     </>
@@ -104,6 +105,26 @@ function Suspended({ agent }: { agent: AgentDetail }) {
           )}
         </span>
       </p>
+    </Note>
+  );
+}
+
+/** After a roll back by hand: off its branch on purpose, which is forgotten too easily. */
+function HeldFlows({ agent }: { agent: AgentDetail }) {
+  const text = useText({ en, fr });
+  const held = agent.status?.flows.filter((flow) => flow.held !== null) ?? [];
+  if (held.length === 0) return null;
+  return (
+    <Note tone="calm" title={text.heldTitle}>
+      <ul class="plain-list">
+        {held.map(({ id, active_version: version, held: by }) => (
+          <li key={id}>
+            <strong>{id}</strong> <Version version={version} /> ·{' '}
+            {text.flows.held(by?.by ?? '', by?.why ?? '')}
+          </li>
+        ))}
+      </ul>
+      <p class="quiet">{text.heldMore}</p>
     </Note>
   );
 }

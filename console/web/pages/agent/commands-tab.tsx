@@ -87,8 +87,18 @@ function useColumns(): Column<CommandRow>[] {
       id: 'why',
       title: text.why,
       wide: true,
-      cell: ({ code, message }) => (
+      cell: ({ code, message, asked_by: by, why }) => (
         <span class="one-wrap small">
+          {by == null ? null : (
+            <span class="quiet">
+              {text.by} {by}
+              {why == null ? null : (
+                <>
+                  : <Verbatim>{why}</Verbatim>
+                </>
+              )}{' '}
+            </span>
+          )}
           {code === null ? null : <strong>{code} </strong>}
           {message === null ? null : <Verbatim>{message}</Verbatim>}
         </span>

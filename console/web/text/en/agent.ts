@@ -33,6 +33,8 @@ export const en = {
   conflictPast: 'Two machines spoke with this identity',
   conflictMore:
     'A copied disk, or a restored backup. See the tab Identity, then revoke the one that is wrong.',
+  heldTitle: 'A version is held by hand',
+  heldMore: 'It stays until the branch has a newer one of that flow, or somebody resumes.',
   configError: 'Its agent.yaml has an error; the last good one is in force',
   expiresTitle: 'Its release expires soon',
   expiredTitle: 'Its release has expired: what runs goes on, nothing new is applied',
@@ -140,6 +142,7 @@ export const en = {
     id: 'Command',
     asked: 'Asked',
     settled: 'Settled',
+    by: 'Asked by',
     why: 'What it says',
     states: {
       queued: 'Waits to be sent',

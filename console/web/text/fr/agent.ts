@@ -35,6 +35,9 @@ export const fr: typeof en = {
   conflictPast: 'Deux machines ont parlé avec cette identité',
   conflictMore:
     'Un disque copié, ou une sauvegarde restaurée. Voyez l’onglet Identité, puis révoquez la mauvaise.',
+  heldTitle: 'Une version est retenue à la main',
+  heldMore:
+    'Elle reste jusqu’à ce que la branche en ait une plus récente pour ce flux, ou que quelqu’un reprenne.',
   configError: 'Son agent.yaml contient une erreur ; le dernier bon reste en vigueur',
   expiresTitle: 'Sa version publiée expire bientôt',
   expiredTitle: 'Sa version publiée a expiré : ce qui tourne continue, rien de nouveau n’est appliqué',
@@ -89,7 +92,7 @@ export const fr: typeof en = {
     quarantined: (reason) => `En quarantaine : ${reason}`,
     service: (state) => `Service ${state}`,
     run: 'Exécuter',
-    rollback: 'Revenir en arrière',
+    rollback: 'Revenir',
     none: 'Aucun flux de la publication n’est pour cette machine',
     noneMore: 'Le manifeste choisit par étiquettes. Celles de cette machine sont ci-dessus.',
     noPrevious: 'Il n’y a pas de version avant celle-ci',
@@ -142,6 +145,7 @@ export const fr: typeof en = {
     id: 'Commande',
     asked: 'Demandée',
     settled: 'Réglée',
+    by: 'Demandée par',
     why: 'Ce qu’il en dit',
     states: {
       queued: 'Attend d’être envoyée',
