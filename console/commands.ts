@@ -6,7 +6,7 @@ import type { CommandOrigin, CommandRow, CommandRows } from './store/ports/comma
 export interface CommandQueue extends Omit<CommandRows, 'add' | 'list' | 'get'> {
   /**
    * Durable when it resolves. The same command again is answered as it stands now; another one under its `command_id` is a
-   * conflict (409), as are one for a revoked agent and one for a run that has begun, and what no agent would take is refused (422). At most `maxWaiting` wait for one agent (429).
+   * conflict (409), as is one for a revoked agent, and what no agent would take is refused (422). At most `maxWaiting` wait for one agent (429).
    */
   add(
     agent: Agent,
@@ -52,10 +52,6 @@ export function createCommandQueue(rows: CommandRows): CommandQueue {
       if (done.kind === 'there') {
         const message = `expected a command_id of its own for every command, found ${command_id} used before`;
         throw new RequestRefused(409, 'command_id_used', message);
-      }
-      if (done.kind === 'run_begun') {
-        const message = `expected a run_id of its own for every run, found ${draft.run_id}, which is ${done.state} already; sign a command with another`;
-        throw new RequestRefused(409, 'run_id_used', message);
       }
       const message = `expected at most ${maxWaiting} commands waiting for one agent, found ${done.waiting}; let it take them first`;
       throw new RequestRefused(429, 'too_many_commands', message, { 'retry-after': '60' });

@@ -52,12 +52,19 @@ export function commonAnswers(
     const status = error.statusCode ?? 500;
     if (status >= 400 && status < 500) {
       const code = LIBRARY_CODES[error.code] ?? 'bad_request';
-      return refuse(reply, new RequestRefused(status, code, error.message));
+      const message = code === 'content_type_unknown' ? contentTypeText(request) : error.message;
+      return refuse(reply, new RequestRefused(status, code, message));
     }
     request.log.error({ err: error }, 'a request failed');
     const message = `something went wrong here; the log says more under request ${request.id}`;
     return refuse(reply, new RequestRefused(500, 'internal', message));
   });
+}
+
+/** What curl sends with `-d` alone is a form. */
+function contentTypeText({ headers }: FastifyRequest): string {
+  const found = headers['content-type']?.slice(0, 80) ?? 'none';
+  return `expected a body with Content-Type: application/json, found ${found}`;
 }
 
 /** For what Fastify refuses before any hook runs, such as an address that cannot be decoded. */

@@ -5,7 +5,8 @@ import { StoreUnwritable } from '../store/unwritable.ts';
 /** To those who ask for no page. */
 const TEXT = `Edge-Agent console
 
-Agents are enrolled, fed and heard here.
+Agents are enrolled, fed and heard here. Pages for people: open this address in a browser. All addresses, with what
+they take and answer, to be tried: /api/docs in a browser, or GET /api/openapi.json.
 
 For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
                POST /edge/rotate-key, /edge/unenroll
@@ -15,11 +16,13 @@ For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
                GET  /artifacts/<slug>/<file>
                GET  /edge/tunnel (WebSocket)
                POST /edge/uploads, HEAD and PATCH /edge/uploads/<upload_id>
-For operators  GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /api/runs, /api/runs/<run_id>
+For operators  GET  /api/overview, /api/flows, /api/releases, /api/live, /flows
+               GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /api/runs, /api/runs/<run_id>
                GET  /api/agents/<id>/commands, /api/agents/<id>/runs, /api/agents/<id>/runs/<run_id>/log
                GET  /api/agents/<id>/uploads, /api/uploads/<upload_id>
                GET  /api/tokens, /api/audit
-               POST /api/agents/<id>/commands, /api/agents/<id>/revoke, /api/agents/<id>/rotate-key
+               POST /api/actions, /flows/<id>/run, /api/agents/<id>/commands, /api/agents/<id>/revoke,
+               /api/agents/<id>/rotate-key, /api/tokens; PUT, DELETE /api/tenants/<slug>/trigger-key
                DELETE /api/uploads/<upload_id>, /api/tokens/<token_id>
                with the header X-Api-Key (a new one: edge-console key new), or a session
 For people     GET, POST, DELETE /api/session; PUT /api/session/password; POST /api/setup, /api/invitations/accept

@@ -1,4 +1,3 @@
-import type { ConsoleRunState } from '../../../schemas/console/run.ts';
 import type { AuditEntry } from './audit.ts';
 
 /** `sent`: through the tunnel at least once, and not yet answered. The last three are final. */
@@ -59,8 +58,6 @@ export type CommandAdded =
   /** One of this id is there already; `jws` is what that one is. */
   | { readonly kind: 'there'; readonly row: CommandRow; readonly jws: string }
   | { readonly kind: 'revoked'; readonly revoked_at: string }
-  /** It asks for a run that has begun already. */
-  | { readonly kind: 'run_begun'; readonly state: ConsoleRunState }
   /** As many wait as may. */
   | { readonly kind: 'full'; readonly waiting: number };
 

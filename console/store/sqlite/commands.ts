@@ -2,7 +2,7 @@ import type { CommandRow, CommandRows, WaitingCommand } from '../ports/commands.
 import { insertAudit } from './audit.ts';
 import { tellRun } from './command-endings.ts';
 import type { ConsoleDatabase } from './database.ts';
-import { noteRunAsked, stateOfBegun } from './run-index-writes.ts';
+import { noteRunAsked } from './run-index-writes.ts';
 
 const COLUMNS = `id, agent_id, command_id, action, run_id, state, code, message, created_at, expires_at, sent_at, settled_at,
   asked_by, why`;
@@ -34,8 +34,6 @@ export function createCommandRows(database: ConsoleDatabase): CommandRows {
         if (revoked_at !== null) return { kind: 'revoked', revoked_at };
         const there = find(agent_id, command_id);
         if (there !== undefined) return { kind: 'there', row: shown(there), jws: there.jws };
-        const begun = run === null || run_id === null ? null : stateOfBegun(database, { agent_id, run_id });
-        if (begun !== null) return { kind: 'run_begun', state: begun };
         const waiting = waitingFor(agent_id);
         if (waiting >= maxWaiting) return { kind: 'full', waiting };
         prepare(

@@ -23,15 +23,6 @@ const NOT_BEGUN = `('asked', 'queued', 'refused', 'expired')`;
 /** Of an agent that is not there (any more) nothing is listed. */
 const OF_AGENT = 'SELECT agent_id, slug FROM agents WHERE agent_id = :agent';
 
-/** Of a run that has begun, or has ended; null for any other. */
-export function stateOfBegun(
-  { prepare }: Database,
-  { agent_id, run_id }: { agent_id: string; run_id: string },
-): ConsoleRunState | null {
-  const find = `SELECT state FROM run_index WHERE agent_id = ? AND run_id = ? AND state NOT IN ${NOT_BEGUN}`;
-  return (prepare(find).get(agent_id, run_id) as { state: ConsoleRunState } | undefined)?.state ?? null;
-}
-
 /** For the works of the stores that write of runs; each is a part of their step. A command asks for the run. */
 export function noteRunAsked(
   { prepare }: Database,

@@ -39,8 +39,8 @@ export const fr: typeof en = {
   heldMore:
     'Elle reste jusqu’à ce que la branche en ait une plus récente pour ce flux, ou que quelqu’un reprenne.',
   configError: 'Son agent.yaml contient une erreur ; le dernier bon reste en vigueur',
-  expiresTitle: 'Sa version publiée expire bientôt',
-  expiredTitle: 'Sa version publiée a expiré : ce qui tourne continue, rien de nouveau n’est appliqué',
+  expiresTitle: 'Sa publication expire bientôt',
+  expiredTitle: 'Sa publication a expiré : ce qui tourne continue, rien de nouveau n’est appliqué',
   problem: 'Ce qui ne va pas',
   advice: 'Que faire',
   since: 'depuis',

@@ -56,7 +56,7 @@ export const fr: typeof en = {
   noneBad: 'Tout va bien',
   noneBadMore: 'Les agents bloqués, en mauvaise santé ou silencieux apparaissent ici, le pire d’abord.',
   rollouts: 'En route',
-  noRollouts: 'Aucune version n’est en route',
+  noRollouts: 'Aucune publication n’est en route',
   noRolloutsMore: 'Un push sur la branche d’un client apparaît ici dans la seconde, avec son avancement.',
   shares: { applied: 'appliquée', reconciling: 'en route', failing: 'en échec', pending: 'en attente' },
   rolloutLabel: (applied, total) => `${applied} sur ${agents(total)} l’ont appliquée`,
@@ -84,7 +84,7 @@ export const fr: typeof en = {
   start: {
     title: 'Trois étapes jusqu’à la première machine',
     tenant: 'Ajouter un client avec sa racine de confiance',
-    publish: 'Pousser sa première version signée',
+    publish: 'Pousser sa première publication signée',
     enrol: 'Inscrire une machine',
     enrolAction: 'Créer un jeton d’inscription',
     tenantMore:

@@ -4,7 +4,7 @@ import type { en } from '../en/releases.ts';
 const n = counted('fr');
 
 export const fr: typeof en = {
-  title: 'Versions publiées',
+  title: 'Publications',
   lead: 'Une publication est un commit signé sur la branche d’un client. Chaque agent du client y va, à son heure.',
   search: 'Sujet, auteur, révision',
   column: {
@@ -14,13 +14,13 @@ export const fr: typeof en = {
     seq: 'Seq',
     progress: 'Avancement',
     applied: 'Appliquée',
-    seen: 'Vue d’abord',
+    seen: 'Vue la première fois',
   },
   newest: 'La plus récente',
   noCommit: 'Commit inconnu ici',
   applied: (applied, total) => `${applied} sur ${total}`,
   none: 'Rien n’a encore été publié',
-  noneMore: 'Poussez une version signée sur la branche du client : elle apparaît ici dans la seconde.',
+  noneMore: 'Poussez une publication signée sur la branche du client : elle apparaît ici dans la seconde.',
   one: {
     verdict: {
       everywhere: (total) =>
@@ -58,7 +58,7 @@ export const fr: typeof en = {
     commit: 'Commit',
     author: 'Auteur',
     time: 'Date du commit',
-    seen: 'Vue ici d’abord',
+    seen: 'Vue ici la première fois',
     seq: 'Numéro de séquence',
   },
 };
