@@ -94,22 +94,6 @@ describe.skipIf(CHROMIUM === null)('the settings', () => {
     expect(await give.getAttribute('title')).toBe('This needs the role Admin in acme.');
   });
 
-  it('change one’s own password, and say when the present one is wrong', async () => {
-    await using visit = await come('vera', '/settings');
-    const { page } = visit;
-    visit.forgive(/403: PUT \/api\/session\/password/);
-    await page.getByLabel('Present password').fill('not this one at all');
-    await page.getByLabel('New password').fill('another four words long');
-    await page.getByRole('button', { name: 'Change the password' }).click();
-    await page.getByText('The present password is not right.').waitFor();
-    await page.getByLabel('Present password').fill(PASSWORD);
-    await page.getByRole('button', { name: 'Change the password' }).click();
-    await page.getByText('Your password is changed.').waitFor();
-    await using again = await come('vera', '/settings', 'another four words long');
-    await again.page.getByText('Your account').waitFor();
-    expect(new URL(again.page.url()).pathname).toBe('/settings');
-  });
-
   it('leave an open page at once when its session ends elsewhere', async () => {
     await using visit = await come('vera', '/agents');
     await using elsewhere = await browser.visit(running.url);
@@ -124,6 +108,22 @@ describe.skipIf(CHROMIUM === null)('the settings', () => {
       (url) => url.pathname === '/sign-in' && url.searchParams.get('back') === '/agents',
     );
     expect(await visit.page.getByRole('navigation').count()).toBe(0);
+  });
+
+  it('change one’s own password, and say when the present one is wrong', async () => {
+    await using visit = await come('vera', '/settings');
+    const { page } = visit;
+    visit.forgive(/403: PUT \/api\/session\/password/);
+    await page.getByLabel('Present password').fill('not this one at all');
+    await page.getByLabel('New password').fill('another four words long');
+    await page.getByRole('button', { name: 'Change the password' }).click();
+    await page.getByText('The present password is not right.').waitFor();
+    await page.getByLabel('Present password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Change the password' }).click();
+    await page.getByText('Your password is changed.').waitFor();
+    await using again = await come('vera', '/settings', 'another four words long');
+    await again.page.getByText('Your account').waitFor();
+    expect(new URL(again.page.url()).pathname).toBe('/settings');
   });
 });
 
