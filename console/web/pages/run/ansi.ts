@@ -47,7 +47,6 @@ const ESC = '\u001b';
  * (ECMA-48, 5.3 to 5.6). What none of them is stays text: a stray escape is shown, not obeyed.
  */
 const ESCAPES =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: escapes begin with one.
   // oxlint-disable-next-line no-control-regex -- escapes begin with one
   /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[PX^_][^\u001b]*(?:\u001b\\)?|[ -/]*[0-Z\\-~])/g;
 

@@ -32,9 +32,9 @@ export function useLog(
   const [state, setState] = useState<FollowState>('connecting');
   const [, draw] = useState(0);
   // Only where it was when somebody came counts: what grows past it is followed from there.
-  // oxlint-disable-next-line react-hooks/exhaustive-deps
+  // oxlint-disable-next-line react-hooks/exhaustive-deps -- `bytes` grows, and is to be read once an address
   const skipped = useMemo(() => (bytes > SHOWN_BYTES ? bytes - SHOWN_BYTES : 0), [address]);
-  // oxlint-disable-next-line react-hooks/exhaustive-deps
+  // oxlint-disable-next-line react-hooks/exhaustive-deps -- another address is another text
   const text = useMemo(() => createLogText(), [address]);
   useEffect(() => {
     let frame = 0;
