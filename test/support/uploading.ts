@@ -85,8 +85,8 @@ export interface Relay {
   to(port: number): void;
   /** Each of the next connections that sends so many bytes is cut there; then none is. */
   cutAfter(...bytes: number[]): void;
-  /** The next connection that sends so many bytes hangs there. */
-  hangAfter(bytes: number): void;
+  /** The next connection that sends so many bytes hangs there; resolves when one does. */
+  hangAfter(bytes: number): Promise<void>;
   /** Bytes sent by the agent's side. */
   sent(): number;
   [Symbol.asyncDispose](): Promise<void>;
@@ -96,7 +96,7 @@ export interface Relay {
 export async function startRelay(): Promise<Relay> {
   const sockets = new Set<Socket>();
   let cuts: number[] = [];
-  let hang: number | null = null;
+  let hang: { readonly bytes: number; readonly reached: () => void } | null = null;
   let port = 0;
   let sent = 0;
   const server = createServer((near) => {
@@ -112,7 +112,7 @@ export async function startRelay(): Promise<Relay> {
     }
     let here = 0;
     near.on('data', (chunk: Buffer) => {
-      const limit = hang ?? cuts[0];
+      const limit = hang?.bytes ?? cuts[0];
       const room = limit === undefined ? chunk.length : Math.max(0, limit - here);
       far.write(chunk.subarray(0, room));
       here += Math.min(room, chunk.length);
@@ -120,6 +120,7 @@ export async function startRelay(): Promise<Relay> {
       if (room >= chunk.length) return;
       near.pause();
       if (hang !== null) {
+        hang.reached();
         hang = null;
         return;
       }
@@ -138,8 +139,10 @@ export async function startRelay(): Promise<Relay> {
     cutAfter(...bytes) {
       cuts = bytes;
     },
-    hangAfter(bytes) {
-      hang = bytes;
+    async hangAfter(bytes) {
+      return new Promise((reached) => {
+        hang = { bytes, reached };
+      });
     },
     sent: () => sent,
     async [Symbol.asyncDispose]() {
