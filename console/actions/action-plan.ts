@@ -120,11 +120,7 @@ function draftOf(asked: Asked, facts: TargetFacts, by: string, runId: string): C
     case 'rollback': {
       const { placed } = facts;
       if (placed === undefined) return flowUnknown(flow);
-      if (placed.previous_version === null) {
-        const message = `expected a version of ${flow} before ${placed.active_version ?? 'the active one'}, found none on this agent`;
-        return refused('no_previous_version', message);
-      }
-      return { action, flow, by, why: reason };
+      return rollbackFault(placed, flow) ?? { action, flow, by, why: reason };
     }
     default:
       throw new Error(`expected an action that is a command, found ${action}`);
@@ -139,6 +135,23 @@ function runFault(placed: PlacedFlow | undefined, flow: string, version: string 
   if (version === undefined || placed.active_version === version) return null;
   const message = `expected version ${version} of ${flow} to be active, found ${placed.active_version}`;
   return refused('version_not_active', message);
+}
+
+/** The digest in quarantine is that of the version that is wanted: where it was active and failed, it is the one before. */
+function rollbackFault(placed: PlacedFlow, flow: string): Refused | null {
+  const { active_version, previous_version, previous_sha256, quarantined } = placed;
+  if (previous_version === null) {
+    const message = `expected a version of ${flow} before ${active_version ?? 'the active one'}, found none on this agent`;
+    return refused('no_previous_version', message);
+  }
+  // A name is another version where it was given to another digest.
+  const isThatOne =
+    previous_sha256 === null
+      ? previous_version === placed.desired_version
+      : previous_sha256 === placed.quarantined_sha256;
+  if (quarantined === null || !isThatOne) return null;
+  const message = `expected a version of ${flow} to go back to, found ${previous_version} quarantined: ${quarantined}; publish a release with the version you want`;
+  return refused('previous_quarantined', message);
 }
 
 function flowUnknown(flow: string): Refused {

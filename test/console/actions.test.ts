@@ -239,6 +239,37 @@ describe('POST /api/actions', () => {
     expect(await about({ action: 'reconcile' })).toBe('not_connected');
   });
 
+  it('refuses a rollback to the version that has just failed, and takes it once another is wanted', async () => {
+    const failed = {
+      ...flow('broken-bot', 'v2', 'v3'),
+      desired_version: 'v3',
+      phase: 'stalled',
+      quarantined: { sha256: 'a'.repeat(64), reason: 'v3 failed its health check: exit 1' },
+    } as const;
+    const rollback: Partial<ActionRequest> = {
+      action: 'rollback',
+      flow: 'broken-bot',
+      targets: { agents: [three.issuer] },
+    };
+    await report(three, { flows: [flow('other-bot', 'v1', null), failed] });
+    for (const dry_run of [true, false]) {
+      const told = await ask({ ...rollback, dry_run });
+      expect(told).toMatchObject({ counts: { total: 1, refused: 1 }, versions: [] });
+      expect(told.outcomes[0]).toMatchObject({ outcome: 'refused', code: 'previous_quarantined' });
+      expect(told.outcomes[0]?.message).toContain('found v3 quarantined: v3 failed its health check: exit 1');
+    }
+    const takes = async (to: string, change: Partial<Status>) => {
+      await report(three, change);
+      const told = await ask({ ...rollback, dry_run: true });
+      expect(told).toMatchObject({ counts: { refused: 0 }, versions: [{ from: 'v2', to, agents: 1 }] });
+    };
+    // The digest in quarantine is that of the version that is wanted: the one before is another here, and here, for all its name.
+    await takes('v1', { flows: [{ ...failed, previous_version: 'v1' }] });
+    const onDisk = { version: 'v3', sha256: 'b'.repeat(64), bytes: 1, use: 'previous' } as const;
+    await takes('v3', { flows: [failed], versions: [{ flow: 'broken-bot', ...onDisk }] });
+    await report(three, { flows: [flow('other-bot', 'v1', null)] });
+  });
+
   it('refuses a request that lacks what it needs, or has what means nothing', async () => {
     const targets = { agents: [one.issuer] };
     const cases: Partial<ActionRequest>[] = [

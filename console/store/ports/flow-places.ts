@@ -8,6 +8,13 @@ export interface PlacedFlow {
   readonly agent_id: string;
   readonly active_version: string | null;
   readonly previous_version: string | null;
+  /** Null where the agent does not list what lies on its disk. */
+  readonly previous_sha256: string | null;
+  /** What the manifest names. */
+  readonly desired_version: string | null;
+  /** The digest of that one, and why the agent does not go there again; both null while it is not in quarantine. */
+  readonly quarantined_sha256: string | null;
+  readonly quarantined: string | null;
 }
 
 /** An agent that has a version of the flow active. */

@@ -20,7 +20,13 @@ export function createFlowPlaces({ prepare }: ConsoleDatabase): FlowPlaces {
         if (from > 0) await new Promise((wake) => setImmediate(wake));
         const rows = prepare(
           `SELECT statuses.agent_id, each.value ->> '$.active_version' AS active_version,
-             each.value ->> '$.previous_version' AS previous_version
+             each.value ->> '$.previous_version' AS previous_version,
+             (SELECT there.value ->> '$.sha256' FROM json_each(statuses.body, '$.versions') AS there
+              WHERE there.value ->> '$.flow' = :flow
+                AND there.value ->> '$.version' = each.value ->> '$.previous_version') AS previous_sha256,
+             each.value ->> '$.desired_version' AS desired_version,
+             each.value ->> '$.quarantined.sha256' AS quarantined_sha256,
+             each.value ->> '$.quarantined.reason' AS quarantined
            FROM json_each(:agents) AS asked JOIN statuses ON statuses.agent_id = asked.value,
              json_each(statuses.body, '$.flows') AS each
            WHERE each.value ->> '$.id' = :flow`,

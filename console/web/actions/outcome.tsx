@@ -1,5 +1,5 @@
 import type { ActionAnswer } from '../../../schemas/console/action.ts';
-import { Mono, Version } from '../parts/copied.tsx';
+import { Mono, Verbatim, Version } from '../parts/copied.tsx';
 import { FaultNote, Note } from '../parts/note.tsx';
 import { en } from '../text/en/actions.ts';
 import { fr } from '../text/fr/actions.ts';
@@ -44,6 +44,14 @@ export function Outcome({ asking, dry }: { asking: Asking; dry: Dry }) {
 }
 
 const SHOWN = 8;
+/** What these say depends on the case: the console's own words follow the reader's. */
+const IN_DETAIL = [
+  'previous_quarantined',
+  'key_not_allowed',
+  'command_invalid',
+  'command_too_large',
+  'version_not_active',
+];
 
 /** Who it is not for, and why, as the console says. */
 export function Refusals({ answer }: { answer: ActionAnswer }) {
@@ -54,7 +62,12 @@ export function Refusals({ answer }: { answer: ActionAnswer }) {
       <ul class="small">
         {refused.slice(0, SHOWN).map(({ agent_id, hostname, message, code }) => (
           <li key={agent_id}>
-            <strong>{hostname}</strong>: {message} {code === null ? null : <Mono text={code} />}
+            <strong>{hostname}</strong>
+            {text.colon} {(code === null ? undefined : text.refusals[code]) ?? message}{' '}
+            {code === null ? null : <Mono text={code} />}
+            {code !== null && IN_DETAIL.includes(code) && message !== null ? (
+              <Verbatim>{message}</Verbatim>
+            ) : null}
           </li>
         ))}
       </ul>
