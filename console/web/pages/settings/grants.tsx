@@ -40,10 +40,12 @@ export function wholeGrants(grants: readonly Grant[]): boolean {
 export function GrantsField(props: {
   grants: readonly Grant[];
   onGrants: (grants: readonly Grant[]) => void;
-  fault?: string | null;
+  /** Somebody has tried to send them: what is missing is said. */
+  asked: boolean;
 }) {
-  const { grants, onGrants, fault } = props;
+  const { grants, onGrants } = props;
   const { grants: text } = useText({ en, fr });
+  const fault = props.asked && !wholeGrants(grants) ? text.missing : null;
   const words = useWords();
   const id = useId();
   const person = usePerson();
@@ -55,7 +57,7 @@ export function GrantsField(props: {
   const put = (place: number, change: Partial<Grant>) =>
     onGrants(grants.map((grant, at) => (at === place ? { ...grant, ...change } : grant)));
   return (
-    <fieldset class="grants" aria-describedby={fault ? `${id}-fault` : undefined}>
+    <fieldset class="grants" aria-describedby={fault !== null ? `${id}-fault` : undefined}>
       <legend class="field-label">{text.label}</legend>
       {grants.map((grant, place) => (
         <div key={place} class="grant">
@@ -74,7 +76,7 @@ export function GrantsField(props: {
           <select
             class="input"
             aria-label={text.tenant(place + 1)}
-            aria-invalid={Boolean(fault) && grant.tenant === ''}
+            aria-invalid={fault !== null && grant.tenant === ''}
             value={grant.tenant}
             onChange={(event) => put(place, { tenant: event.currentTarget.value })}
           >
@@ -101,7 +103,7 @@ export function GrantsField(props: {
           )}
         </div>
       ))}
-      {fault ? (
+      {fault !== null ? (
         <p class="field-fault" id={`${id}-fault`} role="alert">
           <Icon name="warning" size={14} />
           {fault}

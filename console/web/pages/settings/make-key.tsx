@@ -8,6 +8,7 @@ import { Command } from '../../parts/copied.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Field } from '../../parts/field.tsx';
 import { Note } from '../../parts/note.tsx';
+import { TextField } from '../../parts/text-field.tsx';
 import { useNow } from '../../parts/time.tsx';
 import { en } from '../../text/en/settings.ts';
 import { fr } from '../../text/fr/settings.ts';
@@ -20,7 +21,7 @@ const DAYS = ['30', '90', '365', ''] as const;
 
 /** A key for a program: what it may, how long, and then the key itself, this once. */
 export function MakeKey({ onClose }: { onClose: () => void }) {
-  const { keys: text, grants: grantText } = useText({ en, fr });
+  const { keys: text } = useText({ en, fr });
   const api = useApi();
   const queries = useQueryClient();
   const now = useNow();
@@ -55,23 +56,15 @@ export function MakeKey({ onClose }: { onClose: () => void }) {
     );
   return (
     <FormDialog title={text.makeTitle} action={text.makeAction} onSend={send} onClose={onClose}>
-      <Field label={text.label} note={text.labelNote} fault={asked && !named ? text.labelNote : null}>
-        {(control) => (
-          <input
-            {...control}
-            class="input"
-            autocomplete="off"
-            maxLength={100}
-            value={label}
-            onInput={(event) => setLabel(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <GrantsField
-        grants={grants}
-        onGrants={setGrants}
-        fault={asked && !wholeGrants(grants) ? grantText.missing : null}
+      <TextField
+        label={text.label}
+        note={text.labelNote}
+        fault={asked && !named ? text.labelNote : null}
+        maxLength={100}
+        value={label}
+        onInput={setLabel}
       />
+      <GrantsField grants={grants} onGrants={setGrants} asked={asked} />
       <Field label={text.expires}>
         {(control) => (
           <select

@@ -11,7 +11,7 @@ import type {
 import { useApi } from '../../api/provider.tsx';
 import { Command } from '../../parts/copied.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
-import { Field } from '../../parts/field.tsx';
+import { TextField } from '../../parts/text-field.tsx';
 import { Time } from '../../parts/time.tsx';
 import { useToast } from '../../parts/toast.tsx';
 import { en } from '../../text/en/settings.ts';
@@ -19,10 +19,10 @@ import { en as signInEn } from '../../text/en/sign-in.ts';
 import { fr } from '../../text/fr/settings.ts';
 import { fr as signInFr } from '../../text/fr/sign-in.ts';
 import { useText } from '../../text/language.tsx';
+import { isLogin } from '../sign-in/login.ts';
 import { FormDialog } from './form-dialog.tsx';
 import { GrantsField, wholeGrants } from './grants.tsx';
 
-const LOGIN = /^[a-z0-9][a-z0-9._%+@-]{0,127}$/;
 const pathOf = ({ id }: Person) => `/api/people/${encodeURIComponent(id)}`;
 
 function usePeopleChanged(): () => void {
@@ -31,7 +31,7 @@ function usePeopleChanged(): () => void {
 }
 
 export function InvitePerson(props: { onInvited: (invited: InvitedPerson) => void; onClose: () => void }) {
-  const { people: text, grants: grantText } = useText({ en, fr });
+  const { people: text } = useText({ en, fr });
   const signIn = useText({ en: signInEn, fr: signInFr });
   const api = useApi();
   const changed = usePeopleChanged();
@@ -40,7 +40,7 @@ export function InvitePerson(props: { onInvited: (invited: InvitedPerson) => voi
   const [grants, setGrants] = useState<readonly Grant[]>([{ tenant: '', role: 'viewer' }]);
   const [asked, setAsked] = useState(false);
   const [made, setMade] = useState<InvitedPerson | null>(null);
-  const whole = LOGIN.test(login.trim().toLowerCase());
+  const whole = isLogin(login);
   const send = async () => {
     setAsked(true);
     if (!whole || !wholeGrants(grants)) return false;
@@ -53,43 +53,23 @@ export function InvitePerson(props: { onInvited: (invited: InvitedPerson) => voi
   if (made !== null) return <InvitationLink invited={made} onClose={props.onClose} />;
   return (
     <FormDialog title={text.inviteTitle} action={text.inviteAction} onSend={send} onClose={props.onClose}>
-      <Field label={text.login} note={text.loginNote} fault={asked && !whole ? signIn.loginWrong : null}>
-        {(control) => (
-          <input
-            {...control}
-            class="input"
-            autocomplete="off"
-            autocapitalize="none"
-            spellcheck={false}
-            maxLength={128}
-            value={login}
-            onInput={(event) => setLogin(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <Field label={text.name} note={text.nameNote}>
-        {(control) => (
-          <input
-            {...control}
-            class="input"
-            autocomplete="off"
-            maxLength={100}
-            value={name}
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <GrantsField
-        grants={grants}
-        onGrants={setGrants}
-        fault={asked && !wholeGrants(grants) ? grantText.missing : null}
+      <TextField
+        label={text.login}
+        note={text.loginNote}
+        fault={asked && !whole ? signIn.loginWrong : null}
+        fill="login of another"
+        maxLength={128}
+        value={login}
+        onInput={setLogin}
       />
+      <TextField label={text.name} note={text.nameNote} maxLength={100} value={name} onInput={setName} />
+      <GrantsField grants={grants} onGrants={setGrants} asked={asked} />
     </FormDialog>
   );
 }
 
 export function PersonRoles({ person, onClose }: { person: Person; onClose: () => void }) {
-  const { people: text, grants: grantText } = useText({ en, fr });
+  const { people: text } = useText({ en, fr });
   const api = useApi();
   const toast = useToast();
   const changed = usePeopleChanged();
@@ -110,11 +90,7 @@ export function PersonRoles({ person, onClose }: { person: Person; onClose: () =
       onSend={send}
       onClose={onClose}
     >
-      <GrantsField
-        grants={grants}
-        onGrants={setGrants}
-        fault={asked && !wholeGrants(grants) ? grantText.missing : null}
-      />
+      <GrantsField grants={grants} onGrants={setGrants} asked={asked} />
       <p class="quiet">{text.rolesNote}</p>
     </FormDialog>
   );
