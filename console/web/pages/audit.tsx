@@ -1,21 +1,19 @@
 import type { AuditEntry } from '../../../schemas/console/token.ts';
 import { useAudit } from '../api/queries.ts';
 import { useMay } from '../api/session.ts';
-import { useParameters, useTenant } from '../frame/address.ts';
+import { useTenant } from '../frame/address.ts';
 import { Mono, Verbatim } from '../parts/copied.tsx';
 import { type Column, DataTable } from '../parts/data-table.tsx';
-import { asked, beforeIn, HistoryChips } from '../parts/history-filters.tsx';
+import { HistoryChips, HistoryFoot, HistorySearch, useHistory } from '../parts/history-filters.tsx';
 import { Link } from '../parts/link.tsx';
 import { Empty } from '../parts/note.tsx';
 import { Card, Page } from '../parts/page.tsx';
-import { HistoryPager, SearchBox, TableTools } from '../parts/table-tools.tsx';
+import { TableTools } from '../parts/table-tools.tsx';
 import { Time } from '../parts/time.tsx';
 import { en } from '../text/en/audit.ts';
 import { fr } from '../text/fr/audit.ts';
 import { useText } from '../text/language.tsx';
-import { useWords } from '../text/words.ts';
 
-const PAGE = 50;
 const NAMES = ['q', 'agent', 'action', 'by', 'since', 'until'] as const;
 
 /** Who did what, the newest first. It names people and keys: whoever only reads is told so in its place. */
@@ -36,22 +34,13 @@ export default function Audit() {
 
 function Entries() {
   const text = useText({ en, fr });
-  const words = useWords();
-  const [parameters, set] = useParameters();
-  const tenant = useTenant() ?? undefined;
-  const before = beforeIn(parameters);
-  const filter = asked(parameters, NAMES);
-  const { data, error, isPlaceholderData, refetch } = useAudit({ ...filter, tenant, before, limit: PAGE });
+  const { query, none, noneMore } = useHistory(NAMES, text);
+  const { data, error, isPlaceholderData, refetch } = useAudit(query);
   const columns = useColumns();
-  const filtered = Object.keys(filter).length > 0;
   return (
     <Page title={text.title} lead={text.lead}>
       <TableTools>
-        <SearchBox
-          label={text.search}
-          value={filter.q ?? ''}
-          onSearch={(q) => set({ q, before: null }, { replace: true })}
-        />
+        <HistorySearch label={text.search} />
         <HistoryChips names={text.filter} />
       </TableTools>
       <DataTable<AuditEntry>
@@ -63,18 +52,11 @@ function Entries() {
         fault={error}
         onRetry={() => void refetch()}
         empty={
-          <Empty icon="audit" title={filtered ? words.table.nothingMatches : text.none}>
-            {filtered ? words.table.nothingMatchesMore : text.noneMore}
+          <Empty icon="audit" title={none}>
+            {noneMore}
           </Empty>
         }
-        foot={
-          <HistoryPager
-            newest={before === undefined}
-            older={data?.next_before ?? null}
-            onNewest={() => set({ before: null })}
-            onOlder={(next) => set({ before: next })}
-          />
-        }
+        foot={<HistoryFoot older={data?.next_before} />}
       />
     </Page>
   );

@@ -1,15 +1,14 @@
 import { useEvents } from '../api/queries.ts';
-import { useParameters, useTenant } from '../frame/address.ts';
+import { useParameters } from '../frame/address.ts';
 import { EventsTable } from '../parts/events-table.tsx';
-import { asked, beforeIn, HistoryChips } from '../parts/history-filters.tsx';
+import { HistoryChips, HistoryFoot, HistorySearch, useHistory } from '../parts/history-filters.tsx';
 import { Page } from '../parts/page.tsx';
-import { HistoryPager, SearchBox, SelectFilter, TableTools } from '../parts/table-tools.tsx';
+import { SelectFilter, TableTools } from '../parts/table-tools.tsx';
 import { en } from '../text/en/events.ts';
 import { fr } from '../text/fr/events.ts';
 import { useText } from '../text/language.tsx';
 import { useWords } from '../text/words.ts';
 
-const PAGE = 50;
 const NAMES = ['q', 'agent', 'severity', 'reason', 'flow', 'run_id', 'since', 'until'] as const;
 const HOURS = ['1', '24', '168'] as const;
 const HOUR_MS = 3_600_000;
@@ -18,25 +17,13 @@ const HOUR_MS = 3_600_000;
 export default function Events() {
   const text = useText({ en, fr });
   const words = useWords();
-  const [parameters, set] = useParameters();
-  const tenant = useTenant() ?? undefined;
-  const before = beforeIn(parameters);
-  const filter = asked(parameters, NAMES);
-  const { data, error, isPlaceholderData, refetch } = useEvents({
-    ...filter,
-    tenant,
-    before,
-    limit: PAGE,
-  });
-  const filtered = Object.keys(filter).length > 0;
+  const [, set] = useParameters();
+  const { filter, query, none, noneMore } = useHistory(NAMES, text);
+  const { data, error, isPlaceholderData, refetch } = useEvents(query);
   return (
     <Page title={text.title} lead={text.lead}>
       <TableTools>
-        <SearchBox
-          label={text.search}
-          value={filter.q ?? ''}
-          onSearch={(q) => set({ q, before: null }, { replace: true })}
-        />
+        <HistorySearch label={text.search} />
         <SelectFilter
           label={text.column.severity}
           all={text.any.severity}
@@ -66,16 +53,9 @@ export default function Events() {
         stale={isPlaceholderData}
         fault={error}
         onRetry={() => void refetch()}
-        none={filtered ? words.table.nothingMatches : text.none}
-        noneMore={filtered ? words.table.nothingMatchesMore : text.noneMore}
-        foot={
-          <HistoryPager
-            newest={before === undefined}
-            older={data?.next_before ?? null}
-            onNewest={() => set({ before: null })}
-            onOlder={(next) => set({ before: next })}
-          />
-        }
+        none={none}
+        noneMore={noneMore}
+        foot={<HistoryFoot older={data?.next_before} />}
       />
     </Page>
   );

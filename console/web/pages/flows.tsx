@@ -1,11 +1,9 @@
 import type { FlowRow, FlowSort } from '../../../schemas/console/release.ts';
 import { useFlows } from '../api/queries.ts';
-import { useParameters, useTenant } from '../frame/address.ts';
+import { useParameters } from '../frame/address.ts';
 import { Badge } from '../parts/badge.tsx';
-import { type Column, DataTable } from '../parts/data-table.tsx';
-import { Empty } from '../parts/note.tsx';
-import { Page } from '../parts/page.tsx';
-import { Pager, SearchBox, TableTools } from '../parts/table-tools.tsx';
+import type { Column } from '../parts/data-table.tsx';
+import { SearchedList, useSearched } from '../parts/searched-list.tsx';
 import { Time } from '../parts/time.tsx';
 import { VersionBar } from '../parts/version-bar.tsx';
 import '../style/flows.css';
@@ -13,65 +11,29 @@ import { en } from '../text/en/flows.ts';
 import { useFormat } from '../text/format.ts';
 import { fr } from '../text/fr/flows.ts';
 import { useText } from '../text/language.tsx';
-import { useWords } from '../text/words.ts';
 
-const PAGE = 50;
 const SORTS: readonly FlowSort[] = ['flow', 'agents', 'unhealthy', 'failed'];
 
 /** Every automation, and which versions of it run where. */
 export default function Flows() {
   const text = useText({ en, fr });
-  const words = useWords();
-  const [parameters, set] = useParameters();
-  const tenant = useTenant() ?? undefined;
-  const q = parameters.get('q') ?? '';
-  const offset = Number(parameters.get('offset') ?? 0) || 0;
+  const [parameters] = useParameters();
+  const asked = useSearched();
   const by = SORTS.find((each) => each === parameters.get('sort')) ?? 'flow';
   const order = parameters.get('order') === 'desc' ? 'desc' : 'asc';
-  const { data, error, isPlaceholderData, refetch } = useFlows({
-    tenant,
-    q,
-    sort: by,
-    order,
-    limit: PAGE,
-    offset,
-  });
-  const columns = useColumns(tenant === undefined);
+  const answer = useFlows({ ...asked, sort: by, order });
   return (
-    <Page title={text.title} lead={text.lead}>
-      <TableTools>
-        <SearchBox
-          label={text.search}
-          value={q}
-          onSearch={(next) => set({ q: next, offset: null }, { replace: true })}
-        />
-      </TableTools>
-      <DataTable<FlowRow>
-        caption={text.title}
-        columns={columns}
-        rows={data?.flows}
-        rowId={({ tenant: slug, flow }) => `${slug} ${flow}`}
-        rowPath={({ tenant: slug, flow }) => `/flows/${slug}/${flow}`}
-        sort={{ by, order }}
-        onSort={(sort) => set({ sort: sort.by, order: sort.order, offset: null })}
-        stale={isPlaceholderData}
-        fault={error}
-        onRetry={() => void refetch()}
-        empty={
-          <Empty icon="flows" title={q === '' ? text.none : words.table.nothingMatches}>
-            {q === '' ? text.noneMore : words.table.nothingMatchesMore}
-          </Empty>
-        }
-        foot={
-          <Pager
-            offset={offset}
-            limit={PAGE}
-            total={data?.total ?? 0}
-            onOffset={(next) => set({ offset: next === 0 ? null : next })}
-          />
-        }
-      />
-    </Page>
+    <SearchedList<FlowRow>
+      text={text}
+      icon="flows"
+      answer={answer}
+      rows={answer.data?.flows}
+      total={answer.data?.total}
+      columns={useColumns(asked.tenant === undefined)}
+      rowId={({ tenant, flow }) => `${tenant} ${flow}`}
+      rowPath={({ tenant, flow }) => `/flows/${tenant}/${flow}`}
+      sort={{ by, order }}
+    />
   );
 }
 

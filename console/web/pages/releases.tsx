@@ -1,66 +1,33 @@
 import type { ReleaseRow } from '../../../schemas/console/release.ts';
 import { useReleases } from '../api/queries.ts';
-import { useParameters, useTenant } from '../frame/address.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Revision } from '../parts/copied.tsx';
-import { type Column, DataTable } from '../parts/data-table.tsx';
-import { Empty } from '../parts/note.tsx';
-import { Page } from '../parts/page.tsx';
+import type { Column } from '../parts/data-table.tsx';
 import { RolloutBar } from '../parts/rollout-bar.tsx';
-import { Pager, SearchBox, TableTools } from '../parts/table-tools.tsx';
+import { SearchedList, useSearched } from '../parts/searched-list.tsx';
 import { Time } from '../parts/time.tsx';
 import '../style/releases.css';
 import { en } from '../text/en/releases.ts';
 import { useFormat } from '../text/format.ts';
 import { fr } from '../text/fr/releases.ts';
 import { useText } from '../text/language.tsx';
-import { useWords } from '../text/words.ts';
-
-const PAGE = 50;
 
 /** What has been released, and how far each has got. */
 export default function Releases() {
   const text = useText({ en, fr });
-  const words = useWords();
-  const [parameters, set] = useParameters();
-  const tenant = useTenant() ?? undefined;
-  const q = parameters.get('q') ?? '';
-  const offset = Number(parameters.get('offset') ?? 0) || 0;
-  const { data, error, isPlaceholderData, refetch } = useReleases({ tenant, q, limit: PAGE, offset });
-  const columns = useColumns(tenant === undefined);
+  const asked = useSearched();
+  const answer = useReleases(asked);
   return (
-    <Page title={text.title} lead={text.lead}>
-      <TableTools>
-        <SearchBox
-          label={text.search}
-          value={q}
-          onSearch={(next) => set({ q: next, offset: null }, { replace: true })}
-        />
-      </TableTools>
-      <DataTable<ReleaseRow>
-        caption={text.title}
-        columns={columns}
-        rows={data?.releases}
-        rowId={(release) => `${release.tenant} ${release.revision}`}
-        rowPath={(release) => `/releases/${release.tenant}/${encodeURIComponent(release.revision)}`}
-        stale={isPlaceholderData}
-        fault={error}
-        onRetry={() => void refetch()}
-        empty={
-          <Empty icon="releases" title={q === '' ? text.none : words.table.nothingMatches}>
-            {q === '' ? text.noneMore : words.table.nothingMatchesMore}
-          </Empty>
-        }
-        foot={
-          <Pager
-            offset={offset}
-            limit={PAGE}
-            total={data?.total ?? 0}
-            onOffset={(next) => set({ offset: next === 0 ? null : next })}
-          />
-        }
-      />
-    </Page>
+    <SearchedList<ReleaseRow>
+      text={text}
+      icon="releases"
+      answer={answer}
+      rows={answer.data?.releases}
+      total={answer.data?.total}
+      columns={useColumns(asked.tenant === undefined)}
+      rowId={({ tenant, revision }) => `${tenant} ${revision}`}
+      rowPath={({ tenant, revision }) => `/releases/${tenant}/${encodeURIComponent(revision)}`}
+    />
   );
 }
 

@@ -1,16 +1,15 @@
 import { useRuns } from '../api/queries.ts';
-import { useParameters, useTenant } from '../frame/address.ts';
+import { useParameters } from '../frame/address.ts';
 import { RUN_LOOK } from '../parts/badge.tsx';
-import { asked, beforeIn, HistoryChips } from '../parts/history-filters.tsx';
+import { HistoryChips, HistoryFoot, HistorySearch, useHistory } from '../parts/history-filters.tsx';
 import { Page } from '../parts/page.tsx';
 import { RunsTable } from '../parts/runs-table.tsx';
-import { HistoryPager, SearchBox, SelectFilter, TableTools } from '../parts/table-tools.tsx';
+import { SelectFilter, TableTools } from '../parts/table-tools.tsx';
 import { en } from '../text/en/runs.ts';
 import { fr } from '../text/fr/runs.ts';
 import { useText } from '../text/language.tsx';
 import { useWords } from '../text/words.ts';
 
-const PAGE = 50;
 const STATES = Object.keys(RUN_LOOK) as (keyof typeof RUN_LOOK)[];
 const NAMES = ['q', 'agent', 'flow', 'version', 'state', 'trigger', 'since', 'until'] as const;
 
@@ -18,25 +17,13 @@ const NAMES = ['q', 'agent', 'flow', 'version', 'state', 'trigger', 'since', 'un
 export default function Runs() {
   const text = useText({ en, fr });
   const words = useWords();
-  const [parameters, set] = useParameters();
-  const tenant = useTenant() ?? undefined;
-  const before = beforeIn(parameters);
-  const filter = asked(parameters, NAMES);
-  const { data, error, isPlaceholderData, refetch } = useRuns({
-    ...filter,
-    tenant,
-    before,
-    limit: PAGE,
-  } as Parameters<typeof useRuns>[0]);
-  const filtered = Object.keys(filter).length > 0;
+  const [, set] = useParameters();
+  const { filter, query, none, noneMore } = useHistory(NAMES, text);
+  const { data, error, isPlaceholderData, refetch } = useRuns(query as Parameters<typeof useRuns>[0]);
   return (
     <Page title={text.title} lead={text.lead}>
       <TableTools>
-        <SearchBox
-          label={text.search}
-          value={filter.q ?? ''}
-          onSearch={(q) => set({ q, before: null }, { replace: true })}
-        />
+        <HistorySearch label={text.search} />
         <SelectFilter
           label={text.column.state}
           all={text.any.state}
@@ -58,20 +45,13 @@ export default function Runs() {
       </TableTools>
       <RunsTable
         runs={data?.runs}
-        without={tenant === undefined ? [] : ['tenant']}
+        without={query.tenant === undefined ? [] : ['tenant']}
         stale={isPlaceholderData}
         fault={error}
         onRetry={() => void refetch()}
-        none={filtered ? words.table.nothingMatches : text.none}
-        noneMore={filtered ? words.table.nothingMatchesMore : text.noneMore}
-        foot={
-          <HistoryPager
-            newest={before === undefined}
-            older={data?.next_before ?? null}
-            onNewest={() => set({ before: null })}
-            onOlder={(next) => set({ before: next })}
-          />
-        }
+        none={none}
+        noneMore={noneMore}
+        foot={<HistoryFoot older={data?.next_before} />}
       />
     </Page>
   );

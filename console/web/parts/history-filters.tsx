@@ -1,7 +1,57 @@
-import { useParameters } from '../frame/address.ts';
+import { useParameters, useTenant } from '../frame/address.ts';
 import { useFormat } from '../text/format.ts';
-import { type Chip, FilterChips } from './table-tools.tsx';
+import { useWords } from '../text/words.ts';
+import { type Chip, FilterChips, HistoryPager, SearchBox } from './table-tools.tsx';
 import { useNow } from './time.tsx';
+
+/** Rows of a page of a history. */
+const HISTORY_PAGE = 50;
+
+/**
+ * What an address asks of a history: its filters by these names, the tenant that is looked at and the page. `none` and `noneMore`
+ * are for no rows: of the filters where there are any, of the list itself otherwise.
+ */
+export function useHistory<Name extends string>(
+  names: readonly Name[],
+  text: { readonly none: string; readonly noneMore: string },
+) {
+  const words = useWords();
+  const [parameters] = useParameters();
+  const tenant = useTenant() ?? undefined;
+  const filter = asked(parameters, names);
+  const filtered = Object.keys(filter).length > 0;
+  return {
+    filter,
+    query: { ...filter, tenant, before: beforeIn(parameters), limit: HISTORY_PAGE },
+    none: filtered ? words.table.nothingMatches : text.none,
+    noneMore: filtered ? words.table.nothingMatchesMore : text.noneMore,
+  };
+}
+
+/** Its search box: what is typed goes back to the newest page. */
+export function HistorySearch({ label }: { label: string }) {
+  const [parameters, set] = useParameters();
+  return (
+    <SearchBox
+      label={label}
+      value={parameters.get('q') ?? ''}
+      onSearch={(q) => set({ q, before: null }, { replace: true })}
+    />
+  );
+}
+
+/** Its pages; `older` is `next_before` of the answer, undefined while there is none. */
+export function HistoryFoot({ older }: { older: number | null | undefined }) {
+  const [parameters, set] = useParameters();
+  return (
+    <HistoryPager
+      newest={beforeIn(parameters) === undefined}
+      older={older ?? null}
+      onNewest={() => set({ before: null })}
+      onOlder={(before) => set({ before })}
+    />
+  );
+}
 
 /**
  * Chips of the filters that an address carries and no field shows. Times are written as clocks write them; changing any filter
@@ -29,7 +79,7 @@ export function HistoryChips({ names }: { names: Readonly<Record<string, string>
 }
 
 /** What an address says under these names, for a query; absent ones are left out. */
-export function asked<Name extends string>(
+function asked<Name extends string>(
   parameters: URLSearchParams,
   names: readonly Name[],
 ): Partial<Record<Name, string>> {
