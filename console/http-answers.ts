@@ -52,8 +52,7 @@ export function commonAnswers(
     const status = error.statusCode ?? 500;
     if (status >= 400 && status < 500) {
       const code = LIBRARY_CODES[error.code] ?? 'bad_request';
-      const message = code === 'content_type_unknown' ? contentTypeText(request) : error.message;
-      return refuse(reply, new RequestRefused(status, code, message));
+      return refuse(reply, new RequestRefused(status, code, libraryText(code, error, request)));
     }
     request.log.error({ err: error }, 'a request failed');
     const message = `something went wrong here; the log says more under request ${request.id}`;
@@ -61,10 +60,19 @@ export function commonAnswers(
   });
 }
 
-/** What curl sends with `-d` alone is a form. */
-function contentTypeText({ headers }: FastifyRequest): string {
-  const found = headers['content-type']?.slice(0, 80) ?? 'none';
-  return `expected a body with Content-Type: application/json, found ${found}`;
+/** In the words of this console; the library's own are those of its code. */
+function libraryText(code: string, error: FastifyError, { headers }: FastifyRequest): string {
+  switch (code) {
+    case 'content_type_unknown': {
+      // What curl sends with `-d` alone is a form.
+      const found = headers['content-type']?.slice(0, 80) ?? 'none';
+      return `expected a body with Content-Type: application/json, found ${found}`;
+    }
+    case 'body_malformed':
+      return `expected a body of JSON, found something else: ${error.message}`;
+    default:
+      return error.message;
+  }
 }
 
 /** For what Fastify refuses before any hook runs, such as an address that cannot be decoded. */

@@ -177,7 +177,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   }) as unknown as FastifyInstance;
 
   const routes: string[] = [];
-  const openApi = createOpenApi({ version: consoleVersion() });
+  const openApi = createOpenApi({ version: consoleVersion(), publicUrl: () => state.publicUrl() });
   app.addHook('onRoute', ({ method, url, config }) => {
     for (const each of [method].flat()) {
       routes.push(`${each} ${url}`);
@@ -232,7 +232,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   void app.register(pageRoutes({ folder: options.pages }));
   // What is answered was noted before: a restart must not let the same call in again.
   app.addHook('onSend', async (request) => callers.settled(request));
-  void app.register(frontRoutes({ state }));
+  void app.register(frontRoutes({ state, operations: openApi.declared }));
   void app.register(openApiRoutes(openApi));
   void app.register(branchRoutes({ state, callers, limits, closing: closing.signal }));
   void app.register(gitRoutes({ state, callers, backend, notices, closing: closing.signal, afterwards }));

@@ -30,7 +30,7 @@ const MAX_PROBLEMS = 50;
 /** Placing an issue takes time in the length of the text; a hostile document has as many as it likes. */
 const MAX_ISSUES = 200;
 const MAX_SHOWN_CHARACTERS = 60;
-const MAX_FOUND_CHARACTERS = 400;
+export const MAX_FOUND_CHARACTERS = 400;
 const SECRET_NAME = /pass|secret|token|credential|auth|private|api_?key|access_?key|^env$/i;
 
 /** `agent.yaml:12:3: source.interval: found "fast", expected a duration such as 30s`. */
@@ -59,6 +59,8 @@ export interface IssueContext {
   readonly value: unknown;
   /** True: no value is ever shown (secrets.yaml). */
   readonly secret: boolean;
+  /** Beside those whose names say that they are secret. */
+  readonly secretName?: RegExp;
 }
 
 /** What zod found, told in the words and at the places of the text. */
@@ -195,7 +197,8 @@ function valueAt(value: unknown, path: DocumentPath): unknown {
 }
 
 function hidden(path: DocumentPath, context: IssueContext): boolean {
-  return context.secret || path.some((segment) => typeof segment === 'string' && SECRET_NAME.test(segment));
+  const isSecret = (name: string) => SECRET_NAME.test(name) || context.secretName?.test(name) === true;
+  return context.secret || path.some((segment) => typeof segment === 'string' && isSecret(segment));
 }
 
 /** What was found, short; secrets by their kind only, and never the user info of a URL. */

@@ -73,7 +73,11 @@ const SCHEMES = {
 };
 
 /** Collects what routes declare and makes the document of it. */
-export function createOpenApi(about: { readonly version: string }): OpenApi {
+export function createOpenApi(about: {
+  readonly version: string;
+  /** Known once the console listens. */
+  readonly publicUrl: () => string;
+}): OpenApi {
   const declared = new Map<string, OperationDeclaration>();
   let made: OpenApiDocument | undefined;
   return {
@@ -84,11 +88,15 @@ export function createOpenApi(about: { readonly version: string }): OpenApi {
       declared.set(`${method} ${url}`, operation);
       made = undefined;
     },
-    document: () => (made ??= documentOf(declared, about.version)),
+    document: () => (made ??= documentOf(declared, about.version, about.publicUrl())),
   };
 }
 
-function documentOf(declared: ReadonlyMap<string, OperationDeclaration>, version: string): OpenApiDocument {
+function documentOf(
+  declared: ReadonlyMap<string, OperationDeclaration>,
+  version: string,
+  url: string,
+): OpenApiDocument {
   const schemas = jsonSchemas(new Map([...NAMED_SCHEMAS, ['Refusal', Refusal]]));
   const refusal = schemas.of(Refusal, 'output', 'Refusal');
   const paths: Record<string, Record<string, unknown>> = {};
@@ -123,7 +131,7 @@ function documentOf(declared: ReadonlyMap<string, OperationDeclaration>, version
       description:
         'What the console’s pages, the Builder and agents call. `x-role` is the role that is needed: viewer, operator, admin.',
     },
-    servers: [{ url: '/' }],
+    servers: [{ url, description: 'This console' }],
     tags: tags.map((name) => ({ name })),
     paths,
     components: { schemas: schemas.components(), securitySchemes: SCHEMES },

@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { notFound, RequestRefused } from '../refusal.ts';
+import type { z } from 'zod';
+import { notFound } from '../refusal.ts';
 import { parseBody } from '../request-body.ts';
+import { parseQuery } from '../request-query.ts';
 
 /**
  * Who may call. `viewer`, `operator`, `admin`: a key or a session with that role; `signed_in`: with a session, which only people have. `agent`: a device key,
@@ -74,7 +75,7 @@ export function operation<const D extends OperationDeclaration>(declared: D): Op
     route: { config: { operation: declared } },
     read: (request) => ({
       params: readParams(declared.params, request) as Part<D, 'params'>,
-      query: (declared.query === undefined ? undefined : readQuery(declared.query, request)) as Part<
+      query: (declared.query === undefined ? undefined : parseQuery(declared.query, request.query)) as Part<
         D,
         'query'
       >,
@@ -91,10 +92,4 @@ function readParams(schema: z.ZodType | undefined, request: FastifyRequest): unk
   const parsed = schema.safeParse(request.params);
   if (parsed.success) return parsed.data;
   throw notFound('expected the address of something that is there, found none');
-}
-
-function readQuery(schema: z.ZodType, request: FastifyRequest): unknown {
-  const parsed = schema.safeParse(request.query);
-  if (parsed.success) return parsed.data;
-  throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
 }

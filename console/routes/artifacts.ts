@@ -46,7 +46,12 @@ export function artifactRoutes(parts: {
         replace: !onlyNew,
       });
       const url = `${state.publicUrl()}/artifacts/${slug}/${path}`;
-      return reply.code(done.created ? 201 : 200).send({ url, sha256: done.sha256, size: done.size });
+      // A line of its own: people read it in a terminal.
+      const text = `${JSON.stringify({ url, sha256: done.sha256, size: done.size })}\n`;
+      return reply
+        .code(done.created ? 201 : 200)
+        .type('application/json; charset=utf-8')
+        .send(text);
     });
   };
 }

@@ -1,45 +1,64 @@
 import type { FastifyInstance } from 'fastify';
+import type { OperationDeclaration, OperationRole } from '../openapi/operation.ts';
 import type { ConsoleClock } from '../state.ts';
 import { StoreUnwritable } from '../store/unwritable.ts';
 
-/** To those who ask for no page. */
-const TEXT = `Edge-Agent console
+/** Who may call, in the order in which they are told. */
+const CALLERS: readonly (readonly [heading: string, ...roles: OperationRole[]])[] = [
+  ['For anybody', 'anybody'],
+  ['For agents, with a device key', 'agent', 'reader'],
+  [
+    'For operators, with the header X-Api-Key (a new key: edge-console key new) or a session: viewers',
+    'viewer',
+  ],
+  ['Operators', 'operator'],
+  ['Admins', 'admin'],
+  ['For people, with a session', 'signed_in'],
+];
+const PATH_COLUMNS = 46;
 
-Agents are enrolled, fed and heard here. Pages for people: open this address in a browser. All addresses, with what
-they take and answer, to be tried: /api/docs in a browser, or GET /api/openapi.json.
+/** To those who ask for no page: every address, and what declares nothing of itself. */
+function textOf(operations: ReadonlyMap<string, OperationDeclaration>): string {
+  const sections = CALLERS.map(([heading, ...roles]) => {
+    const lines = [...operations]
+      .filter(([, { role }]) => roles.includes(role))
+      .map(([route, { summary }]) => {
+        const [method = '', path = ''] = route.split(' ');
+        const named = path.replaceAll(/:(\w+)/g, '<$1>').padEnd(PATH_COLUMNS);
+        return `  ${method.padEnd(7)} ${named} ${summary}\n`;
+      });
+    return `${heading}\n${lines.join('')}`;
+  });
+  return `${HEAD}\n${sections.join('\n')}\n${TAIL}`;
+}
 
-For agents     POST /edge/enroll, /edge/notify, /edge/status, /edge/events
-               POST /edge/rotate-key, /edge/unenroll
-               GET  /api/branch-exists?name=tenant/<slug>
-               GET  /raw/tenant/<slug>/manifest.json
-               git  /git/<slug>.git
-               GET  /artifacts/<slug>/<file>
-               GET  /edge/tunnel (WebSocket)
-               POST /edge/uploads, HEAD and PATCH /edge/uploads/<upload_id>
-For operators  GET  /api/overview, /api/flows, /api/releases, /api/live, /flows
-               GET  /api/tenants, /api/agents, /api/agents/<id>, /api/events, /api/runs, /api/runs/<run_id>
-               GET  /api/agents/<id>/commands, /api/agents/<id>/runs, /api/agents/<id>/runs/<run_id>/log
-               GET  /api/agents/<id>/uploads, /api/uploads/<upload_id>
-               GET  /api/tokens, /api/audit
-               POST /api/actions, /flows/<id>/run, /api/agents/<id>/commands, /api/agents/<id>/revoke,
-               /api/agents/<id>/rotate-key, /api/tokens; PUT, DELETE /api/tenants/<slug>/trigger-key
-               DELETE /api/uploads/<upload_id>, /api/tokens/<token_id>
-               with the header X-Api-Key (a new one: edge-console key new), or a session
-For people     GET, POST, DELETE /api/session; PUT /api/session/password; POST /api/setup, /api/invitations/accept
-For admins     GET, POST /api/people, /api/keys; PATCH, DELETE /api/people/<id>; DELETE /api/keys/<id>
-For forges     POST /hooks/<slug>
-For monitors   GET  /healthz
+const HEAD = `Edge-Agent console
+
+Agents are enrolled, fed and heard here. Pages for people: open this address in a browser. What each address takes
+and answers, to be tried: /api/docs in a browser, or GET /api/openapi.json.
+`;
+const TAIL = `Over git and HTTP, with the tenant's tokens
+  git     /git/<slug>.git                                The tenant's branch: push, and an agent's fetch
+  GET     /raw/tenant/<slug>/<file>                      A file of the branch
+  GET     /artifacts/<slug>/<file>                       A bundle; PUT for the publisher
+  POST    /hooks/<slug>                                  For forges: the branch has moved
+
+For monitors
+  GET     /healthz                                       503 when nothing can be written
 `;
 
 /** What a program or a monitor sees first; a browser gets the page (pages.ts). */
 export function frontRoutes({
   state,
+  operations,
 }: {
+  /** Complete once the server listens. */
+  readonly operations: ReadonlyMap<string, OperationDeclaration>;
   readonly state: { readonly store: { healthy(): Promise<void> }; readonly clock: ConsoleClock };
 }) {
   return async (app: FastifyInstance) => {
     app.get('/', async (_request, reply) =>
-      reply.header('vary', 'accept').type('text/plain; charset=utf-8').send(TEXT),
+      reply.header('vary', 'accept').type('text/plain; charset=utf-8').send(textOf(operations)),
     );
     app.get('/healthz', async (_request, reply) => {
       const time = state.clock.now().toISOString();

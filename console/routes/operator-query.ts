@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Role } from '../../schemas/console/people.ts';
 import { Slug } from '../../schemas/names.ts';
 import { type Actor, allow } from '../people/actor.ts';
-import { notFound, RequestRefused } from '../refusal.ts';
+import { notFound } from '../refusal.ts';
+import { parseQuery } from '../request-query.ts';
 import type { ConsoleState } from '../state.ts';
 import type { Agent } from '../store/ports/agents.ts';
 
@@ -12,9 +13,7 @@ export const TenantQuery = z.strictObject({ tenant: Slug.optional() });
 
 /** A parameter that is not known is refused: a misspelt `tenant` would show what it was to hide. */
 export function readQuery<T extends z.ZodType>(schema: T, request: FastifyRequest): z.infer<T> {
-  const parsed = schema.safeParse(request.query);
-  if (parsed.success) return parsed.data;
-  throw new RequestRefused(400, 'query_invalid', z.prettifyError(parsed.error));
+  return parseQuery(schema, request.query);
 }
 
 /**

@@ -12,15 +12,24 @@ async function withCsrf(request) {
   return request;
 }
 
-// @ts-expect-error it comes with the script before this one
-SwaggerUIBundle({
-  url: '/api/openapi.json',
-  dom_id: '#api',
-  deepLinking: true,
-  docExpansion: 'list',
-  filter: true,
-  tryItOutEnabled: true,
-  persistAuthorization: false,
-  validatorUrl: null,
-  requestInterceptor: withCsrf,
-});
+/** The document names the public address; it is tried at the one that this page came from, which may be another name of it. */
+async function show() {
+  const answer = await fetch('/api/openapi.json');
+  const spec = /** @type {object} */ (await answer.json());
+  // @ts-expect-error a page has one
+  const { origin } = location;
+  // @ts-expect-error it comes with the script before this one
+  SwaggerUIBundle({
+    spec: { ...spec, servers: [{ url: origin }] },
+    dom_id: '#api',
+    deepLinking: true,
+    docExpansion: 'list',
+    filter: true,
+    tryItOutEnabled: true,
+    persistAuthorization: false,
+    validatorUrl: null,
+    requestInterceptor: withCsrf,
+  });
+}
+
+void show();
