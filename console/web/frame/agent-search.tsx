@@ -123,7 +123,7 @@ export function AgentSearch({ onDone }: { onDone?: () => void }) {
         </div>
       ) : null}
       <span class="unseen" role="status">
-        {shown ? text.searchFound(format.number(total)) : ''}
+        {shown ? text.searchFound(total) : ''}
       </span>
     </div>
   );

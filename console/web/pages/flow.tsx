@@ -93,7 +93,6 @@ function Actions({ flow }: { flow: FlowRow }) {
 
 function FlowFacts({ flow }: { flow: FlowRow }) {
   const text = useText({ en, fr });
-  const format = useFormat();
   const { runs } = flow;
   return (
     <Card title={text.one.facts}>
@@ -113,7 +112,7 @@ function FlowFacts({ flow }: { flow: FlowRow }) {
               </Badge>
             ),
           ],
-          [text.column.runs, text.runsOf(format.number(runs.succeeded), format.number(runs.failed))],
+          [text.column.runs, text.runsOf(runs.succeeded, runs.failed)],
         ]}
       />
     </Card>

@@ -106,7 +106,7 @@ function useColumns(withTenant: boolean): Column<FlowRow>[] {
         runs.succeeded + runs.failed === 0 ? (
           <span class="quiet">{text.noRuns}</span>
         ) : (
-          text.runsOf(format.number(runs.succeeded), format.number(runs.failed))
+          text.runsOf(runs.succeeded, runs.failed)
         ),
     },
     {

@@ -19,7 +19,8 @@ export const en = {
   more: (count: number) => `+${count}`,
   unhealthy: (count: number) => n(count, { one: '# unhealthy', other: '# unhealthy' }),
   allHealthy: 'All healthy',
-  runsOf: (succeeded: string, failed: string) => `${succeeded} ok, ${failed} failed`,
+  runsOf: (succeeded: number, failed: number) =>
+    `${n(succeeded, { one: '# ok', other: '# ok' })}, ${n(failed, { one: '# failed', other: '# failed' })}`,
   noRuns: 'none',
   none: 'No flow is on any agent yet',
   noneMore: 'Name flows in the manifest, sign and push: they appear here as agents take them.',

@@ -1,3 +1,7 @@
+import { counted } from '../counted.ts';
+
+const n = counted('en');
+
 export const en = {
   product: 'Edge-Agent',
   skip: 'Skip to content',
@@ -19,7 +23,7 @@ export const en = {
   searchHint: 'Host name, id, label, version, revision, reason',
   searchNone: (text: string) => `No agent matches “${text}”`,
   searchAll: (count: string) => `Show all ${count} in the list`,
-  searchFound: (count: string) => `${count} found`,
+  searchFound: (count: number) => n(count, { one: '# found', other: '# found' }),
   tenant: 'Tenant',
   allTenants: 'All tenants',
   live: {

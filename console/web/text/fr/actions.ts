@@ -31,7 +31,11 @@ export const fr: typeof en = {
         other: '# agents regarderont la branche et appliqueront ce qu’elle dit.',
       }),
     run: (count) =>
-      `${n(count, { one: '# exécution est demandée', other: '# exécutions sont demandées' })}, une par agent. Elle attend son tour là où d’autres sont en cours.`,
+      n(count, {
+        one: '# exécution est demandée. Elle attend son tour là où d’autres sont en cours.',
+        other:
+          '# exécutions sont demandées, une par agent. Elles attendent leur tour là où d’autres sont en cours.',
+      }),
     cancel: () =>
       'L’exécution est interrompue, reçoit son délai de grâce, puis prend fin avec tous ses processus. Elle est rapportée comme annulée.',
     suspend: (count) =>
@@ -48,7 +52,7 @@ export const fr: typeof en = {
           '# agents reviendront à la version précédente et y resteront jusqu’à ce que la branche en ait une plus récente ou que quelqu’un reprenne.',
       }),
     revoke: (count) =>
-      `Les clés de ${agents(count)} sont refusées dès maintenant, le tunnel se ferme et ce qui attend est abandonné. Ce qui tourne sur la machine reste tel quel. C’est définitif : il faudra réinscrire la machine.`,
+      `Les clés de ${agents(count)} sont refusées dès maintenant, le tunnel se ferme et ce qui attend est abandonné. Ce qui tourne sur la machine reste tel quel. C’est définitif : il faudra enrôler de nouveau la machine.`,
   },
   offline: (count) =>
     `${n(count, { one: '# d’entre eux n’est pas connecté : il le recevra quand il le sera', other: '# d’entre eux ne sont pas connectés : ils le recevront quand ils le seront' })}.`,
@@ -105,6 +109,8 @@ export const fr: typeof en = {
       rollback: `Retour en arrière demandé à ${agents(count)}`,
       revoke: n(count, { one: '# agent révoqué', other: '# agents révoqués' }),
     };
-    return refused === 0 ? said[action] : `${said[action]}, ${refused} refusés`;
+    const refusals =
+      action === 'run' ? { one: '# refusée', other: '# refusées' } : { one: '# refusé', other: '# refusés' };
+    return refused === 0 ? said[action] : `${said[action]}, ${n(refused, refusals)}`;
   },
 };

@@ -10,5 +10,5 @@ export const fr: typeof en = {
   operatorsOnlyMore:
     'Il nomme des personnes, des clés et des adresses. Demandez le rôle à un administrateur du client.',
   none: 'Rien n’a encore été fait',
-  noneMore: 'Connexions, jetons, actions sur les agents, clés et personnes sont inscrits ici.',
+  noneMore: 'Connexions, jetons, actions sur les agents, clés et personnes sont notés ici.',
 };

@@ -10,7 +10,7 @@ export const fr: typeof en = {
   column: {
     flow: 'Flux',
     tenant: 'Client',
-    runtime: 'Exécution',
+    runtime: 'Environnement',
     versions: 'Quelles versions tournent',
     agents: 'Agents',
     health: 'Santé',
@@ -20,7 +20,8 @@ export const fr: typeof en = {
   more: (count) => `+${count}`,
   unhealthy: (count) => n(count, { one: '# en mauvaise santé', other: '# en mauvaise santé' }),
   allHealthy: 'Tous sains',
-  runsOf: (succeeded, failed) => `${succeeded} réussies, ${failed} échouées`,
+  runsOf: (succeeded, failed) =>
+    `${n(succeeded, { one: '# réussie', other: '# réussies' })}, ${n(failed, { one: '# échouée', other: '# échouées' })}`,
   noRuns: 'aucune',
   none: 'Aucun flux n’est encore sur un agent',
   noneMore:

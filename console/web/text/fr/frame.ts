@@ -1,4 +1,7 @@
+import { counted } from '../counted.ts';
 import type { en } from '../en/frame.ts';
+
+const n = counted('fr');
 
 export const fr: typeof en = {
   product: 'Edge-Agent',
@@ -21,7 +24,7 @@ export const fr: typeof en = {
   searchHint: 'Nom d’hôte, identifiant, étiquette, version, révision, motif',
   searchNone: (text) => `Aucun agent ne correspond à « ${text} »`,
   searchAll: (count) => `Voir les ${count} dans la liste`,
-  searchFound: (count) => `${count} trouvés`,
+  searchFound: (count) => n(count, { one: '# trouvé', other: '# trouvés' }),
   tenant: 'Client',
   allTenants: 'Tous les clients',
   live: {

@@ -26,9 +26,9 @@ export const fr: typeof en = {
       everywhere: (total) =>
         n(total, { one: 'Le seul agent l’a appliquée.', other: 'Les # agents l’ont appliquée.' }),
       on_its_way: (applied, total) =>
-        `${applied} sur ${n(total, { one: '# agent', other: '# agents' })} l’ont appliquée ; cela continue.`,
+        `${applied} sur ${n(total, { one: '# agent', other: '# agents' })} ${n(applied, { one: 'l’a', other: 'l’ont' })} appliquée ; cela continue.`,
       failing: (failing, total) =>
-        `${n(failing, { one: '# agent', other: '# agents' })} sur ${total} ne peuvent pas l’appliquer.`,
+        `${n(failing, { one: '# agent ne peut', other: '# agents ne peuvent' })} pas l’appliquer, sur ${total}.`,
       pending: (pending, total) =>
         `${n(pending, { one: '# agent n’a', other: '# agents n’ont' })} pas encore parlé d’elle, sur ${total}.`,
       older: (applied) =>
@@ -43,7 +43,7 @@ export const fr: typeof en = {
     flow: 'Flux',
     version: 'Version',
     digest: 'Empreinte',
-    runtime: 'Exécution',
+    runtime: 'Environnement',
     schedule: 'Horaire',
     problems: 'Pourquoi elle échoue',
     problemsMore: 'Dans les mots des agents, le plus fréquent d’abord.',
