@@ -81,6 +81,9 @@ export interface ConsoleLimits {
   /** What one person or key asks of agents: requests at once, and a second; a request for many agents is one. */
   readonly askBurst: number;
   readonly askPerSecond: number;
+  /** What is kept a day of one person's or key's requests with an `Idempotency-Key`: answers (some 60 KB), and requests in all. */
+  readonly repeatableAnswers: number;
+  readonly repeatableRequests: number;
   /** Agents that one action may be about, and actions for many that are done at one time. */
   readonly actionAgents: number;
   readonly actionBytes: number;
@@ -172,6 +175,8 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   keepAudit: 100_000,
   askBurst: 60,
   askPerSecond: 10,
+  repeatableAnswers: 10_000,
+  repeatableRequests: 100_000,
   actionAgents: 10_000,
   actionBytes: 256 * 1024,
   actionsAtOnce: 4,

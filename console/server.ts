@@ -154,6 +154,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     secrets: state.secrets,
     now: () => options.clock.now(),
     newId: state.newId,
+    limits,
   });
   const budget = createBodyBudget(limits.bodiesInFlightBytes);
 

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import type { ConsoleLimits } from '../limits.ts';
 import type { Actor } from '../people/actor.ts';
 import { RequestRefused } from '../refusal.ts';
 import type { ConsoleSecrets } from '../secrets.ts';
-import type { RepeatableRequestStore } from '../store/ports/repeatable-requests.ts';
+import type { RepeatableBounds, RepeatableRequestStore } from '../store/ports/repeatable-requests.ts';
 
+const KEPT_MS = 24 * 60 * 60_000;
 const KEY = /^[\x21-\x7e]{1,200}$/;
 
 /**
@@ -19,8 +21,8 @@ export interface RequestIds {
 export interface Once {
   /**
    * Does `work` once for the actor's key; asked again within a day, the first answer is given again. Throws 400 for a key that
-   * is none, 422 `idempotency_key_reused` for another request under it, 409 `request_under_way` while the first one is being done.
-   * What `work` throws is not kept: the same may be tried again. `mayHave` throws when the actor may not have the answer that was
+   * is none, 422 `idempotency_key_reused` for another request under it, 409 `request_under_way` while the first one is being done,
+   * 429 `too_many_keys` for a new key of who has very many. What `work` throws is not kept: the same may be tried again. `mayHave` throws when the actor may not have the answer that was
    * kept: their grants may be others than when they asked.
    */
   answer<T>(
@@ -45,8 +47,10 @@ export function createOnce(parts: {
   readonly secrets: Pick<ConsoleSecrets, 'derived'>;
   readonly now: () => Date;
   readonly newId: () => string;
+  readonly limits: Pick<ConsoleLimits, 'repeatableAnswers' | 'repeatableRequests'>;
 }): Once {
-  const { store, secrets, now, newId } = parts;
+  const { store, secrets, now, newId, limits } = parts;
+  const bounds = { answers: limits.repeatableAnswers, requests: limits.repeatableRequests };
   const underWay = new Set<string>();
   const fresh: RequestIds = { id: () => newId(), mayRepeat: false };
 
@@ -57,7 +61,9 @@ export function createOnce(parts: {
     }
     const request_sha256 = createHash('sha256').update(JSON.stringify(what)).digest('hex');
     const begun_at = now().toISOString();
-    const found = await store.begin({ actor_id: actor.id, key, request_sha256, begun_at });
+    const begunHere = await store.begin({ actor_id: actor.id, key, request_sha256, begun_at }, bounds);
+    if (begunHere.kind === 'too_many') throw tooMany(bounds, begunHere.oldest, now());
+    const found = begunHere.request;
     if (found.request_sha256 !== request_sha256) {
       const message = `expected the same request under the Idempotency-Key as at ${found.begun_at}, found another; a new request needs a key of its own`;
       throw new RequestRefused(422, 'idempotency_key_reused', message);
@@ -110,6 +116,13 @@ export function createOnce(parts: {
       return alone(actor, key, async () => work((await begin(actor, key, what)).ids));
     },
   };
+}
+
+function tooMany({ answers, requests }: RepeatableBounds, oldest: string, now: Date): RequestRefused {
+  const waitS = Math.ceil((Date.parse(oldest) + KEPT_MS - now.getTime()) / 1_000);
+  const message = `expected at most ${answers} answers and ${requests} requests under Idempotency-Keys of yours within 24 h, found more; use one key for all tries of one request, ask many agents at once, or leave the key out`;
+  // Those that are too old go once an hour.
+  return new RequestRefused(429, 'too_many_keys', message, { 'retry-after': String(Math.max(60, waitS)) });
 }
 
 /** The form of a UUIDv7 (RFC 9562, section 5.7) of a moment, with given bytes in the place of chance. */

@@ -7,6 +7,7 @@ import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
 import { newRoot } from '../../trust/ceremony/root-draft.ts';
 import {
+  addTenant,
   call,
   type EnrolledAgent,
   enrolAgent,
@@ -448,5 +449,28 @@ describe('POST /api/actions', () => {
       answers.push(answer.status);
     }
     expect(answers).toEqual([422, 422, 429]);
+  });
+
+  it('keeps so many answers of one caller for a repeat, and says what to do at one more', async () => {
+    await using small = await startConsole({ limits: { repeatableAnswers: 2 } });
+    const asked = async (key?: string) =>
+      fetch(`${small.url}/api/actions`, {
+        method: 'POST',
+        headers: {
+          'x-api-key': small.apiKey,
+          'content-type': 'application/json',
+          ...(key === undefined ? {} : { 'idempotency-key': key }),
+        },
+        body: JSON.stringify({ action: 'resume', reason: 'x', targets: { filter: {}, expected: 1 } }),
+      });
+    await addTenant(small, 'acme');
+    await enrolAgent(small, 'acme');
+    expect([(await asked('a')).status, (await asked('b')).status]).toEqual([200, 200]);
+    const more = await asked('c');
+    expect(Number(more.headers.get('retry-after'))).toBeGreaterThan(23 * 60 * 60);
+    expect(await more.json()).toMatchObject({
+      error: { code: 'too_many_keys', message: expect.stringContaining('leave the key out') as string },
+    });
+    expect([more.status, (await asked('a')).status, (await asked()).status]).toEqual([429, 200, 200]);
   });
 });

@@ -122,7 +122,7 @@ it('monitors are told 503 read_only when nothing can be written, by a test every
   let ms = 0;
   const healthy = createHealth(database, () => ms);
   const state = { store: { healthy }, clock: { now, monotonicMs: () => ms } };
-  const app = await answering({ state });
+  const app = await answering({ operations: new Map(), state });
   const time = at.toISOString();
   const well = await app.inject('/healthz');
   expect([well.statusCode, well.json()]).toEqual([200, { status: 'ok', time }]);

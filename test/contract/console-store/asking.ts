@@ -78,19 +78,44 @@ export function askingStoresContract(
 
     test('the first of equal requests is the one that counts, for each caller, and its first answer', async () => {
       const request = { actor_id: 'ada', key: 'k', request_sha256: 'one', begun_at: AT.toISOString() };
+      const begin = async (change: Partial<typeof request> = {}) =>
+        stores.repeatable.begin({ ...request, ...change }, { answers: 9, requests: 9 });
       const [first, second] = await Promise.all([
-        stores.repeatable.begin(request),
-        stores.repeatable.begin({ ...request, request_sha256: 'two', begun_at: later(1).toISOString() }),
+        begin(),
+        begin({ request_sha256: 'two', begun_at: later(1).toISOString() }),
       ]);
-      expect([first, second]).toEqual([
-        { ...request, answer: null },
-        { ...request, answer: null },
-      ]);
+      const there = { kind: 'there', request: { ...request, answer: null } };
+      expect([first, second]).toEqual([there, there]);
       await stores.repeatable.answered('ada', 'k', 'yes');
       await stores.repeatable.answered('ada', 'k', 'no');
-      expect((await stores.repeatable.begin(request)).answer).toBe('yes');
-      expect((await stores.repeatable.begin({ ...request, actor_id: 'bob' })).answer).toBeNull();
+      expect(await begin()).toMatchObject({ request: { answer: 'yes' } });
+      expect(await begin({ actor_id: 'bob' })).toMatchObject({ request: { answer: null } });
       expect(await stores.repeatable.prune(later(1))).toBe(2);
+    });
+
+    test('a caller has so many answers, and so many requests in all, until the old ones go', async () => {
+      const begin = async (actor_id: string, key: string, minutes = 0) => {
+        const request = { actor_id, key, request_sha256: key, begun_at: later(minutes).toISOString() };
+        return (await stores.repeatable.begin(request, { answers: 2, requests: 3 })).kind;
+      };
+      expect([await begin('ada', 'a'), await begin('ada', 'b', 1), await begin('ada', 'c', 2)]).toEqual([
+        'there',
+        'there',
+        'there',
+      ]);
+      expect(await begin('ada', 'd', 3)).toBe('too_many');
+      expect([await begin('ada', 'a'), await begin('bob', 'a')]).toEqual(['there', 'there']);
+      await stores.repeatable.prune(later(1));
+      expect(await begin('ada', 'd', 3)).toBe('there');
+      await stores.repeatable.prune(later(2));
+      for (const key of ['c', 'd']) await stores.repeatable.answered('ada', key, 'done');
+      expect(await begin('ada', 'e', 4)).toBe('too_many');
+      expect(
+        await stores.repeatable.begin(
+          { actor_id: 'ada', key: 'e', request_sha256: 'e', begun_at: later(4).toISOString() },
+          { answers: 2, requests: 3 },
+        ),
+      ).toEqual({ kind: 'too_many', oldest: later(2).toISOString() });
     });
 
     test('a run is one line, and what comes late takes nothing back', async () => {
