@@ -66,8 +66,18 @@ export function createStatusReport(options: {
       kind: 'status',
       describe: () => 'the status',
       async send(_report, post, signal) {
-        return judge(STATUS_PATH, await post(STATUS_PATH, provider(), {}, signal));
+        return judge(STATUS_PATH, await post(STATUS_PATH, withoutItself(provider()), {}, signal));
       },
     },
+  };
+}
+
+/** The report waits in the queue while it is sent: to whoever reads it, it is not one that waits. */
+function withoutItself(status: Status): Status {
+  const { outbox } = status;
+  const pending = Math.max(0, outbox.pending - 1);
+  return {
+    ...status,
+    outbox: { ...outbox, pending, oldest_at: pending === 0 ? null : outbox.oldest_at },
   };
 }

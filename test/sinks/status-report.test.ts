@@ -50,6 +50,15 @@ describe('the status to the SaaS', () => {
     ]);
   });
 
+  test('counts what else waits, and not the report that it is', async () => {
+    await saas.until('/edge/status', 1);
+    expect(sent()[0]!.outbox).toEqual({ pending: 0, oldest_at: null, parked: 0 });
+    made.queue.add({ kind: 'upload', key: 'a file', body: {}, at: clock.now() });
+    made.outbox.statusChanged();
+    await saas.until('/edge/status', 2);
+    expect(sent()[1]!.outbox).toEqual({ pending: 1, oldest_at: '2026-11-20T15:00:00.000Z', parked: 0 });
+  });
+
   test('goes out at once on a change of conditions, as often as there is one', async () => {
     await saas.until('/edge/status', 1);
     for (let n = 2; n <= 4; n += 1) {

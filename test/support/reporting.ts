@@ -68,7 +68,7 @@ export function openReporting(options: {
             queued: (asked) => outbox.uploadsQueued(asked),
           }),
         }),
-    statusProvider: () => someStatus(clock.now(), status.changes),
+    statusProvider: () => ({ ...someStatus(clock.now(), status.changes), outbox: queue.totals() }),
     clock,
     chance,
     log,
