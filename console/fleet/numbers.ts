@@ -5,6 +5,8 @@ export interface FleetNumbers {
   /** Those of which there is none are left out. */
   readonly states: Partial<Readonly<Record<AgentState, number>>>;
   readonly connected: number;
+  /** Agents that hold a flow back, also silent ones: that is nothing that ends by itself. */
+  readonly held: number;
   /** Runs. */
   readonly running: number;
   readonly queued: number;
@@ -13,14 +15,15 @@ export interface FleetNumbers {
 /** Pure. Revoked agents count among the states alone; what a silent one did when it last spoke is not what it does now. */
 export function numbersOf(groups: readonly StandingGroup[]): FleetNumbers {
   const states: Partial<Record<AgentState, number>> = {};
-  let [connected, running, queued] = [0, 0, 0];
+  let [connected, held, running, queued] = [0, 0, 0, 0];
   for (const group of groups) {
     states[group.state] = (states[group.state] ?? 0) + group.agents;
     if (group.state === 'revoked') continue;
     connected += group.connected;
+    held += group.held;
     if (group.state === 'unreachable') continue;
     running += group.running;
     queued += group.queued;
   }
-  return { states, connected, running, queued };
+  return { states, connected, held, running, queued };
 }

@@ -1,5 +1,5 @@
 import { AgentState } from '../../schemas/console/agent.ts';
-import type { Overview } from '../../schemas/console/overview.ts';
+import type { HeldBack, Overview } from '../../schemas/console/overview.ts';
 import type { ChangeStore, FleetStore } from '../store/ports/fleet.ts';
 import type { ReleaseStore } from '../store/ports/releases.ts';
 import type { TenantScope } from '../store/ports/tenant-scope.ts';
@@ -11,6 +11,7 @@ const HOUR_MS = 60 * 60_000;
 const WORST_MAX = 10;
 const CHANGES_MAX = 50;
 const ROLLOUTS_MAX = 5;
+const HELD_NAMED_MAX = 3;
 
 /** Everything of the first page, in one answer. */
 export async function overview(
@@ -24,7 +25,9 @@ export async function overview(
   const numbers = numbersOf(standings);
   const state = decidingState(numbers.states);
   const reasons = state === null ? [] : await stores.agents.reasons(scope, [state], now, 1);
-  const verdict = verdictOf({ tenants: tenants.length, states: numbers.states, main: reasons[0] ?? null });
+  const held = await heldBack(stores.agents, scope, numbers.held);
+  const facts = { tenants: tenants.length, states: numbers.states, main: reasons[0] ?? null, held };
+  const verdict = verdictOf(facts);
   const newest = await stores.releases.newest(scope);
   return {
     time: now.toISOString(),
@@ -35,6 +38,7 @@ export async function overview(
     ) as Overview['states'],
     total: verdict.total,
     connected: numbers.connected,
+    held,
     runs: {
       running: numbers.running,
       queued: numbers.queued,
@@ -47,4 +51,11 @@ export async function overview(
       .filter(isOnItsWay)
       .slice(0, ROLLOUTS_MAX),
   };
+}
+
+/** Which flows is asked for only where there are some. */
+async function heldBack(agents: FleetStore, scope: TenantScope, count: number): Promise<HeldBack> {
+  if (count === 0) return { agents: 0, flows: 0, names: [] };
+  const { names, total } = await agents.heldFlows(scope, HELD_NAMED_MAX);
+  return { agents: count, flows: total, names };
 }

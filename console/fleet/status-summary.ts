@@ -1,4 +1,12 @@
-import type { CommitInfo, Condition, FlowHealth, Status, Suspension } from '../../schemas/status.ts';
+import type { HeldFlow } from '../../schemas/console/agent.ts';
+import type {
+  CommitInfo,
+  Condition,
+  FlowHealth,
+  FlowStatus,
+  Status,
+  Suspension,
+} from '../../schemas/status.ts';
 
 export interface FlowSummary {
   readonly flow: string;
@@ -6,6 +14,8 @@ export interface FlowSummary {
   readonly desired: string | null;
   readonly active: string | null;
   readonly health: FlowHealth;
+  /** Somebody rolled it back by hand, and its branch asks for another version still. */
+  readonly held: boolean;
 }
 
 export interface Problem {
@@ -38,12 +48,17 @@ export interface StatusSummary {
   readonly running: number;
   readonly queued: number;
   readonly flows: readonly FlowSummary[];
+  /** At most twenty of the flows that are held. */
+  readonly held: readonly HeldFlow[];
+  /** Why a version was given up, by flow. */
+  readonly givenUp: ReadonlyMap<string, string>;
   /** In lower case: what a search looks at. */
   readonly text: string;
 }
 
 const MESSAGE_MAX = 1_000;
 const TEXT_MAX = 8_192;
+const HELD_MAX = 20;
 const WORST_HEALTH: readonly FlowHealth[] = ['unhealthy', 'unknown', 'healthy'];
 
 export function summariseStatus(status: Status): StatusSummary {
@@ -54,6 +69,7 @@ export function summariseStatus(status: Status): StatusSummary {
     desired: flow.desired_version,
     active: flow.active_version,
     health: flow.health,
+    held: isHeld(flow),
   }));
   const problem = problemOf(status);
   const isApplied =
@@ -78,7 +94,33 @@ export function summariseStatus(status: Status): StatusSummary {
     running: runs.running,
     queued: runs.queued,
     flows,
+    held: status.flows.filter(isHeld).slice(0, HELD_MAX).map(heldFlow),
+    givenUp: new Map(
+      status.flows.flatMap(({ id, quarantined }) =>
+        quarantined === null ? [] : [[id, quarantined.reason.slice(0, MESSAGE_MAX)] as const],
+      ),
+    ),
     text: textOf(status, problem),
+  };
+}
+
+/**
+ * A hold outlives a branch that went back to the same version (docs/decisions/0006-held-rollback-quarantine.md): then the agent is as
+ * its branch says, and nobody has to be told.
+ */
+function isHeld({ held, active_version, desired_version }: FlowStatus): boolean {
+  return held !== null && active_version !== desired_version;
+}
+
+function heldFlow({ id, active_version, desired_version, held, since }: FlowStatus): HeldFlow {
+  return {
+    flow: id,
+    version: active_version,
+    desired: desired_version,
+    by: (held?.by ?? '').slice(0, MESSAGE_MAX),
+    why: (held?.why ?? '').slice(0, MESSAGE_MAX),
+    // A roll back begins its phase anew, and a flow that is held stays in it.
+    since,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { AgentState } from '../../schemas/console/agent.ts';
-import type { Verdict } from '../../schemas/console/overview.ts';
+import type { HeldBack, Verdict } from '../../schemas/console/overview.ts';
 
 export interface Facts {
   /** Tenants that whoever asks may see. */
@@ -8,6 +8,7 @@ export interface Facts {
   readonly states: Partial<Readonly<Record<AgentState, number>>>;
   /** What agents in `decidingState` say, the most frequent reason; null when they say nothing. */
   readonly main: Verdict['main'];
+  readonly held: HeldBack;
 }
 
 type Said = Pick<Verdict, 'level' | 'code'> & {
@@ -70,8 +71,11 @@ export function decidingState(states: Facts['states']): keyof typeof SAID | null
   return BY_WEIGHT.find((state) => (states[state] ?? 0) > 0) ?? null;
 }
 
-/** The fleet in one sentence: how many, why in the agents' own words, and what to do next. Pure. */
-export function verdictOf({ tenants, states, main }: Facts): Verdict {
+/**
+ * The fleet in one sentence: how many, why in the agents' own words, and what to do next; and one more where agents hold a flow back,
+ * as that is forgotten most easily while something else is worse. Pure.
+ */
+export function verdictOf({ tenants, states, main, held }: Facts): Verdict {
   const total = Object.entries(states).reduce(
     (sum, [state, agents]) => sum + (state === 'revoked' ? 0 : agents),
     0,
@@ -87,6 +91,11 @@ export function verdictOf({ tenants, states, main }: Facts): Verdict {
     return { ...nothing, code: 'no_agents', text };
   }
   const state = decidingState(states);
+  if (state === null && held.agents > 0) {
+    const count = held.agents;
+    const text = `${count} of ${total} ${total === 1 ? 'agent' : 'agents'} ${holdBack(held)}, rolled back by hand: resume ${count === 1 ? 'it when it' : 'them when they'} may follow the branch again.`;
+    return { level: 'calm', code: 'some_held', count, total, main: null, text };
+  }
   if (state === null) {
     const whose = total === 1 ? 'The one agent is' : `All ${total} agents are`;
     const text = `${whose} ready: nothing needs you.`;
@@ -94,8 +103,21 @@ export function verdictOf({ tenants, states, main }: Facts): Verdict {
   }
   const count = states[state] ?? 0;
   const { level, code, be, advice } = SAID[state];
-  const text = `${count} of ${total} ${total === 1 ? 'agent' : 'agents'} ${be(count)}${why(main, count)}: ${advice(count)}.`;
+  const text = `${count} of ${total} ${total === 1 ? 'agent' : 'agents'} ${be(count)}${why(main, count)}: ${advice(count)}.${besides(held)}`;
   return { level, code, count, total, main, text };
+}
+
+/** "holds back daily-report", "hold back 7 flows". */
+function holdBack({ agents, flows, names }: HeldBack): string {
+  const and = new Intl.ListFormat('en', { type: 'conjunction' });
+  const what = flows === names.length ? and.format(names) : `${flows} flows`;
+  return `${agents === 1 ? 'holds' : 'hold'} back ${what}`;
+}
+
+function besides(held: HeldBack): string {
+  return held.agents === 0
+    ? ''
+    : ` ${held.agents} ${held.agents === 1 ? 'agent' : 'agents'} ${holdBack(held)}.`;
 }
 
 function why(main: Verdict['main'], count: number): string {

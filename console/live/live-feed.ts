@@ -111,8 +111,8 @@ export function feedFromNotices(feed: LiveFeed, notices: Notices): void {
   notices.status.subscribe(({ tenant, agent_id: agent, changed }) => {
     const flags: Flag[] = [
       ...(changed.flows ? (['flows'] as const) : []),
-      // How far a rollout has got depends on both.
-      ...(changed.revisions || changed.state ? (['releases'] as const) : []),
+      // How far a rollout has got depends on all three: a flow may be held back from it.
+      ...(changed.revisions || changed.state || changed.flows ? (['releases'] as const) : []),
     ];
     feed.happened({ tenant, agent, flags });
   });

@@ -16,6 +16,22 @@ export const AgentState = z.enum([
 ]);
 export type AgentState = z.infer<typeof AgentState>;
 
+/**
+ * A flow that somebody rolled back by hand: the agent stays off its branch for it until another version of it is released, or until
+ * `resume`. Nothing is wrong with the agent, which is why it has to be said.
+ */
+export const HeldFlow = z.object({
+  flow: FlowId,
+  /** The active one. */
+  version: z.string().nullable(),
+  /** What its branch asks for; null when the agent does not know yet. */
+  desired: z.string().nullable(),
+  by: z.string(),
+  why: z.string(),
+  since: Timestamp,
+});
+export type HeldFlow = z.infer<typeof HeldFlow>;
+
 /** One line of the list: what is needed to see what is wrong, and no more (a whole status is asked for by id). */
 export const AgentRow = z.object({
   agent_id: Id,
@@ -44,6 +60,8 @@ export const AgentRow = z.object({
   suspended: Suspension.nullable(),
   runs: z.object({ running: z.int(), queued: z.int() }).nullable(),
   flows: z.int(),
+  /** At most twenty. */
+  held: z.array(HeldFlow),
   identity_conflict: z.boolean(),
 });
 export type AgentRow = z.infer<typeof AgentRow>;
@@ -74,6 +92,8 @@ export const AgentFilter = TenantQuery.extend({
   version: z.string().max(80).optional(),
   /** Revision applied in full (a prefix of at least seven digits will do). */
   revision: z.string().max(160).optional(),
+  /** Stays off its branch for a flow that was rolled back by hand: for that flow at that version, where these are given. */
+  held: z.enum(['yes', 'no']).optional(),
 });
 export type AgentFilter = z.infer<typeof AgentFilter>;
 
@@ -118,6 +138,8 @@ export const AgentChange = z.object({
     'version',
     'suspended',
     'resumed',
+    'held',
+    'released',
     'enrolled',
     'revoked',
     'connected',

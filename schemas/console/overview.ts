@@ -1,18 +1,30 @@
 import { z } from 'zod';
-import { Slug, Timestamp } from '../names.ts';
+import { FlowId, Slug, Timestamp } from '../names.ts';
 import { AgentChange, AgentRow, AgentState } from './agent.ts';
 import { ReleaseRow } from './release.ts';
 
+/** Agents that stay off their branch for a flow, as somebody rolled it back by hand and nobody has resumed it. */
+export const HeldBack = z.object({
+  agents: z.int(),
+  /** Of how many flows, over all of them. */
+  flows: z.int(),
+  /** At most three of the flows, those that the most agents hold back first. */
+  names: z.array(FlowId),
+});
+export type HeldBack = z.infer<typeof HeldBack>;
+
 /**
  * One sentence for the whole: `code` and its numbers for those who translate it, `text` in English for those who do not.
- * `level` says how it is meant to look.
+ * `level` says how it is meant to look;
+ * `calm`: it is as somebody wants it, and is not to be forgotten.
  */
 export const Verdict = z.object({
-  level: z.enum(['ok', 'busy', 'attention', 'bad', 'empty']),
+  level: z.enum(['ok', 'calm', 'busy', 'attention', 'bad', 'empty']),
   code: z.enum([
     'no_tenants',
     'no_agents',
     'all_ready',
+    'some_held',
     'rolling_out',
     'some_suspended',
     'some_waiting',
@@ -48,6 +60,7 @@ export const Overview = z.object({
   states: z.record(AgentState, z.int()),
   total: z.int(),
   connected: z.int(),
+  held: HeldBack,
   runs: z.object({
     running: z.int(),
     queued: z.int(),

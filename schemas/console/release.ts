@@ -14,8 +14,10 @@ export const ReleaseRow = z.object({
   /** The newest revision of the branch that is known. */
   newest: z.boolean(),
   agents: z.object({
-    /** Have applied it in full. */
+    /** Have applied it in full, and hold no flow back. */
     applied: z.int(),
+    /** Have applied it, but for a flow that somebody rolled back by hand. */
+    held: z.int(),
     /** Want it and are on their way. */
     reconciling: z.int(),
     /** Want it and cannot: stalled or unhealthy. */
@@ -56,8 +58,11 @@ export const FlowRow = z.object({
   tenant: Slug,
   flow: FlowId,
   runtime: z.string().nullable(),
-  /** Which versions are active on how many agents, most agents first; `desired`: how many should have it. */
-  versions: z.array(z.object({ version: z.string(), active: z.int(), desired: z.int() })),
+  /**
+   * Which versions are active on how many agents, most agents first; `desired`: how many should have it;
+   * `held`: on how many it is active because somebody rolled back to it by hand.
+   */
+  versions: z.array(z.object({ version: z.string(), active: z.int(), desired: z.int(), held: z.int() })),
   agents: z.int(),
   healthy: z.int(),
   unhealthy: z.int(),

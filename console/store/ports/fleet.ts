@@ -48,6 +48,8 @@ export interface RevisionUse {
   readonly applied: string | null;
   readonly state: AgentState;
   readonly agents: number;
+  /** Of those: hold a flow back that somebody rolled back by hand. */
+  readonly held: number;
 }
 
 /** Agents that are alike in all that is counted. */
@@ -69,6 +71,8 @@ export interface FleetStore {
   agent(agentId: string, now: Date): Promise<ListedAgent | null>;
   /** All agents, counted in one pass; revoked ones too. */
   standings(scope: TenantScope, now: Date): Promise<StandingGroup[]>;
+  /** Flows that agents hold back, those of the most agents first: the names of at most `limit`, and how many there are. */
+  heldFlows(scope: TenantScope, limit: number): Promise<{ names: string[]; total: number }>;
   /** At most `limit` agents that are neither ready nor revoked, worst first, those longest so first. */
   worst(scope: TenantScope, now: Date, limit: number): Promise<ListedAgent[]>;
   reasons(

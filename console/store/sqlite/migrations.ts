@@ -476,4 +476,13 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (minute, slug, change)
   ) WITHOUT ROWID, STRICT;
   `,
+  // Flows that a person holds back, so that they are counted: on how many flows of an agent, and which. Filled from the statuses at the
+  // next start.
+  `
+  ALTER TABLE agent_summaries ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE agent_flows ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX agent_flows_by_flow;
+  CREATE INDEX agent_flows_by_flow ON agent_flows (slug, flow, active_version, desired_version, health, is_held, runtime);
+  CREATE INDEX agent_flows_held ON agent_flows (slug, flow) WHERE is_held = 1;
+  `,
 ];

@@ -12,6 +12,7 @@ import { Bones, Empty, FaultNote } from '../parts/note.tsx';
 import { Card, Facts, Page } from '../parts/page.tsx';
 import { RunsTable } from '../parts/runs-table.tsx';
 import { VersionBar } from '../parts/version-bar.tsx';
+import '../style/flows.css';
 import { en as actionsEn } from '../text/en/actions.ts';
 import { en as agentsEn } from '../text/en/agents.ts';
 import { en } from '../text/en/flows.ts';
@@ -157,7 +158,20 @@ function useVersionColumns(flow: FlowRow): Column<Each>[] {
       title: text.active,
       tight: true,
       number: true,
-      cell: ({ active }) => text.agents(active),
+      cell: ({ version, active, held }) => (
+        <span class="version-agents">
+          {text.agents(active)}
+          {held === 0 ? null : (
+            <Link
+              class="small"
+              to="/agents"
+              query={{ tenant: flow.tenant, flow: flow.flow, version, held: 'yes' }}
+            >
+              {text.showHeld(held)}
+            </Link>
+          )}
+        </span>
+      ),
     },
     {
       id: 'desired',

@@ -1,4 +1,5 @@
 import type { Overview as OverviewAnswer } from '../../../schemas/console/overview.ts';
+import type { Query } from '../api/client.ts';
 import { useOverview } from '../api/queries.ts';
 import { useTenant } from '../frame/address.ts';
 import { AGENT_LOOK } from '../parts/badge.tsx';
@@ -16,6 +17,7 @@ import { useText } from '../text/language.tsx';
 import { useWords } from '../text/words.ts';
 import { ChangesCard } from './overview/changes.tsx';
 import { FirstSteps } from './overview/first-steps.tsx';
+import { HeldLine, useHeldFlows } from './overview/held.tsx';
 import { RolloutsCard } from './overview/rollouts.tsx';
 import { WorstCard } from './overview/worst.tsx';
 
@@ -44,7 +46,7 @@ export default function Overview() {
   const isNew = data.verdict.level === 'empty';
   return (
     <Page title={text.title}>
-      <Sentence verdict={data.verdict} />
+      <Sentence verdict={data.verdict} held={data.held} />
       {isNew ? <FirstSteps code={data.verdict.code} /> : null}
       <States states={data.states} />
       {isNew ? null : <Now overview={data} />}
@@ -59,18 +61,21 @@ export default function Overview() {
   );
 }
 
-function Sentence({ verdict }: { verdict: OverviewAnswer['verdict'] }) {
+function Sentence({ verdict, held }: Pick<OverviewAnswer, 'verdict' | 'held'>) {
   const text = useText({ en, fr });
+  const flows = useHeldFlows(held);
   const { level, code, count, total, main } = verdict;
   const state = ABOUT[code];
+  const query = code === 'some_held' ? { held: 'yes' } : { state };
+  const advice = text.advice[code](count);
   return (
     <VerdictBanner
       level={level}
-      text={text.verdict[code](count, total)}
+      text={text.verdict[code](count, total, flows)}
       side={
-        state === undefined ? undefined : (
-          <Link class="button" to="/agents" query={{ state }}>
-            {text.show}
+        state === undefined && code !== 'some_held' ? undefined : (
+          <Link class="button" to="/agents" query={query}>
+            {text.show(count)}
           </Link>
         )
       }
@@ -81,7 +86,8 @@ function Sentence({ verdict }: { verdict: OverviewAnswer['verdict'] }) {
           <Verbatim>{main.message}</Verbatim>
         </p>
       )}
-      {text.advice[code] === '' ? null : <p class="quiet">{text.advice[code]}</p>}
+      {advice === '' ? null : <p class="quiet">{advice}</p>}
+      {code === 'some_held' ? null : <HeldLine held={held} />}
     </VerdictBanner>
   );
 }
@@ -102,19 +108,37 @@ function States({ states }: { states: OverviewAnswer['states'] }) {
   return <Tiles label={text.states} tiles={tiles} />;
 }
 
-/** Tunnels and runs, one line: each number is the way to its list. */
+interface Figure {
+  readonly word: string;
+  readonly value: string;
+  readonly to: string;
+  readonly query: Query;
+  readonly bad?: boolean;
+}
+
+/** Tunnels, holds and runs, one line: each number is the way to its list. */
 function Now({ overview }: { overview: OverviewAnswer }) {
   const text = useText({ en, fr });
   const format = useFormat();
-  const { runs, connected, total, time } = overview;
+  const { runs, connected, held, total, time } = overview;
   const hourAgo = new Date(Date.parse(time) - 3_600_000).toISOString();
-  const figures = [
+  const figures: readonly Figure[] = [
     {
       word: text.connectedWord,
       value: text.connected(format.number(connected), format.number(total)),
       to: '/agents',
       query: { tunnel: 'connected' },
     },
+    ...(held.agents === 0
+      ? []
+      : [
+          {
+            word: text.heldWord(held.agents),
+            value: format.number(held.agents),
+            to: '/agents',
+            query: { held: 'yes' },
+          },
+        ]),
     { word: text.running, value: format.number(runs.running), to: '/runs', query: { state: 'running' } },
     { word: text.queued, value: format.number(runs.queued), to: '/runs', query: { state: 'queued' } },
     {

@@ -33,9 +33,11 @@ export default function Release({ params }: PageParameters) {
   return (
     <Page title={data.commit?.subject ?? text.noCommit} trail={trail}>
       <Sentence release={data} />
-      <Card>
-        <RolloutBar agents={data.agents} />
-      </Card>
+      {isAnywhere(data) ? (
+        <Card>
+          <RolloutBar agents={data.agents} />
+        </Card>
+      ) : null}
       <div class="columns">
         <ProgressCard release={data} />
         <FactsCard release={data} />
@@ -43,9 +45,16 @@ export default function Release({ params }: PageParameters) {
       {data.problems.length === 0 ? null : <ProblemsCard problems={data.problems} tenant={tenant} />}
       <ManifestCard flows={data.flows} tenant={tenant} />
       <nav class="line" aria-label={text.one.agents}>
-        <Link class="button" to="/agents" query={{ tenant, revision: at }}>
-          {text.one.withIt}
-        </Link>
+        {data.agents.applied === 0 ? null : (
+          <Link class="button" to="/agents" query={{ tenant, revision: at, held: 'no' }}>
+            {text.one.withIt}
+          </Link>
+        )}
+        {data.agents.held === 0 ? null : (
+          <Link class="button" to="/agents" query={{ tenant, revision: at, held: 'yes' }}>
+            {text.one.holding}
+          </Link>
+        )}
         {data.newest ? (
           <>
             <Link class="button" to="/agents" query={{ tenant, state: 'stalled,unhealthy' }}>
@@ -61,33 +70,45 @@ export default function Release({ params }: PageParameters) {
   );
 }
 
+/** A former release that no agent has or wants is a bar of nothing. */
+function isAnywhere({ newest, agents: { applied, held, reconciling, failing } }: ReleaseDetail): boolean {
+  return newest || applied + held + reconciling + failing > 0;
+}
+
 function Sentence({ release }: { release: ReleaseDetail }) {
-  const { verdict } = useText({ en, fr }).one;
-  const { applied, reconciling, failing, pending, total } = release.agents;
-  if (!release.newest) return <VerdictBanner level="empty" text={verdict.older(applied)} />;
+  const { verdict, heldMore } = useText({ en, fr }).one;
+  const { applied, held, reconciling, failing, pending, total } = release.agents;
+  if (!release.newest) return <VerdictBanner level="empty" text={verdict.older(applied + held)} />;
   if (total === 0) return <VerdictBanner level="empty" text={verdict.nobody} />;
   if (failing > 0) return <VerdictBanner level="bad" text={verdict.failing(failing, total)} />;
   if (applied === total) return <VerdictBanner level="ok" text={verdict.everywhere(total)} />;
+  if (held > 0 && applied + held === total)
+    return (
+      <VerdictBanner level="calm" text={verdict.held(applied, held, total)}>
+        <p class="quiet">{heldMore}</p>
+      </VerdictBanner>
+    );
   if (reconciling > 0) return <VerdictBanner level="busy" text={verdict.on_its_way(applied, total)} />;
   return <VerdictBanner level="attention" text={verdict.pending(pending, total)} />;
 }
 
 function ProgressCard({ release }: { release: ReleaseDetail }) {
   const text = useText({ en, fr });
-  const { applied, total } = release.agents;
   const points = release.progress.map((point) => ({ x: Date.parse(point.at), y: point.applied }));
   const first = release.progress[0];
   const last = release.progress.at(-1);
+  // Every agent that ever had it: the curve does not fall when they go on to another.
+  const reached = last?.applied ?? 0;
   return (
     <Card title={text.one.progress}>
       <div class="progress-chart">
-        <Sparkline points={points} label={text.one.progressLabel(applied, total)} />
+        <Sparkline points={points} label={text.one.progressLabel(reached)} />
         {first === undefined || last === undefined ? (
           <p class="quiet">{text.one.progressNone}</p>
         ) : (
           <p class="progress-axis quiet small">
             <Time at={first.at} clock />
-            <span class="number">{text.applied(String(applied), String(total))}</span>
+            <span class="number">{text.one.reached(reached)}</span>
             <Time at={last.at} clock />
           </p>
         )}

@@ -3,7 +3,6 @@ import { useReleases } from '../api/queries.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Revision } from '../parts/copied.tsx';
 import type { Column } from '../parts/data-table.tsx';
-import { RolloutBar } from '../parts/rollout-bar.tsx';
 import { SearchedList, useSearched } from '../parts/searched-list.tsx';
 import { Time } from '../parts/time.tsx';
 import '../style/releases.css';
@@ -11,6 +10,7 @@ import { en } from '../text/en/releases.ts';
 import { useFormat } from '../text/format.ts';
 import { fr } from '../text/fr/releases.ts';
 import { useText } from '../text/language.tsx';
+import { Applied, Progress } from './releases/how-far.tsx';
 
 /** What has been released, and how far each has got. */
 export default function Releases() {
@@ -77,18 +77,14 @@ function useColumns(withTenant: boolean): Column<ReleaseRow>[] {
     {
       id: 'progress',
       title: text.column.progress,
-      cell: ({ agents }) => (
-        <div class="release-bar">
-          <RolloutBar agents={agents} legend={false} />
-        </div>
-      ),
+      cell: (release) => <Progress release={release} />,
     },
     {
       id: 'applied',
       title: text.column.applied,
       tight: true,
       number: true,
-      cell: ({ agents }) => text.applied(format.number(agents.applied), format.number(agents.total)),
+      cell: (release) => <Applied release={release} />,
     },
     {
       id: 'seen',

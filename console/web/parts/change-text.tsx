@@ -23,6 +23,7 @@ export function ChangeText({ change }: { change: Change }) {
 function textOf({ kind, from, to }: Change, texts: (typeof en)['change']): string {
   if (kind === 'state' && from === null) return texts.stateFirst;
   if (kind === 'version' && to === null) return texts.versionGone;
+  if (kind === 'held' && from === null) return texts.heldFirst;
   return texts[kind];
 }
 

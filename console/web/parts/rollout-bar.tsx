@@ -9,11 +9,12 @@ export function RolloutBar({ agents, legend = true }: { agents: ReleaseRow['agen
   const { shares, rolloutLabel } = useText({ en, fr });
   return (
     <ProgressBar
-      label={rolloutLabel(agents.applied, agents.total)}
+      label={rolloutLabel(agents.applied, agents.total, agents.held)}
       total={agents.total}
       legend={legend}
       shares={[
         { tone: 'ok', count: agents.applied, word: shares.applied },
+        { tone: 'calm', count: agents.held, word: shares.held },
         { tone: 'busy', count: agents.reconciling, word: shares.reconciling },
         { tone: 'bad', count: agents.failing, word: shares.failing },
         { tone: 'none', count: agents.pending, word: shares.pending },

@@ -5,6 +5,7 @@ import { Icon, type IconName } from './icon.tsx';
 
 const LOOK: Readonly<Record<Verdict['level'], { tone: Tone; icon: IconName }>> = {
   ok: { tone: 'ok', icon: 'ready' },
+  calm: { tone: 'calm', icon: 'held' },
   busy: { tone: 'busy', icon: 'reconciling' },
   attention: { tone: 'warn', icon: 'warning' },
   bad: { tone: 'bad', icon: 'stalled' },

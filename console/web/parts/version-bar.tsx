@@ -17,14 +17,16 @@ export function VersionBar({ flow, legend = true }: { flow: FlowRow; legend?: bo
     null,
   );
   const others = flow.versions.filter((each) => each !== wanted && each.active > 0);
-  const named = others.slice(0, NAMED);
+  const shown = others.slice(0, NAMED);
+  const named = ({ version, held }: FlowRow['versions'][number]) =>
+    held === 0 ? `× ${version}` : `× ${version} (${text.held(held)})`;
   const rest = others.slice(NAMED).reduce((sum, { active }) => sum + active, 0);
   const shares = [
-    ...(wanted === null ? [] : [{ tone: 'ok' as Tone, count: wanted.active, word: `× ${wanted.version}` }]),
-    ...named.map(({ version, active }, place) => ({
+    ...(wanted === null ? [] : [{ tone: 'ok' as Tone, count: wanted.active, word: named(wanted) }]),
+    ...shown.map((each, place) => ({
       tone: OTHERS[place] ?? 'none',
-      count: active,
-      word: `× ${version}`,
+      count: each.active,
+      word: named(each),
     })),
     ...(rest === 0 ? [] : [{ tone: 'none' as Tone, count: rest, word: text.more(others.length - NAMED) }]),
   ];

@@ -297,9 +297,50 @@ describe('releases and flows', () => {
       runs: { succeeded: 0, failed: 1 },
       last_run: { run_id: ran.run_id, agent_id: well.issuer, state: 'failed' },
     });
-    expect(flows[0]?.versions).toContainEqual({ version: 'v2', active: 1, desired: 2 });
+    expect(flows[0]?.versions).toContainEqual({ version: 'v2', active: 1, desired: 2, held: 0 });
     expect(FlowRow.parse(await get('/api/flows/acme/invoice-bot'))).toEqual(flows[0]);
     await get('/api/flows/acme/no-such-flow', 404);
+  });
+});
+
+describe('a flow that somebody rolled back by hand', () => {
+  it('is said wherever its agent is counted: the agent is ready, and off its branch', async () => {
+    const revision = rev('globex', 'c');
+    const held = { by: 'person:ann', why: 'trying it' };
+    await report(stranger, {
+      conditions: [READY],
+      source: source(revision, revision),
+      flows: [flow('v8', 'v9', { held, previous_version: 'v9' })],
+    });
+    const { agents } = await list('tenant=globex&held=yes');
+    expect(agents).toMatchObject([
+      { agent_id: stranger.issuer, state: 'ready', held: [{ flow: 'invoice-bot', ...held, since: AT }] },
+    ]);
+    expect(await found('tenant=globex&held=no')).toEqual([]);
+    expect(await found('tenant=globex&held=yes&flow=other')).toEqual([]);
+    await get('/api/agents?held=perhaps', 400);
+    const overview = Overview.parse(await get('/api/overview?tenant=globex'));
+    expect(overview.held).toEqual({ agents: 1, flows: 1, names: ['invoice-bot'] });
+    expect(overview.verdict).toMatchObject({ level: 'calm', code: 'some_held', count: 1, total: 1 });
+    expect(overview.verdict.text).toMatch(/^1 of 1 agent holds back invoice-bot/);
+    expect(overview.rollouts).toEqual([]);
+    const { releases } = ReleasesAnswer.parse(await get('/api/releases?tenant=globex'));
+    expect(releases.find((each) => each.revision === revision)?.agents).toMatchObject({
+      applied: 0,
+      held: 1,
+      pending: 0,
+      total: 1,
+    });
+    const row = FlowRow.parse(await get('/api/flows/globex/invoice-bot'));
+    expect(row.versions).toContainEqual({ version: 'v8', active: 1, desired: 0, held: 1 });
+    const { changes } = HistoryAnswer.parse(await get(`/api/agents/${stranger.issuer}/history?limit=5`));
+    expect(changes.find(({ kind }) => kind === 'held')).toMatchObject({
+      flow: 'invoice-bot',
+      from: 'v9',
+      to: 'v8',
+      reason: 'person:ann',
+      message: 'trying it',
+    });
   });
 });
 

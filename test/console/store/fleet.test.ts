@@ -7,9 +7,10 @@ import { createFleetNotes } from '../../../console/store/sqlite/fleet/fleet-note
 import { createFleetStore } from '../../../console/store/sqlite/fleet/fleet-store.ts';
 import { createReleaseStore } from '../../../console/store/sqlite/fleet/releases.ts';
 import { createSummaryWriter } from '../../../console/store/sqlite/fleet/summary-writer.ts';
-import { fleetContract, NOW } from '../../contract/console-store/fleet.ts';
+import { type FleetUnderTest, fleetContract, NOW } from '../../contract/console-store/fleet.ts';
+import { heldFlowsContract } from '../../contract/console-store/held-flows.ts';
 
-fleetContract('SQLite', async () => {
+const open = async (): Promise<FleetUnderTest> => {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
   const database = openDatabase(join(folder, 'console.db'));
   const { sql } = database;
@@ -52,4 +53,7 @@ fleetContract('SQLite', async () => {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-});
+};
+
+fleetContract('SQLite', open);
+heldFlowsContract('SQLite', open);

@@ -26,7 +26,7 @@ export const NOW = new Date('2026-11-21T12:00:00.000Z');
 const later = (ms: number) => new Date(NOW.getTime() + ms);
 const AT = '2026-11-21T11:00:00Z';
 
-function status(change: Partial<Status> = {}): Status {
+export function status(change: Partial<Status> = {}): Status {
   return {
     agent_id: null,
     tenant: 'acme',
@@ -60,7 +60,7 @@ function status(change: Partial<Status> = {}): Status {
   };
 }
 
-function source(digit: string, time = AT): Status['source'] {
+export function source(digit: string, time = AT): Status['source'] {
   const revision = `tenant/acme@sha1:${digit.repeat(40)}`;
   return {
     kind: 'git',
@@ -73,7 +73,7 @@ function source(digit: string, time = AT): Status['source'] {
   };
 }
 
-function flow(id: string, version: string): FlowStatus {
+export function flow(id: string, version: string): FlowStatus {
   return {
     id,
     runtime: 'python',

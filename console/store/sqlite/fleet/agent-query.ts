@@ -48,17 +48,26 @@ export function agentCondition({ scope, filter, now }: AgentSelection): AgentCon
   return { where: all.join(' AND '), parameters };
 }
 
-function addFlow({ flow, version }: AgentFilter, add: (condition: string, values: Parameters) => void): void {
-  if (flow === undefined && version === undefined) return;
+function addFlow(filter: AgentFilter, add: (condition: string, values: Parameters) => void): void {
+  const { flow, version, held } = filter;
+  if (flow === undefined && version === undefined) return addHeld(held, add);
   const wanted = [
     'f.agent_id = a.agent_id',
     ...(flow === undefined ? [] : ['f.flow = :flow']),
     ...(version === undefined ? [] : ['f.active_version = :version']),
+    ...(held === undefined ? [] : [`f.is_held = ${Number(held === 'yes')}`]),
   ].join(' AND ');
   add(`EXISTS (SELECT 1 FROM agent_flows f WHERE ${wanted})`, {
     ...(flow === undefined ? {} : { flow }),
     ...(version === undefined ? {} : { version }),
   });
+}
+
+/** Who is revoked follows no branch, and stays off none. */
+function addHeld(held: AgentFilter['held'], add: (condition: string, values: Parameters) => void): void {
+  if (held === undefined) return;
+  const holds = 's.held > 0 AND a.revoked_at IS NULL';
+  add(held === 'yes' ? holds : `coalesce(${holds}, 0) = 0`, {});
 }
 
 function addRevision(revision: string, add: (condition: string, values: Parameters) => void): void {

@@ -89,6 +89,7 @@ function asListed(row: Row): ListedAgent {
     suspended: said?.suspended ?? null,
     runs: running === null || queued === null ? null : { running, queued },
     flows: agent.flows ?? 0,
+    held: row.state === 'revoked' ? [] : [...(said?.held ?? [])],
     identity_conflict: in_conflict === 1,
   };
 }

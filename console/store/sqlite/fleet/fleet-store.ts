@@ -78,10 +78,19 @@ export function createFleetStore(database: ConsoleDatabase): FleetStore {
         .prepare(
           `SELECT a.slug AS tenant, s.desired_revision AS desired, s.applied_revision AS applied, ${STATE} AS state,
              count(*) AS agents, sum(coalesce(s.connected, 0)) AS connected, sum(coalesce(s.running, 0)) AS running,
-             sum(coalesce(s.queued, 0)) AS queued
+             sum(coalesce(s.queued, 0)) AS queued, sum(coalesce(s.held, 0) > 0) AS held
            FROM ${AGENTS_WITH_SUMMARIES} WHERE ${inScope('a.slug')} GROUP BY 1, 2, 3, 4`,
         )
         .all({ ...scopeParameter(scope), ...silentParameter(now) }) as unknown as StandingGroup[],
+    async heldFlows(scope, limit) {
+      const rows = database
+        .prepare(
+          `SELECT flow, count(*) OVER () AS total FROM agent_flows WHERE is_held = 1 AND ${inScope('slug')}
+           GROUP BY slug, flow ORDER BY count(*) DESC, flow, slug LIMIT :limit`,
+        )
+        .all({ ...scopeParameter(scope), limit }) as { flow: string; total: number }[];
+      return { names: rows.map(({ flow }) => flow), total: rows[0]?.total ?? 0 };
+    },
     async worst(scope, now, limit) {
       const rows = database
         .prepare(

@@ -16,6 +16,7 @@ interface Group {
   active: string | null;
   desired: string | null;
   health: string;
+  held: number;
   agents: number;
 }
 
@@ -64,10 +65,10 @@ export function flowRow(
 function groups(database: ConsoleDatabase, scope: TenantScope, flow: string | null): Group[] {
   return database
     .prepare(
-      `SELECT slug AS tenant, flow, active_version AS active, desired_version AS desired, health, max(runtime) AS runtime,
+      `SELECT slug AS tenant, flow, active_version AS active, desired_version AS desired, health, is_held AS held, max(runtime) AS runtime,
          count(*) AS agents
        FROM agent_flows WHERE ${inScope('slug')} ${flow === null ? '' : 'AND flow = :flow'}
-       GROUP BY slug, flow, active_version, desired_version, health`,
+       GROUP BY slug, flow, active_version, desired_version, health, is_held`,
     )
     .all({ ...scopeParameter(scope), ...(flow === null ? {} : { flow }) }) as unknown as Group[];
 }
@@ -76,15 +77,16 @@ function draftsOf(rows: readonly Group[]): Draft[] {
   const byFlow = Map.groupBy(rows, ({ tenant, flow }) => `${tenant}/${flow}`);
   return [...byFlow.values()].map((of) => {
     const { tenant, flow } = of[0] as Group;
-    const versions = new Map<string, { version: string; active: number; desired: number }>();
-    const count = (version: string | null, as: 'active' | 'desired', agents: number) => {
+    const versions = new Map<string, FlowRow['versions'][number]>();
+    const count = (version: string | null, as: 'active' | 'desired' | 'held', agents: number) => {
       if (version === null) return;
-      const row = versions.get(version) ?? { version, active: 0, desired: 0 };
+      const row = versions.get(version) ?? { version, active: 0, desired: 0, held: 0 };
       row[as] += agents;
       versions.set(version, row);
     };
-    for (const { active, desired, agents } of of) {
+    for (const { active, desired, held, agents } of of) {
       count(active, 'active', agents);
+      count(active, 'held', held * agents);
       count(desired, 'desired', agents);
     }
     const sum = (which: (row: Group) => boolean) =>

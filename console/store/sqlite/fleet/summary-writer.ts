@@ -9,7 +9,7 @@ import { type KnownAgent, nameText, noteEnrolled } from './enrolled-agent.ts';
 import { noteRelease } from './releases.ts';
 
 /** Counts up when `summariseStatus` says more, or otherwise: what an older console wrote is then made again from the statuses. */
-const MADE_BY = 1;
+const MADE_BY = 2;
 const REBUILT_AT_ONCE = 500;
 
 /** Of the summary's column `rest`: what is shown, and not counted or sorted by. */
@@ -18,6 +18,8 @@ export interface SummaryRest {
   readonly problem: StatusSummary['problem'];
   readonly commit: StatusSummary['commit'];
   readonly labels: StatusSummary['labels'];
+  /** Absent: written by an older console. */
+  readonly held?: StatusSummary['held'];
 }
 
 export interface SummaryWriter {
@@ -69,21 +71,22 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
       problem: summary.problem,
       commit: summary.commit,
       labels: summary.labels,
+      held: summary.held,
     };
     database
       .prepare(
         `INSERT INTO agent_summaries (agent_id, made_by, reported_at, stalled, ready, health, is_suspended, state, state_since,
            hostname, agent_version, os, arch, desired_revision, applied_revision, last_sync_at, running, queued, flows,
-           problem_reason)
+           held, problem_reason)
          VALUES (:agent, ${MADE_BY}, :at, :stalled, :ready, :health, :suspended, :state, :since, :hostname, :version, :os, :arch,
-           :desired, :applied, :sync, :running, :queued, :flows, :reason)
+           :desired, :applied, :sync, :running, :queued, :flows, :held, :reason)
          ON CONFLICT (agent_id) DO UPDATE SET made_by = excluded.made_by, reported_at = excluded.reported_at,
            stalled = excluded.stalled, ready = excluded.ready, health = excluded.health, is_suspended = excluded.is_suspended,
            state = excluded.state, state_since = excluded.state_since, hostname = excluded.hostname,
            agent_version = excluded.agent_version, os = excluded.os, arch = excluded.arch,
            desired_revision = excluded.desired_revision, applied_revision = excluded.applied_revision,
            last_sync_at = excluded.last_sync_at, running = excluded.running, queued = excluded.queued, flows = excluded.flows,
-           problem_reason = excluded.problem_reason`,
+           held = excluded.held, problem_reason = excluded.problem_reason`,
       )
       .run({
         agent: agentId,
@@ -104,6 +107,7 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
         running: summary.running,
         queued: summary.queued,
         flows: summary.flows.length,
+        held: summary.flows.filter((flow) => flow.held).length,
         reason: summary.problem?.reason ?? null,
       });
     const [said, flowRows] = [JSON.stringify(rest), JSON.stringify(summary.flows)];
@@ -119,13 +123,13 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
 
   const saveFlows = (agentId: string, slug: string, flows: readonly FlowSummary[]) => {
     database.prepare('DELETE FROM agent_flows WHERE agent_id = ?').run(agentId);
-    for (const { flow, runtime, desired, active, health } of flows) {
+    for (const { flow, runtime, desired, active, health, held } of flows) {
       database
         .prepare(
-          `INSERT INTO agent_flows (agent_id, flow, slug, runtime, desired_version, active_version, health)
-           VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+          `INSERT INTO agent_flows (agent_id, flow, slug, runtime, desired_version, active_version, health, is_held)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
         )
-        .run(agentId, flow, slug, runtime, desired, active, health);
+        .run(agentId, flow, slug, runtime, desired, active, health, Number(held));
     }
   };
 
@@ -216,6 +220,8 @@ const NOTHING_KNOWN: StatusSummary = {
   running: 0,
   queued: 0,
   flows: [],
+  held: [],
+  givenUp: new Map(),
   text: '',
 };
 
@@ -251,21 +257,40 @@ function changesOf(row: Before, summary: StatusSummary, state: AgentState): Chan
     const [from, to] = [row.applied_revision, summary.appliedRevision];
     changes.push({ ...PLAIN, kind: 'revision', from, to, message });
   }
-  const before = new Map(
-    (JSON.parse(row.flow_rows ?? '[]') as FlowSummary[]).map(({ flow, active }) => [flow, active]),
-  );
-  for (const { flow, active } of summary.flows) {
-    const from = before.get(flow) ?? null;
-    if (from !== active) changes.push({ ...PLAIN, kind: 'version', flow, from, to: active });
-    before.delete(flow);
-  }
-  for (const [flow, from] of before) {
-    if (from !== null) changes.push({ ...PLAIN, kind: 'version', flow, from, to: null });
-  }
+  changes.push(...flowChanges(JSON.parse(row.flow_rows ?? '[]') as FlowSummary[], summary));
   // Last, so that it is the newest: what the other ones lead to.
   if (row.state !== state) {
     const { reason = null, message = null } = summary.problem ?? {};
     changes.push({ ...PLAIN, kind: 'state', from: row.state ?? 'waiting', to: state, reason, message });
+  }
+  return changes;
+}
+
+/** A roll back by hand is said as such, with who and why; one that the agent made itself with what was wrong with the version. */
+function flowChanges(was: readonly FlowSummary[], summary: StatusSummary): Change[] {
+  const changes: Change[] = [];
+  const before = new Map(was.map((each) => [each.flow, each]));
+  for (const { flow, active, held } of summary.flows) {
+    const from = before.get(flow)?.active ?? null;
+    const wasHeld = before.get(flow)?.held === true;
+    const of = { ...PLAIN, flow, from: from === active ? null : from, to: active };
+    if (wasHeld && !held) changes.push({ ...PLAIN, kind: 'released', flow, from });
+    if (held && !(wasHeld && from === active)) {
+      const { by: reason = null, why: message = null } =
+        summary.held.find((each) => each.flow === flow) ?? {};
+      changes.push({ ...of, kind: 'held', reason, message });
+    } else if (from !== active) {
+      const message = from === null ? null : (summary.givenUp.get(flow) ?? null);
+      changes.push({
+        ...of,
+        kind: 'version',
+        ...(message === null ? {} : { reason: 'quarantined', message }),
+      });
+    }
+    before.delete(flow);
+  }
+  for (const [flow, { active: from }] of before) {
+    if (from !== null) changes.push({ ...PLAIN, kind: 'version', flow, from, to: null });
   }
   return changes;
 }

@@ -2,6 +2,7 @@ import type { AgentRow } from '../../../../schemas/console/agent.ts';
 import { Badge, HealthBadge, StateBadge } from '../../parts/badge.tsx';
 import { Revision, Verbatim } from '../../parts/copied.tsx';
 import type { Column } from '../../parts/data-table.tsx';
+import { HeldMark } from '../../parts/held-mark.tsx';
 import { Time } from '../../parts/time.tsx';
 import { en } from '../../text/en/agents.ts';
 import { fr } from '../../text/fr/agents.ts';
@@ -80,14 +81,16 @@ function Tunnel({ agent }: { agent: AgentRow }) {
 function Sync({ agent }: { agent: AgentRow }) {
   const { applied_revision: applied, desired_revision: desired, commit } = agent;
   const synced = applied !== null && applied === desired;
+  const tone = agent.held.length > 0 ? 'calm' : synced ? 'ok' : 'busy';
   return (
-    <span class={synced ? 'sync is-ok' : 'sync is-busy'} title={commit?.subject}>
+    <span class={`sync is-${tone}`} title={commit?.subject}>
       <Revision revision={applied} />
       {synced || desired === null ? null : (
         <span>
           → <Revision revision={desired} />
         </span>
       )}
+      <HeldMark held={agent.held} />
     </span>
   );
 }

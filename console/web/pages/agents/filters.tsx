@@ -5,7 +5,7 @@ import { fr } from '../../text/fr/agents.ts';
 import { useText } from '../../text/language.tsx';
 import { useWords } from '../../text/words.ts';
 
-/** Words, tunnel and health in fields; what comes from links (a flow, a version, a revision, a label) as chips to take away. */
+/** Words, tunnel, health and holds in fields; what comes from links (a flow, a version, a revision, a label) as chips to take away. */
 const CHIPS = ['flow', 'version', 'revision', 'label', 'os', 'agent_version'] as const;
 
 export function AgentFilters() {
@@ -51,6 +51,16 @@ export function AgentFilters() {
           word: words.health[health],
         }))}
         onChange={(health) => set({ health, offset: null })}
+      />
+      <SelectFilter
+        label={text.held}
+        all={text.anyHeld}
+        value={value('held')}
+        options={[
+          { value: 'yes', word: text.heldYes },
+          { value: 'no', word: text.heldNo },
+        ]}
+        onChange={(held) => set({ held, offset: null })}
       />
       <FilterChips
         chips={chips}

@@ -17,6 +17,7 @@ const WORDS = [
   'q',
   'tunnel',
   'health',
+  'held',
   'os',
   'agent_version',
   'flow',

@@ -16,6 +16,10 @@ export const en = {
   disconnected: 'Closed',
   anyTunnel: 'Tunnel: any',
   anyHealth: 'Health: any',
+  held: 'Branch',
+  anyHeld: 'Branch: any',
+  heldYes: 'Holds a flow back',
+  heldNo: 'Follows its branch',
   filter: {
     flow: 'Flow',
     version: 'Version',

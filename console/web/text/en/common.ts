@@ -38,6 +38,14 @@ export const en = {
     refused: 'Refused',
     expired: 'Expired',
   } satisfies Record<ConsoleRunState, string> as Record<ConsoleRunState, string>,
+  held: {
+    /** Beside the revision of an agent. */
+    mark: (what: string) => `holds back ${what}`,
+    agents: (count: number, what: string) =>
+      `${n(count, { one: '# agent holds', other: '# agents hold' })} back ${what}`,
+    more: (flow: string, version: string | null, desired: string | null, by: string, why: string) =>
+      `${flow}: ${version ?? 'none'}${desired === null ? '' : `, the branch says ${desired}`}. Rolled back by ${by}: ${why}`,
+  },
   health: { healthy: 'Healthy', unhealthy: 'Unhealthy', unknown: 'Unknown' },
   severity: { info: 'Info', warning: 'Warning', error: 'Error' },
   role: { viewer: 'Viewer', operator: 'Operator', admin: 'Admin' },

@@ -16,6 +16,8 @@ export const en = {
     runs: 'Runs of a day',
     last: 'Last run',
   },
+  /** Of the agents on which a version is active, those where somebody rolled back to it by hand. */
+  held: (count: number) => n(count, { one: '# held by hand', other: '# held by hand' }),
   more: (count: number) => `+${count}`,
   unhealthy: (count: number) => n(count, { one: '# unhealthy', other: '# unhealthy' }),
   allHealthy: 'All healthy',
@@ -33,6 +35,8 @@ export const en = {
     desired: 'Wanted on',
     share: 'Share',
     show: 'Show these agents',
+    showHeld: (count: number) =>
+      n(count, { one: '# was rolled back by hand', other: '# were rolled back by hand' }),
     runs: 'Last runs',
     allRuns: 'All runs of this flow',
     noRuns: 'It has not run yet',

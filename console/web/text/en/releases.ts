@@ -18,12 +18,16 @@ export const en = {
   newest: 'Newest',
   noCommit: 'Commit not known here',
   applied: (applied: string, total: string) => `${applied} of ${total}`,
+  heldBack: (count: number) => n(count, { one: '# held back', other: '# held back' }),
+  replaced: 'No agent runs it any more',
   none: 'Nothing has been released yet',
   noneMore: 'Push a signed release to the tenant’s branch: it appears here within a second.',
   one: {
     verdict: {
       everywhere: (total: number) =>
         `All ${n(total, { one: '# agent has', other: '# agents have' })} applied it.`,
+      held: (applied: number, held: number, total: number) =>
+        `${applied} of ${n(total, { one: '# agent', other: '# agents' })} ${applied === 1 ? 'has' : 'have'} applied it, ${held} ${held === 1 ? 'holds' : 'hold'} a flow of it back.`,
       on_its_way: (applied: number, total: number) =>
         `${applied} of ${n(total, { one: '# agent', other: '# agents' })} have applied it; it goes on.`,
       failing: (failing: number, total: number) =>
@@ -49,9 +53,13 @@ export const en = {
     showFailing: 'Show these agents',
     progress: 'Applied over time',
     progressNone: 'No agent has applied it yet.',
-    progressLabel: (applied: number, total: number) => `${applied} of ${total} agents by now`,
+    progressLabel: (reached: number) =>
+      `Over time, ${n(reached, { one: '# agent has', other: '# agents have' })} had it`,
+    reached: (reached: number) => n(reached, { one: '# agent has had it', other: '# agents have had it' }),
     agents: 'Agents',
     withIt: 'Agents that have applied it',
+    holding: 'Agents that hold a flow back',
+    heldMore: 'Somebody rolled it back by hand there. A newer version of the flow, or Resume, ends that.',
     stalled: 'Agents that cannot',
     silent: 'Agents that are silent',
     commit: 'Commit',

@@ -18,6 +18,10 @@ export const fr: typeof en = {
   disconnected: 'Fermé',
   anyTunnel: 'Tunnel : tous',
   anyHealth: 'Santé : toutes',
+  held: 'Branche',
+  anyHeld: 'Branche : toutes',
+  heldYes: 'Retient un flux',
+  heldNo: 'Suit sa branche',
   filter: {
     flow: 'Flux',
     version: 'Version',

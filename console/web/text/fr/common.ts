@@ -36,6 +36,12 @@ export const fr: typeof en = {
     refused: 'Refusée',
     expired: 'Expirée',
   },
+  held: {
+    mark: (what) => `retient ${what}`,
+    agents: (count, what) => `${n(count, { one: '# agent retient', other: '# agents retiennent' })} ${what}`,
+    more: (flow, version, desired, by, why) =>
+      `${flow} : ${version ?? 'aucune'}${desired === null ? '' : `, la branche dit ${desired}`}. Retour en arrière par ${by} : ${why}`,
+  },
   health: { healthy: 'Sain', unhealthy: 'Défaillant', unknown: 'Inconnu' },
   severity: { info: 'Info', warning: 'Alerte', error: 'Erreur' },
   role: { viewer: 'Lecteur', operator: 'Opérateur', admin: 'Administrateur' },

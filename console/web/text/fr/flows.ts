@@ -17,6 +17,7 @@ export const fr: typeof en = {
     runs: 'Exécutions en un jour',
     last: 'Dernière exécution',
   },
+  held: (count) => n(count, { one: '# à la main', other: '# à la main' }),
   more: (count) => `+${count}`,
   unhealthy: (count) => n(count, { one: '# en mauvaise santé', other: '# en mauvaise santé' }),
   allHealthy: 'Tous sains',
@@ -35,6 +36,8 @@ export const fr: typeof en = {
     desired: 'Voulue sur',
     share: 'Part',
     show: 'Afficher ces agents',
+    showHeld: (count) =>
+      n(count, { one: '# revenu en arrière à la main', other: '# revenus en arrière à la main' }),
     runs: 'Dernières exécutions',
     allRuns: 'Toutes les exécutions de ce flux',
     noRuns: 'Il n’a encore jamais tourné',

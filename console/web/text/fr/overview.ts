@@ -13,6 +13,8 @@ export const fr: typeof en = {
       total === 1
         ? 'Le seul agent est prêt : rien à faire.'
         : `Les ${agents(total)} sont prêts : rien à faire.`,
+    some_held: (count, total, held) =>
+      `${n(count, { one: '# agent retient', other: '# agents retiennent' })} ${held} après un retour en arrière à la main, sur ${total}.`,
     rolling_out: (count, total) =>
       `${n(count, { one: '# agent est', other: '# agents sont' })} en route vers ce que dit la branche, sur ${total}.`,
     some_suspended: (count, total) =>
@@ -27,26 +29,38 @@ export const fr: typeof en = {
       `${n(count, { one: '# agent est bloqué et attend', other: '# agents sont bloqués et attendent' })} quelqu’un, sur ${total}.`,
   },
   advice: {
-    no_tenants: 'Ajoutez-en un dans le terminal de la console, comme ci-dessous.',
-    no_agents: 'Créez un jeton d’inscription et collez sa ligne sur la machine.',
-    all_ready: '',
-    rolling_out: 'Ils continuent d’eux-mêmes.',
-    some_suspended: 'Reprenez-les quand ils peuvent de nouveau changer.',
-    some_waiting: 'Démarrez l’agent sur la machine.',
-    some_unreachable: 'Les machines sont-elles allumées, et peuvent-elles joindre cette console ?',
-    some_unhealthy: 'Corrigez le flux, ou revenez à la version précédente.',
-    some_stalled: 'Réessayer ne suffira pas : ouvrez-en un pour voir ce qu’il lui faut.',
+    no_tenants: () => 'Ajoutez-en un dans le terminal de la console, comme ci-dessous.',
+    no_agents: () => 'Créez un jeton d’inscription et collez sa ligne sur la machine.',
+    all_ready: () => '',
+    some_held: (count) =>
+      count === 1
+        ? 'Tout le reste est comme le dit la branche. Reprenez-le quand il peut de nouveau la suivre.'
+        : 'Tout le reste est comme le dit la branche. Reprenez-les quand ils peuvent de nouveau la suivre.',
+    rolling_out: (count) => (count === 1 ? 'Il continue de lui-même.' : 'Ils continuent d’eux-mêmes.'),
+    some_suspended: (count) =>
+      count === 1
+        ? 'Reprenez-le quand il peut de nouveau changer.'
+        : 'Reprenez-les quand ils peuvent de nouveau changer.',
+    some_waiting: (count) => `Démarrez l’agent sur ${count === 1 ? 'la machine' : 'les machines'}.`,
+    some_unreachable: (count) =>
+      count === 1
+        ? 'La machine est-elle allumée, et peut-elle joindre cette console ?'
+        : 'Les machines sont-elles allumées, et peuvent-elles joindre cette console ?',
+    some_unhealthy: () => 'Corrigez le flux, ou revenez à la version précédente.',
+    some_stalled: (count) =>
+      `Réessayer ne suffira pas : ouvrez-${count === 1 ? 'le' : 'en un'} pour voir ce qu’il lui faut.`,
   },
   mostSay: (count, of) => {
     if (of === 1) return 'Il dit';
     if (count >= of) return 'Ils disent';
     return n(count, { one: 'L’un d’entre eux dit', other: '# d’entre eux disent' });
   },
-  show: 'Les afficher',
+  show: (count) => (count === 1 ? 'L’afficher' : 'Les afficher'),
   states: 'Agents par état',
   facts: 'En ce moment',
   connected: (connected, total) => `${connected} sur ${total}`,
   connectedWord: 'connectés',
+  heldWord: (count) => (count <= 1 ? 'retient un flux' : 'retiennent un flux'),
   running: 'en cours',
   queued: 'en file',
   succeeded: 'réussies en une heure',
@@ -58,8 +72,15 @@ export const fr: typeof en = {
   rollouts: 'En route',
   noRollouts: 'Aucune publication n’est en route',
   noRolloutsMore: 'Un push sur la branche d’un client apparaît ici dans la seconde, avec son avancement.',
-  shares: { applied: 'appliquée', reconciling: 'en route', failing: 'en échec', pending: 'en attente' },
-  rolloutLabel: (applied, total) => `${applied} sur ${agents(total)} l’ont appliquée`,
+  shares: {
+    applied: 'appliquée',
+    held: 'retenue',
+    reconciling: 'en route',
+    failing: 'en échec',
+    pending: 'en attente',
+  },
+  rolloutLabel: (applied, total, held) =>
+    `${applied} sur ${agents(total)} ${applied <= 1 ? 'l’a' : 'l’ont'} appliquée${held === 0 ? '' : `, ${held} la ${held === 1 ? 'retient' : 'retiennent'}`}`,
   by: (author) => `par ${author}`,
   changes: 'Ce qui a changé depuis une heure',
   noChanges: 'Rien n’a changé depuis une heure',
@@ -74,6 +95,9 @@ export const fr: typeof en = {
     revision: 'révision $to appliquée',
     version: '$flow $to activée',
     versionGone: '$flow $from retirée',
+    held: 'retour de $flow à $to',
+    heldFirst: '$flow retenu à $to',
+    released: '$flow suit de nouveau la branche',
     suspended: 'suspension',
     resumed: 'reprise',
     enrolled: 'inscription',

@@ -19,12 +19,16 @@ export const fr: typeof en = {
   newest: 'La plus récente',
   noCommit: 'Commit inconnu ici',
   applied: (applied, total) => `${applied} sur ${total}`,
+  heldBack: (count) => n(count, { one: '# retenue', other: '# retenues' }),
+  replaced: 'Plus aucun agent ne l’exécute',
   none: 'Rien n’a encore été publié',
   noneMore: 'Poussez une publication signée sur la branche du client : elle apparaît ici dans la seconde.',
   one: {
     verdict: {
       everywhere: (total) =>
         n(total, { one: 'Le seul agent l’a appliquée.', other: 'Les # agents l’ont appliquée.' }),
+      held: (applied, held, total) =>
+        `${applied} sur ${n(total, { one: '# agent', other: '# agents' })} ${applied <= 1 ? 'l’a' : 'l’ont'} appliquée, ${held} en ${held === 1 ? 'retient' : 'retiennent'} un flux.`,
       on_its_way: (applied, total) =>
         `${applied} sur ${n(total, { one: '# agent', other: '# agents' })} ${n(applied, { one: 'l’a', other: 'l’ont' })} appliquée ; cela continue.`,
       failing: (failing, total) =>
@@ -50,9 +54,14 @@ export const fr: typeof en = {
     showFailing: 'Afficher ces agents',
     progress: 'Appliquée au fil du temps',
     progressNone: 'Aucun agent ne l’a encore appliquée.',
-    progressLabel: (applied, total) => `${applied} sur ${total} agents à présent`,
+    progressLabel: (reached) =>
+      `Au fil du temps, ${n(reached, { one: '# agent l’a eue', other: '# agents l’ont eue' })}`,
+    reached: (reached) => n(reached, { one: '# agent l’a eue', other: '# agents l’ont eue' }),
     agents: 'Agents',
     withIt: 'Agents qui l’ont appliquée',
+    holding: 'Agents qui en retiennent un flux',
+    heldMore:
+      'Quelqu’un y est revenu en arrière à la main. Une version plus récente du flux, ou Reprendre, y met fin.',
     stalled: 'Agents qui ne peuvent pas',
     silent: 'Agents silencieux',
     commit: 'Commit',
