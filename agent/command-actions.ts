@@ -8,10 +8,10 @@ import type { AgentOperations } from './operations.ts';
 export function createCommandActions(parts: {
   dispatcher: Pick<Dispatcher, 'submit' | 'reject'>;
   operations: Pick<AgentOperations, 'cancel' | 'suspend' | 'resume' | 'rollback'>;
-  /** Who holds the active version of a flow, and why. */
-  held: (flow: string) => Held | null;
+  /** The active version of a flow, and who holds it. */
+  active: (flow: string) => { readonly version: string; readonly held: Held | null } | null;
 }): CommandActions {
-  const { dispatcher, operations, held } = parts;
+  const { dispatcher, operations, active } = parts;
   return {
     run({ command_id, run_id: runId, flow, version, inputs, timeout }) {
       const request: RunRequestByName & { runId: string } = {
@@ -54,14 +54,21 @@ export function createCommandActions(parts: {
         await operations.resume({ by }, signal);
         return `activation is resumed by ${by}`;
       }),
-    rollback: ({ flow, by, why }, signal) =>
-      outcomeOf(async () => {
-        const now = held(flow);
-        // done before a crash, which took only the note of it
-        if (now?.by === by && now.why === why) return `flow ${flow} is rolled back by ${by} already`;
+    async rollback({ flow, by, why }, signal) {
+      const now = active(flow);
+      // done before a crash, which took only the note of it
+      if (now?.held?.by === by && now.held.why === why) {
+        const { version } = now;
+        return { ok: true, message: `flow ${flow} is rolled back by ${by} already, to ${version}`, version };
+      }
+      const outcome = await outcomeOf(async () => {
         await operations.rollback({ flow, by, why }, signal);
         return `flow ${flow} is rolled back by ${by}`;
-      }),
+      });
+      const version = active(flow)?.version;
+      if (!outcome.ok || version === undefined) return outcome;
+      return { ok: true, message: `${outcome.message} to ${version}`, version };
+    },
   };
 }
 

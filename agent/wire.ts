@@ -369,7 +369,7 @@ export async function wireAgent(options: WireOptions): Promise<WiredAgent> {
     actions: createCommandActions({
       dispatcher,
       operations,
-      held: (flow) => store.current().flows[flow]?.held ?? null,
+      active: (flow) => store.current().flows[flow] ?? null,
     }),
     transaction: documents.transaction,
     tenant: config().tenant,

@@ -31,8 +31,21 @@ export function addCommandHistory(parts: {
           throw new TenantFault(`expected the id of an agent, found no ${found}; the verb agents lists them`);
         }
         const rows = await state.commands.list(options.agent, { limit: LISTED_MAX }, clock.now());
-        const columns = ['command_id', 'action', 'run_id', 'state', 'created_at', 'code', 'message'] as const;
-        print(options, rows, table(rows, columns));
+        const columns = [
+          'command_id',
+          'action',
+          'flow',
+          'version',
+          'run_id',
+          'state',
+          'outcome',
+          'created_at',
+          'code',
+          'said',
+        ] as const;
+        // Why it was refused, or what came of it: it is one or the other.
+        const said = rows.map((row) => ({ ...row, said: row.message ?? row.outcome_message }));
+        print(options, rows, table(said, columns));
       }),
     );
   common(command.command('show <command_id>'))

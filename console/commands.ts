@@ -1,7 +1,7 @@
 import { readCommandClaims } from './command-claims.ts';
 import { RequestRefused } from './refusal.ts';
 import type { Agent } from './store/ports/agents.ts';
-import type { CommandOrigin, CommandRow, CommandRows } from './store/ports/commands.ts';
+import type { CommandOrigin, CommandRow, CommandRows, ListedCommand } from './store/ports/commands.ts';
 
 export interface CommandQueue extends Omit<CommandRows, 'add' | 'list' | 'get'> {
   /**
@@ -20,7 +20,7 @@ export interface CommandQueue extends Omit<CommandRows, 'add' | 'list' | 'get'> 
     agentId: string,
     page: { before?: number | undefined; limit: number },
     now: Date,
-  ): Promise<CommandRow[]>;
+  ): Promise<ListedCommand[]>;
   /** The newest command of this id, of whichever agent. */
   get(commandId: string, now: Date): Promise<CommandRow | null>;
 }
@@ -40,7 +40,8 @@ export function createCommandQueue(rows: CommandRows): CommandQueue {
         jws,
         expires_at: new Date(command.expires).toISOString(),
         run_id: command.action === 'run' || command.action === 'cancel' ? command.run_id : null,
-        run: command.action === 'run' ? { flow: command.flow, version: command.version ?? null } : null,
+        flow: command.action === 'run' || command.action === 'rollback' ? command.flow : null,
+        version: command.action === 'run' ? (command.version ?? null) : null,
       };
       const done = await rows.add(draft, at, maxWaiting, origin);
       if (done.kind === 'added') return { row: done.row, added: true };
@@ -56,7 +57,12 @@ export function createCommandQueue(rows: CommandRows): CommandQueue {
       const message = `expected at most ${maxWaiting} commands waiting for one agent, found ${done.waiting}; let it take them first`;
       throw new RequestRefused(429, 'too_many_commands', message, { 'retry-after': '60' });
     },
-    list: async (agentId, page, now) => (await rows.list(agentId, page)).map((row) => asOf(row, now)),
+    list: async (agentId, page, now) =>
+      (await rows.list(agentId, page)).map((found) => {
+        const row = asOf(found, now);
+        const isOver = row.action === 'run' && row.state === 'expired' && row.run_state === 'asked';
+        return isOver ? { ...row, run_state: 'expired' } : row;
+      }),
     async get(commandId, now) {
       const row = await rows.get(commandId);
       return row === null ? null : asOf(row, now);
@@ -65,7 +71,7 @@ export function createCommandQueue(rows: CommandRows): CommandQueue {
 }
 
 // An answer to one that was sent may be on its way.
-function asOf(row: CommandRow, now: Date): CommandRow {
+function asOf<Row extends CommandRow>(row: Row, now: Date): Row {
   return row.state === 'queued' && row.expires_at <= now.toISOString()
     ? { ...row, state: 'expired', settled_at: row.expires_at }
     : row;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { EVENT_BATCH_MAX, Event } from '../schemas/event.ts';
 import { Id } from '../schemas/names.ts';
-import type { EventLogPosition, EventRows, EventStep } from './store/ports/event-rows.ts';
+import type { CommandOutcome, EventLogPosition, EventRows, EventStep } from './store/ports/event-rows.ts';
 
 /**
  * A gap is believed when the agent offers the same event after it this many times although it was told what is wanted: its
@@ -65,7 +65,7 @@ function follow(
     const offers = log.gap_seq === first.seq ? log.gap_offers + 1 : 1;
     if (offers < GAP_PATIENCE) {
       const position = { ...log, gap_seq: first.seq, gap_offers: offers };
-      return { outcome: { kind: 'gap', nextSeq: next }, position, lines: [] };
+      return { outcome: { kind: 'gap', nextSeq: next }, position, lines: [], commands: [] };
     }
     missing += first.seq - next;
     next = first.seq;
@@ -73,7 +73,9 @@ function follow(
   }
   const begin = next;
   const added: { seq: number; line: string }[] = [];
-  for (const [index, { seq, prev }] of batch.events.entries()) {
+  const commands: CommandOutcome[] = [];
+  for (const [index, event] of batch.events.entries()) {
+    const { seq, prev } = event;
     const line = lines[index] as string;
     if (seq !== first.seq + index) {
       return broken('events_out_of_order', `expected seq ${first.seq + index}, found ${seq}`);
@@ -90,6 +92,8 @@ function follow(
       );
     }
     added.push({ seq, line });
+    const said = commandOutcome(event);
+    if (said !== null) commands.push(said);
     last = createHash('sha256').update(line).digest('hex');
     next = seq + 1;
   }
@@ -97,11 +101,22 @@ function follow(
     outcome: { kind: 'taken', nextSeq: next, added: next - begin },
     position: { next_seq: next, last_hash: last, gap_seq: null, gap_offers: 0, missing },
     lines: added,
+    commands,
   };
 }
 
+/** What an event says came of a command; null when it says nothing of that. */
+export function commandOutcome(event: ReceivedBatch['events'][number]): CommandOutcome | null {
+  const { reason, command_id, severity, time: at, message, version = null } = event;
+  if (reason !== 'CommandDone' || command_id === undefined) return null;
+  // The sentence begins with the command's name, which whoever reads it here has before them.
+  const prefix = `command ${command_id}: `;
+  const said = message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  return { command_id, outcome: severity === 'info' ? 'done' : 'failed', at, message: said, version };
+}
+
 function unwritten(outcome: Appended): EventStep<Appended> {
-  return { outcome, position: null, lines: [] };
+  return { outcome, position: null, lines: [], commands: [] };
 }
 
 function broken(code: string, message: string): EventStep<Appended> {

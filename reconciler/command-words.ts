@@ -1,16 +1,17 @@
 import type { Command } from '../schemas/command.ts';
 
 /** What the events of a command are about. */
-export function commandSubject(command: Command): { flow?: string; run_id?: string } {
+export function commandSubject(command: Command): { flow?: string; run_id?: string; command_id: string } {
+  const { command_id } = command;
   switch (command.action) {
     case 'run':
-      return { flow: command.flow, run_id: command.run_id };
+      return { flow: command.flow, run_id: command.run_id, command_id };
     case 'cancel':
-      return { run_id: command.run_id };
+      return { run_id: command.run_id, command_id };
     case 'rollback':
-      return { flow: command.flow };
+      return { flow: command.flow, command_id };
     default:
-      return {};
+      return { command_id };
   }
 }
 

@@ -8,6 +8,8 @@ type Of<Action extends Command['action']> = Extract<Command, { action: Action }>
 export interface CommandOutcome {
   readonly ok: boolean;
   readonly message: string;
+  /** The version of its flow that is active since, where it changed that. */
+  readonly version?: string;
 }
 
 /** What a command has done here. Each may be asked again after a crash, and then changes nothing more. */
@@ -102,7 +104,8 @@ export function createCommandWork(deps: CommandWorkDeps, onDone: () => void): Co
       onDone();
       const message = `command ${command.command_id}: ${outcome.message}`;
       const severity = outcome.ok ? 'info' : 'warning';
-      events.emit({ severity, reason: 'CommandDone', message, ...commandSubject(command) });
+      const version = outcome.version === undefined ? {} : { version: outcome.version };
+      events.emit({ severity, reason: 'CommandDone', message, ...commandSubject(command), ...version });
       return true;
     } catch (error) {
       deps.onFault(error);

@@ -19,6 +19,8 @@ export const Event = z.object({
   flow: FlowId.optional(),
   version: z.string().optional(),
   run_id: Id.optional(),
+  /** The signed command it is about. */
+  command_id: Id.optional(),
   because: z.string().optional(),
   repeated: z.int().min(1).optional(),
   prev: Sha256,

@@ -27,7 +27,7 @@ export interface EventFrame {
 
 /** The event at the chain's head, its members in the contract's order: the line's bytes are what the chain hashes. */
 export function frameEvent(draft: EventDraft, head: ChainHead, frame: EventFrame): Event {
-  const { revision, flow, version, run_id, because } = draft;
+  const { revision, flow, version, run_id, command_id, because } = draft;
   return {
     log_id: head.logId,
     seq: head.seq,
@@ -41,6 +41,7 @@ export function frameEvent(draft: EventDraft, head: ChainHead, frame: EventFrame
     ...(flow === undefined ? {} : { flow }),
     ...(version === undefined ? {} : { version: cut(version, FIELD_MAX_CHARS) }),
     ...(run_id === undefined ? {} : { run_id }),
+    ...(command_id === undefined ? {} : { command_id }),
     ...(because === undefined ? {} : { because: cut(because, MESSAGE_MAX_CHARS) }),
     ...(frame.repeated === 0 ? {} : { repeated: frame.repeated }),
     prev: head.prev,
@@ -93,7 +94,8 @@ export function saysTheSame(a: EventDraft, b: EventDraft): boolean {
     a.revision === b.revision &&
     a.flow === b.flow &&
     a.version === b.version &&
-    a.run_id === b.run_id
+    a.run_id === b.run_id &&
+    a.command_id === b.command_id
   );
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CommandsAnswer, CommandsQuery } from '../../schemas/console/command.ts';
 import { TenantQuery } from '../../schemas/console/page.ts';
 import { UploadQuery } from '../../schemas/console/run.ts';
 import { Id, Timestamp } from '../../schemas/names.ts';
@@ -9,22 +10,6 @@ const AgentParams = z.object({ id: z.string() });
 const RunParams = AgentParams.extend({ run_id: z.string() });
 const moment = Timestamp.nullable();
 
-const CommandListed = z.object({
-  id: z.int(),
-  command_id: Id,
-  agent_id: Id,
-  action: z.string(),
-  run_id: z.string().nullable(),
-  state: z.enum(['queued', 'sent', 'acknowledged', 'refused', 'expired']),
-  code: z.string().nullable(),
-  message: z.string().nullable(),
-  created_at: Timestamp,
-  expires_at: Timestamp,
-  sent_at: moment,
-  settled_at: moment,
-  asked_by: z.string().nullable(),
-  why: z.string().nullable(),
-});
 const UploadListed = z.object({
   upload_id: Id,
   agent_id: Id,
@@ -55,11 +40,8 @@ export const COMMANDS = operation({
   tags: ['commands'],
   role: 'viewer',
   params: AgentParams,
-  query: TenantQuery.extend({
-    before: z.coerce.number().int().min(0).optional(),
-    limit: z.coerce.number().int().min(1).max(500).default(100),
-  }),
-  answers: { 200: z.object({ commands: z.array(CommandListed), next_before: z.int().nullable() }) },
+  query: CommandsQuery,
+  answers: { 200: CommandsAnswer },
 });
 export const PROGRESS = operation({
   summary: 'Runs that the agent told of through its tunnel',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import * as action from '../../schemas/console/action.ts';
 import * as agent from '../../schemas/console/agent.ts';
+import * as command from '../../schemas/console/command.ts';
 import * as event from '../../schemas/console/event.ts';
 import * as keys from '../../schemas/console/keys.ts';
 import * as live from '../../schemas/console/live.ts';
@@ -16,6 +17,7 @@ import * as status from '../../schemas/status.ts';
 const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   action,
   agent,
+  command,
   event,
   keys,
   live,

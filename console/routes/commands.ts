@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { CommandsQuery } from '../../schemas/console/command.ts';
 import { COMMAND_MAX_BYTES } from '../../trust/command-envelope.ts';
 import type { HandIn } from '../actions/hand-in.ts';
 import type { Callers } from '../callers.ts';
@@ -11,10 +12,6 @@ import type { TunnelGateway } from '../tunnel/gateway.ts';
 import { agentOf, readQuery, TenantQuery } from './operator-query.ts';
 
 const Body = z.strictObject({ jws: z.string().min(1).max(COMMAND_MAX_BYTES) });
-const Query = TenantQuery.extend({
-  before: z.coerce.number().int().min(0).optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-});
 
 /** Signed commands for an agent: `POST` and `GET /api/agents/<id>/commands`, with an `X-Api-Key`. */
 export function commandRoutes(parts: {
@@ -61,7 +58,7 @@ export function commandRoutes(parts: {
 
     // Newest first; `before=<id>` for the page after.
     app.get('/api/agents/:id/commands', COMMANDS.route, async (request) => {
-      const { before, limit, ...of } = readQuery(Query, request);
+      const { before, limit, ...of } = readQuery(CommandsQuery, request);
       const agent = await agentOf(state, request, of, await callers.actor(request));
       const commands = await state.commands.list(agent.agent_id, { before, limit }, state.clock.now());
       return { commands, next_before: commands.length === limit ? (commands.at(-1)?.id ?? null) : null };

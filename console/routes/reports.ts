@@ -3,7 +3,7 @@ import type { Event } from '../../schemas/event.ts';
 import { RunReport } from '../../schemas/run.ts';
 import type { BodyBudget } from '../body-budget.ts';
 import type { Callers } from '../callers.ts';
-import { ReceivedBatch } from '../event-history.ts';
+import { commandOutcome, ReceivedBatch } from '../event-history.ts';
 import type { IdentityAlarms } from '../identity-alarms.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Notices } from '../notices.ts';
@@ -92,7 +92,14 @@ export function reportRoutes(parts: {
       }
       if (result.kind === 'taken' && result.added > 0) {
         const events = sent.slice(-result.added);
-        notices.events.publish({ tenant: agent.tenant, agent_id: agent.agent_id, events });
+        const whose = { tenant: agent.tenant, agent_id: agent.agent_id };
+        notices.events.publish({ ...whose, events });
+        for (const event of batch.events.slice(-result.added)) {
+          const done = commandOutcome(event);
+          if (done !== null) {
+            notices.command.publish({ ...whose, command_id: done.command_id, state: 'acknowledged' });
+          }
+        }
       }
       return { next_seq: result.nextSeq };
     });

@@ -7,6 +7,7 @@ const { signal } = new AbortController();
 
 it('a roll-back that a crash let come twice is done, and that of another is not', async () => {
   let held: Held | null = null;
+  const version = () => (held === null ? 'v2' : 'v1');
   const actions = createCommandActions({
     dispatcher: {} as never,
     operations: {
@@ -16,7 +17,7 @@ it('a roll-back that a crash let come twice is done, and that of another is not'
         return Promise.resolve({});
       },
     } as never,
-    held: () => held,
+    active: () => ({ version: version(), held }),
   });
   const by = (who: string) =>
     actions.rollback(
@@ -25,7 +26,11 @@ it('a roll-back that a crash let come twice is done, and that of another is not'
       >[0],
       signal,
     );
-  expect(await by('Ann')).toEqual({ ok: true, message: 'flow a is rolled back by Ann' });
-  expect(await by('Ann')).toEqual({ ok: true, message: 'flow a is rolled back by Ann already' });
+  expect(await by('Ann')).toEqual({ ok: true, message: 'flow a is rolled back by Ann to v1', version: 'v1' });
+  expect(await by('Ann')).toEqual({
+    ok: true,
+    message: 'flow a is rolled back by Ann already, to v1',
+    version: 'v1',
+  });
   expect(await by('Bob')).toEqual({ ok: false, message: 'held already' });
 });

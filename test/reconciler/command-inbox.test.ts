@@ -118,6 +118,7 @@ describe('a command that arrives', () => {
       },
       { severity: 'info', reason: 'CommandDone', message: 'command c-1: run r-1 is queued', run_id: 'r-1' },
     ]);
+    expect(events.map(({ command_id }) => command_id)).toEqual(['c-1', 'c-1']);
     await inbox.close();
   });
 
@@ -168,6 +169,16 @@ describe('a command that arrives', () => {
       'run r-2',
     ]);
     expect(store.count()).toEqual({ pending: 0, all: 6 });
+    await inbox.close();
+  });
+
+  it('that changed which version is active says which it is', async () => {
+    const inbox = inboxWith(noting({ rollback: async () => ({ ok: true, message: 'back', version: 'v1' }) }));
+    inbox.start();
+    const rollback = { command_id: 'c-1', action: 'rollback', flow: 'invoice-bot', by: 'Ann', why: 'x' };
+    await inbox.receive(signAction(rollback), 'websocket');
+    await inbox.idle();
+    expect(events.at(-1)).toMatchObject({ reason: 'CommandDone', flow: 'invoice-bot', version: 'v1' });
     await inbox.close();
   });
 

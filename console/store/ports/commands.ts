@@ -1,3 +1,4 @@
+import type { ConsoleRunState } from '../../../schemas/console/run.ts';
 import type { AuditEntry } from './audit.ts';
 
 /** `sent`: through the tunnel at least once, and not yet answered. The last three are final. */
@@ -20,6 +21,18 @@ export interface CommandRow {
   /** Who handed it in, or had the console sign it, and why; null where nobody was asked. */
   readonly asked_by: string | null;
   readonly why: string | null;
+  /** What it is about: the flow it names, the version it asks for, or the one that the agent says is active since. */
+  readonly flow: string | null;
+  readonly version: string | null;
+  /** What the agent's events say came of it; null while they say nothing. */
+  readonly outcome: 'done' | 'failed' | null;
+  readonly outcome_at: string | null;
+  readonly outcome_message: string | null;
+}
+
+/** With how the run stands that it is about. */
+export interface ListedCommand extends CommandRow {
+  readonly run_state: ConsoleRunState | null;
 }
 
 /** Who wants a command done; what `told` says of it is written in the same step. */
@@ -49,8 +62,9 @@ export interface CommandDraft {
   readonly expires_at: string;
   /** Of the run it asks for, or asks the end of. */
   readonly run_id: string | null;
-  /** The run it asks for; the list of runs hears of that. */
-  readonly run: { readonly flow: string; readonly version: string | null } | null;
+  /** The flow it names, and the version it asks for. Of a `run`, the list of runs hears of that. */
+  readonly flow: string | null;
+  readonly version: string | null;
 }
 
 export type CommandAdded =
@@ -77,11 +91,13 @@ export interface CommandRows {
   /** Those whose time is over, now `expired`. */
   expire(now: Date): Promise<CommandRow[]>;
   /** Newest first; `before` is an `id` of a row. */
-  list(agentId: string, page: { before?: number | undefined; limit: number }): Promise<CommandRow[]>;
+  list(agentId: string, page: { before?: number | undefined; limit: number }): Promise<ListedCommand[]>;
   /** The newest command of this id, of whichever agent. */
   get(commandId: string): Promise<CommandRow | null>;
   /** The newest command that asks for this run. */
   forRun(agentId: string, runId: string): Promise<CommandRow | null>;
+  /** The command itself that the run began with: of several that ask for it, the first that was not turned away. */
+  asked(agentId: string, runId: string): Promise<string | null>;
   /** The commands that ask for the end of this run, oldest first, at most 20. */
   cancelsOf(agentId: string, runId: string): Promise<CommandRow[]>;
   /** Agents for which something waits. */

@@ -28,11 +28,24 @@ export interface EventLogPosition {
   readonly missing: number;
 }
 
+/** What an event says came of a signed command. */
+export interface CommandOutcome {
+  readonly command_id: string;
+  readonly outcome: 'done' | 'failed';
+  /** By the agent's clock. */
+  readonly at: string;
+  readonly message: string;
+  /** The version of its flow that is active since, where it changed that. */
+  readonly version: string | null;
+}
+
 /** What follows from a batch. `position` null: nothing is written. */
 export interface EventStep<T> {
   readonly outcome: T;
   readonly position: EventLogPosition | null;
   readonly lines: readonly { readonly seq: number; readonly line: string }[];
+  /** Noted at the commands, in the same step: events are not kept for ever, nor searched for this. */
+  readonly commands: readonly CommandOutcome[];
 }
 
 export interface EventPage {

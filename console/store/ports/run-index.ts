@@ -45,7 +45,7 @@ export interface RunIndex {
   load(agentIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /**
    * Forgets the oldest that have ended of every agent beyond `keep`, and the oldest of more than `keep` that have not: an agent may
-   * tell of beginnings for ever. How many.
+   * tell of beginnings for ever; and with a run the settled commands that asked for it. How many.
    */
   prune(keep: number): Promise<number>;
 }

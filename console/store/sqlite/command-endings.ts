@@ -1,3 +1,4 @@
+import type { CommandOutcome } from '../ports/event-rows.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { noteRunAnswered } from './run-index-writes.ts';
 
@@ -27,6 +28,19 @@ export function dropCommands(
     .all(why, at.toISOString(), agentId) as unknown as EndedCommand[];
   for (const row of rows) tellRun(database, row);
   return rows.length;
+}
+
+/** An event of the agent says what came of a command. The first word counts, and one that is not here is nobody's. */
+export function noteCommandOutcome(
+  { prepare }: Pick<ConsoleDatabase, 'prepare'>,
+  agentId: string,
+  outcome: CommandOutcome,
+): void {
+  const { command_id, outcome: became, at, message, version } = outcome;
+  prepare(
+    `UPDATE commands SET outcome = ?, outcome_at = ?, outcome_message = ?, version = coalesce(?, version)
+     WHERE agent_id = ? AND command_id = ? AND outcome IS NULL`,
+  ).run(became, at, message, version, agentId, command_id);
 }
 
 /** The list of runs hears what became of the command that asks for one. */

@@ -1,11 +1,15 @@
-import type { CommandRow, CommandRows, WaitingCommand } from '../ports/commands.ts';
+import type { CommandRow, CommandRows, ListedCommand, WaitingCommand } from '../ports/commands.ts';
 import { insertAudit } from './audit.ts';
 import { tellRun } from './command-endings.ts';
 import type { ConsoleDatabase } from './database.ts';
 import { noteRunAsked } from './run-index-writes.ts';
 
 const COLUMNS = `id, agent_id, command_id, action, run_id, state, code, message, created_at, expires_at, sent_at, settled_at,
-  asked_by, why`;
+  asked_by, why, flow, version, outcome, outcome_at, outcome_message`;
+/** A run that was asked for in no version, or is cancelled, says of which it is. */
+const LISTED = `${COLUMNS.replaceAll(/\w+/g, 'commands.$&')}, run_index.state AS run_state`
+  .replace('commands.flow', 'coalesce(commands.flow, run_index.flow) AS flow')
+  .replace('commands.version', 'coalesce(commands.version, run_index.version) AS version');
 const UNSETTLED = `state IN ('queued', 'sent')`;
 
 export function createCommandRows(database: ConsoleDatabase): CommandRows {
@@ -29,7 +33,7 @@ export function createCommandRows(database: ConsoleDatabase): CommandRows {
   return {
     add: (draft, at, maxWaiting, origin) =>
       write(() => {
-        const { agent_id, command_id, action, run_id, jws, expires_at, run } = draft;
+        const { agent_id, command_id, action, run_id, jws, expires_at, flow, version } = draft;
         const revoked_at = revokedAt(agent_id);
         if (revoked_at !== null) return { kind: 'revoked', revoked_at };
         const there = find(agent_id, command_id);
@@ -37,8 +41,8 @@ export function createCommandRows(database: ConsoleDatabase): CommandRows {
         const waiting = waitingFor(agent_id);
         if (waiting >= maxWaiting) return { kind: 'full', waiting };
         prepare(
-          `INSERT INTO commands (agent_id, command_id, action, run_id, jws, state, created_at, expires_at, asked_by, why)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
+          `INSERT INTO commands (agent_id, command_id, action, run_id, jws, state, created_at, expires_at, asked_by, why, flow, version)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)`,
         ).run(
           agent_id,
           command_id,
@@ -49,8 +53,12 @@ export function createCommandRows(database: ConsoleDatabase): CommandRows {
           expires_at,
           origin?.by ?? null,
           origin?.why ?? null,
+          flow,
+          version,
         );
-        if (run !== null && run_id !== null) noteRunAsked(database, { agent_id, run_id, ...run }, at);
+        if (action === 'run' && run_id !== null && flow !== null) {
+          noteRunAsked(database, { agent_id, run_id, flow, version }, at);
+        }
         const made = find(agent_id, command_id);
         if (made === undefined) throw new Error('expected the command that was just stored');
         const row = shown(made);
@@ -95,9 +103,10 @@ export function createCommandRows(database: ConsoleDatabase): CommandRows {
       }),
     list: async (agentId, { before, limit }) =>
       prepare(
-        `SELECT ${COLUMNS} FROM commands WHERE agent_id = :agent AND (:before IS NULL OR id < :before)
-           ORDER BY id DESC LIMIT :limit`,
-      ).all({ agent: agentId, before: before ?? null, limit }) as unknown as CommandRow[],
+        `SELECT ${LISTED} FROM commands LEFT JOIN run_index USING (agent_id, run_id)
+           WHERE commands.agent_id = :agent AND (:before IS NULL OR commands.id < :before)
+           ORDER BY commands.id DESC LIMIT :limit`,
+      ).all({ agent: agentId, before: before ?? null, limit }) as unknown as ListedCommand[],
     get: async (commandId) =>
       (prepare(`SELECT ${COLUMNS} FROM commands WHERE command_id = ? ORDER BY id DESC LIMIT 1`).get(
         commandId,
@@ -106,6 +115,13 @@ export function createCommandRows(database: ConsoleDatabase): CommandRows {
       (prepare(
         `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'run' ORDER BY id DESC LIMIT 1`,
       ).get(agentId, runId) as unknown as CommandRow | undefined) ?? null,
+    asked: async (agentId, runId) =>
+      (
+        prepare(
+          `SELECT jws FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'run'
+           ORDER BY state IN ('refused', 'expired'), id LIMIT 1`,
+        ).get(agentId, runId) as { jws: string } | undefined
+      )?.jws ?? null,
     cancelsOf: async (agentId, runId) =>
       prepare(
         `SELECT ${COLUMNS} FROM commands WHERE agent_id = ? AND run_id = ? AND action = 'cancel' ORDER BY id LIMIT 20`,

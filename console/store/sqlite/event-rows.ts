@@ -1,9 +1,11 @@
 import type { Event } from '../../../schemas/event.ts';
 import type { EventLogPosition, EventLogState, EventRows, StoredEvent } from '../ports/event-rows.ts';
 import { tenantList } from '../ports/tenant-scope.ts';
+import { noteCommandOutcome } from './command-endings.ts';
 import type { ConsoleDatabase } from './database.ts';
 
-export function createEventRows({ prepare, write }: ConsoleDatabase): EventRows {
+export function createEventRows(database: ConsoleDatabase): EventRows {
+  const { prepare, write } = database;
   type Key = { readonly agent: string; readonly log: string };
   const positionOf = (key: Key) =>
     (prepare(
@@ -41,7 +43,7 @@ export function createEventRows({ prepare, write }: ConsoleDatabase): EventRows 
         const before = positionOf(key);
         // Mostly an agent goes on where it was: nothing of it is here then.
         const kept = before === null || from >= before.next_seq ? new Map() : keptLines(key, from, to);
-        const { outcome, position, lines } = decide(before, kept);
+        const { outcome, position, lines, commands } = decide(before, kept);
         // First: its lines refer to it.
         if (position !== null) save(key, position, at);
         for (const { seq, line } of lines) {
@@ -49,6 +51,7 @@ export function createEventRows({ prepare, write }: ConsoleDatabase): EventRows 
             'INSERT INTO events (agent_id, log_id, seq, line, received_at) VALUES (:agent, :log, :seq, :line, :at)',
           ).run({ ...key, seq, line, at: at.toISOString() });
         }
+        for (const command of commands) noteCommandOutcome(database, agentId, command);
         return outcome;
       }),
     read: async ({ agent, tenants, after, limit }) =>

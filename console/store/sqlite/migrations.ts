@@ -485,4 +485,15 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX agent_flows_by_flow ON agent_flows (slug, flow, active_version, desired_version, health, is_held, runtime);
   CREATE INDEX agent_flows_held ON agent_flows (slug, flow) WHERE is_held = 1;
   `,
+  // Commands: what they are about, and what the agent's events say came of them.
+  `
+  ALTER TABLE commands ADD COLUMN flow TEXT;
+  ALTER TABLE commands ADD COLUMN version TEXT;
+  ALTER TABLE commands ADD COLUMN outcome TEXT;
+  ALTER TABLE commands ADD COLUMN outcome_at TEXT;
+  ALTER TABLE commands ADD COLUMN outcome_message TEXT;
+  CREATE INDEX commands_by_run ON commands (agent_id, run_id, id) WHERE run_id IS NOT NULL;
+  UPDATE commands SET flow = (SELECT run_index.flow FROM run_index
+    WHERE run_index.agent_id = commands.agent_id AND run_index.run_id = commands.run_id) WHERE run_id IS NOT NULL;
+  `,
 ];

@@ -62,17 +62,22 @@ export function createRunIndex(
       return new Map(rows.map(({ agent_id, runs }) => [agent_id, runs]));
     },
     prune: async (keep) =>
-      database.write(() =>
-        Number(
-          prepare(
-            `DELETE FROM run_index WHERE id IN (SELECT id FROM (SELECT id, goes_on,
+      database.write(() => {
+        const { changes } = prepare(
+          `DELETE FROM run_index WHERE id IN (SELECT id FROM (SELECT id, goes_on,
                row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place,
                row_number() OVER (PARTITION BY agent_id, goes_on ORDER BY id DESC) AS place_of_like
                FROM (SELECT id, agent_id, state IN ('asked', 'queued', 'running') AS goes_on FROM run_index))
              WHERE CASE WHEN goes_on THEN place_of_like ELSE place END > ?)`,
-          ).run(keep).changes,
-        ),
-      ),
+        ).run(keep);
+        // The command that asked for a run has its inputs in it, and these are kept no longer than the run.
+        const { changes: commands } = prepare(
+          `DELETE FROM commands WHERE action = 'run' AND run_id IS NOT NULL AND state NOT IN ('queued', 'sent')
+             AND NOT EXISTS (SELECT 1 FROM run_index
+               WHERE run_index.agent_id = commands.agent_id AND run_index.run_id = commands.run_id)`,
+        ).run();
+        return Number(changes) + Number(commands);
+      }),
   };
 }
 

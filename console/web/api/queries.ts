@@ -6,6 +6,7 @@ import type {
   AgentsQuery,
   HistoryAnswer,
 } from '../../../schemas/console/agent.ts';
+import type { CommandsAnswer } from '../../../schemas/console/command.ts';
 import type { EventsAnswer, EventsQuery } from '../../../schemas/console/event.ts';
 import type { KeysAnswer } from '../../../schemas/console/keys.ts';
 import type { Overview } from '../../../schemas/console/overview.ts';
@@ -96,25 +97,5 @@ export const useKeys = (enabled: boolean) => useRead<KeysAnswer>('keys', enabled
 export const useApiDocument = () =>
   useRead<{ readonly info: { readonly version: string } }>('console', '/api/openapi.json');
 
-/** A signed command and what became of it (console/commands.ts). */
-export interface CommandRow {
-  readonly id: number;
-  readonly agent_id: string;
-  readonly command_id: string;
-  readonly action: string;
-  readonly run_id: string | null;
-  readonly state: string;
-  readonly code: string | null;
-  readonly message: string | null;
-  readonly created_at: string;
-  readonly settled_at: string | null;
-  readonly asked_by?: string | null;
-  readonly why?: string | null;
-}
-
 export const useAgentCommands = (agentId: string, query: { before?: number; limit: number }) =>
-  useRead<{ readonly commands: readonly CommandRow[]; readonly next_before: number | null }>(
-    'commands',
-    `/api/agents/${encodeURIComponent(agentId)}/commands`,
-    query,
-  );
+  useRead<CommandsAnswer>('commands', `/api/agents/${encodeURIComponent(agentId)}/commands`, query);

@@ -24,7 +24,8 @@ export function deliveryStoresContract(
         jws: `jws of ${id}`,
         expires_at: later(60).toISOString(),
         run_id: null,
-        run: null,
+        flow: null,
+        version: null,
         ...change,
       });
       const add = async (store: ConsoleStore, id: string, change?: Partial<CommandDraft>) =>
@@ -80,7 +81,7 @@ export function deliveryStoresContract(
       });
 
       test('a run that is asked for is in the list of runs, with what became of it', async () => {
-        await add(one, 'c1', { action: 'run', run_id: 'r1', run: { flow: 'f', version: null } });
+        await add(one, 'c1', { action: 'run', run_id: 'r1', flow: 'f' });
         await add(one, 'c2', { action: 'cancel', run_id: 'r1' });
         expect((await two.commands.forRun('a1', 'r1'))?.command_id).toBe('c1');
         expect((await two.commands.cancelsOf('a1', 'r1')).map(({ command_id }) => command_id)).toEqual([
@@ -91,6 +92,22 @@ export function deliveryStoresContract(
         const refusal = { id: 'c1', state: 'refused', code: 'suspended', message: 'no' } as const;
         await one.commands.settle('a1', [refusal], later(1));
         expect(await two.runs.get('a1', 'r1')).toMatchObject({ state: 'refused' });
+        expect((await two.commands.list('a1', { limit: 10 })).map(({ run_state }) => run_state)).toEqual([
+          'refused',
+          'refused',
+        ]);
+      });
+
+      test('what a run began with is the first command that was not turned away, and goes with the run', async () => {
+        await add(one, 'c1', { action: 'run', run_id: 'r1', flow: 'f' });
+        await add(one, 'c2', { action: 'run', run_id: 'r1', flow: 'f' });
+        expect(await two.commands.asked('a1', 'r1')).toBe('jws of c1');
+        const refusal = { id: 'c1', state: 'refused', code: 'suspended', message: 'no' } as const;
+        const settled = [refusal, { id: 'c2', state: 'acknowledged' }] as const;
+        await one.commands.settle('a1', settled, later(1));
+        expect(await two.commands.asked('a1', 'r1')).toBe('jws of c2');
+        expect(await one.runs.prune(0)).toBe(3);
+        expect(await two.commands.asked('a1', 'r1')).toBeNull();
       });
 
       test('the list goes back page by page, and forgets the oldest that are settled', async () => {

@@ -1,7 +1,8 @@
-import { type CommandRow, useAgentCommands } from '../../api/queries.ts';
+import type { CommandRow } from '../../../../schemas/console/command.ts';
+import { useAgentCommands } from '../../api/queries.ts';
 import { useParameters } from '../../frame/address.ts';
-import { Badge, type Tone } from '../../parts/badge.tsx';
-import { Mono, Verbatim } from '../../parts/copied.tsx';
+import { Badge, RunBadge, type Tone } from '../../parts/badge.tsx';
+import { Mono, Verbatim, Version } from '../../parts/copied.tsx';
 import { type Column, DataTable } from '../../parts/data-table.tsx';
 import { Link } from '../../parts/link.tsx';
 import { Empty } from '../../parts/note.tsx';
@@ -17,7 +18,7 @@ const PAGE = 50;
 const TONE: Readonly<Record<string, Tone>> = {
   queued: 'none',
   sent: 'busy',
-  acknowledged: 'ok',
+  acknowledged: 'busy',
   refused: 'bad',
   expired: 'warn',
 };
@@ -74,36 +75,17 @@ function useColumns(): Column<CommandRow>[] {
       title: text.state,
       tight: true,
       card: 'badge',
-      cell: ({ state }) => <Badge tone={TONE[state] ?? 'none'}>{text.states[state] ?? state}</Badge>,
+      cell: (command) => <Standing command={command} />,
     },
-    { id: 'asked', title: text.asked, tight: true, cell: ({ created_at }) => <Time at={created_at} /> },
+    { id: 'about', title: text.about, cell: (command) => <About command={command} /> },
     {
-      id: 'settled',
-      title: text.settled,
+      id: 'asked',
+      title: text.asked,
       tight: true,
-      cell: ({ settled_at }) => (settled_at === null ? '–' : <Time at={settled_at} />),
+      cell: ({ created_at }) => <Time at={created_at} />,
     },
-    {
-      id: 'why',
-      title: text.why,
-      wide: true,
-      cell: ({ code, message, asked_by: by, why }) => (
-        <span class="one-wrap small">
-          {by == null ? null : (
-            <span class="quiet">
-              {text.by} {by}
-              {why == null ? null : (
-                <>
-                  : <Verbatim>{why}</Verbatim>
-                </>
-              )}{' '}
-            </span>
-          )}
-          {code === null ? null : <strong>{code} </strong>}
-          {message === null ? null : <Verbatim>{message}</Verbatim>}
-        </span>
-      ),
-    },
+    { id: 'why', title: text.why, cell: (command) => <Asked command={command} /> },
+    { id: 'came', title: text.came, wide: true, cell: (command) => <Came command={command} /> },
     {
       id: 'id',
       title: text.id,
@@ -112,4 +94,65 @@ function useColumns(): Column<CommandRow>[] {
       cell: ({ command_id }) => <Mono text={command_id} short={`${command_id.slice(0, 8)}…`} copy />,
     },
   ];
+}
+
+/** Its end, where there is one; else how far it has come. A run that was asked for goes on after the command is done. */
+function Standing({ command }: { command: CommandRow }) {
+  const { commands: text } = useText({ en, fr });
+  const { action, state, outcome, run_state } = command;
+  if (outcome === 'failed') return <Badge tone="bad">{text.outcomes.failed}</Badge>;
+  if (action === 'run' && run_state !== null && run_state !== 'asked') return <RunBadge state={run_state} />;
+  if (outcome === 'done') return <Badge tone="ok">{text.outcomes.done}</Badge>;
+  return <Badge tone={TONE[state] ?? 'none'}>{text.states[state] ?? state}</Badge>;
+}
+
+/** The flow and the version it meant; of a roll-back, the one that is active since. */
+function About({ command: { action, flow, version } }: { command: CommandRow }) {
+  if (flow === null) return <span class="quiet">–</span>;
+  return (
+    <span class="version-cell">
+      {flow}
+      {version === null ? null : (
+        <>
+          {action === 'rollback' ? ' → ' : ' '}
+          <Version version={version} />
+        </>
+      )}
+    </span>
+  );
+}
+
+function Asked({ command: { asked_by: by, why } }: { command: CommandRow }) {
+  if (by === null && why === null) return <span class="quiet">–</span>;
+  return (
+    <span class="one-wrap small">
+      {by === null ? null : <span class="quiet">{by}</span>}{' '}
+      {why === null ? null : <Verbatim>{why}</Verbatim>}
+    </span>
+  );
+}
+
+/** In the agent's words, with when it was and the events that say so. */
+function Came({ command }: { command: CommandRow }) {
+  const { commands: text } = useText({ en, fr });
+  const { agent_id: agent, command_id, state, code, message, outcome_at, outcome_message } = command;
+  const at = outcome_at ?? command.settled_at;
+  const said = outcome_message ?? message;
+  return (
+    <span class="one-wrap small">
+      {code === null ? null : <strong>{code} </strong>}
+      {said === null ? null : <Verbatim>{said} </Verbatim>}
+      {said === null && state === 'acknowledged' ? <span class="quiet">{text.notYet} </span> : null}
+      {at === null ? null : (
+        <span class="quiet">
+          <Time at={at} />{' '}
+        </span>
+      )}
+      {outcome_at === null ? null : (
+        <Link to="/events" query={{ agent, q: command_id }}>
+          {text.events}
+        </Link>
+      )}
+    </span>
+  );
 }

@@ -51,7 +51,7 @@ export const fr: typeof en = {
     system: 'Système',
     version: 'Version de l’agent',
     labels: 'Étiquettes',
-    enrolled: 'Inscrit',
+    enrolled: 'Enrôlé',
     trust: 'Confiance',
     root: 'Racine',
     seq: 'Seq',
@@ -143,10 +143,13 @@ export const fr: typeof en = {
     action: 'Action',
     state: 'État',
     id: 'Commande',
+    about: 'Flux et version',
     asked: 'Demandée',
-    settled: 'Réglée',
-    by: 'Demandée par',
-    why: 'Ce qu’il en dit',
+    why: 'Par qui, et pourquoi',
+    came: 'Suite donnée',
+    notYet: 'L’agent n’a pas encore dit ce qu’il en est advenu.',
+    events: 'Ses événements',
+    outcomes: { done: 'Faite', failed: 'Pas faite' },
     states: {
       queued: 'Attend d’être envoyée',
       sent: 'Envoyée',
@@ -217,7 +220,8 @@ export const fr: typeof en = {
       'La nouvelle version a échoué à sa propre vérification et la précédente tourne de nouveau. Lisez le journal, corrigez le flux, publiez une version plus récente.',
     unhealthy:
       'Lisez le journal de la dernière exécution du flux. Corrigez et publiez, ou revenez à la version précédente.',
-    credentials_refused: 'Le jeton git ou les clés du dépôt ne sont plus acceptés. Réinscrivez la machine.',
+    credentials_refused:
+      'Le jeton git ou les clés du dépôt ne sont plus acceptés. Enrôlez de nouveau la machine.',
     disk_full: 'Libérez de la place sur la machine ; elle réessaie d’elle-même.',
     network: 'La machine ne peut pas joindre l’adresse du message. Elle réessaie d’elle-même.',
     url_not_allowed:
