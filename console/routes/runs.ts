@@ -4,11 +4,13 @@ import { TenantQuery } from '../../schemas/console/page.ts';
 import { RunDetail, RunsAnswer, RunsQuery } from '../../schemas/console/run.ts';
 import { Id } from '../../schemas/names.ts';
 import { RunReport } from '../../schemas/run.ts';
+import { attachment } from '../attachment.ts';
 import type { Callers } from '../callers.ts';
 import { operation } from '../openapi/operation.ts';
-import { scopeOf } from '../people/actor.ts';
+import { holdsRole, scopeOf } from '../people/actor.ts';
 import { notFound, RequestRefused } from '../refusal.ts';
 import { runDetail } from '../runs/run-detail.ts';
+import { givenInputs } from '../runs/run-inputs.ts';
 import type { ConsoleState } from '../state.ts';
 import { agentOf } from './operator-query.ts';
 
@@ -38,6 +40,17 @@ const DETAIL = operation({
   params: z.object({ id: z.string(), run_id: z.string() }),
   query: TenantQuery,
   answers: { 200: RunDetail },
+});
+
+const INPUTS = operation({
+  summary: 'What a run was given, as it was asked for through this console',
+  description:
+    '404 `inputs_unknown` where there are none, where the command that had them is no longer kept, and for runs that were not asked for here: a schedule, the machine itself, a command that came another way.',
+  tags: ['runs'],
+  role: 'operator',
+  params: z.object({ id: z.string(), run_id: z.string() }),
+  query: TenantQuery,
+  answers: { 200: z.unknown() },
 });
 
 /** The list of runs, and one of them. */
@@ -73,9 +86,28 @@ export function runRoutes(parts: { readonly state: ConsoleState; readonly caller
     app.get('/api/agents/:id/runs/:run_id', DETAIL.route, async (request) => {
       const { params, query } = DETAIL.read(request);
       const agent = await agentOf(state, request, query, await callers.actor(request));
-      const found = await runDetail(state, agent.agent_id, params.run_id);
+      const mayReadInputs = holdsRole(await callers.actor(request), agent.tenant, 'operator');
+      const found = await runDetail(state, agent.agent_id, params.run_id, { mayReadInputs });
       if (found === null) throw notFound('expected the id of a run of this agent, found no such run');
       return found;
+    });
+
+    app.get('/api/agents/:id/runs/:run_id/inputs', INPUTS.route, async (request, reply) => {
+      const { params, query } = INPUTS.read(request);
+      const agent = await agentOf(state, request, query, await callers.actor(request), 'operator');
+      const run = await state.runs.get(agent.agent_id, params.run_id);
+      const given = run === null ? null : await givenInputs(state, run);
+      if (given === null) {
+        const message = 'expected a run of this agent that was given inputs through this console, found none';
+        throw notFound(message, 'inputs_unknown');
+      }
+      return reply
+        .headers({
+          'content-disposition': attachment(`inputs-${params.run_id}.json`),
+          'cache-control': 'no-store',
+          'content-type': 'application/json; charset=utf-8',
+        })
+        .send(JSON.stringify(given.value));
     });
   };
 }

@@ -89,6 +89,18 @@ export const RunFile = RunOutput.extend({
 });
 export type RunFile = z.infer<typeof RunFile>;
 
+/**
+ * What a run was given, as far as the console knows: `given` word for word; `large`, to be asked for at `…/inputs`; `withheld` from
+ * whoever may not operate the flow; `none`; `elsewhere`, on the machine alone, as it was not asked for through this console;
+ * `forgotten`, with the command that had them.
+ */
+export const RunInputs = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('given'), bytes: z.int(), value: z.unknown() }),
+  z.object({ kind: z.literal('large'), bytes: z.int() }),
+  z.object({ kind: z.enum(['withheld', 'none', 'elsewhere', 'forgotten']) }),
+]);
+export type RunInputs = z.infer<typeof RunInputs>;
+
 /** `GET /api/agents/:id/runs/:run_id` */
 export const RunDetail = RunRow.extend({
   steps: z.array(RunStep),
@@ -103,6 +115,7 @@ export const RunDetail = RunRow.extend({
       message: z.string().nullable(),
     })
     .nullable(),
+  inputs: RunInputs,
   logs: z.array(z.object({ attempt: z.int(), stream: z.enum(['stdout', 'stderr']), bytes: z.int() })),
   /** From the report: bytes that were dropped; null before it came. */
   truncated: z.object({ stdout: z.int(), stderr: z.int() }).nullable(),

@@ -105,6 +105,7 @@ const ROUTES: Readonly<Record<string, Whom>> = {
   'POST /api/agents/:id/rotate-key': 'admin',
   'GET /api/agents/:id/runs': 'viewer',
   'GET /api/agents/:id/runs/:run_id': 'viewer',
+  'GET /api/agents/:id/runs/:run_id/inputs': 'operator',
   'GET /api/agents/:id/runs/:run_id/log': 'viewer',
   'GET /api/agents/:id/runs/:run_id/log/search': 'viewer',
   'GET /api/agents/:id/runs/:run_id/logs': 'viewer',
@@ -136,6 +137,7 @@ const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];
 /** Of what is asked for there is nothing: an upload that is not whole, a log that nobody sent, a release of no status. */
 const EMPTY: ReadonlySet<string> = new Set([
   'GET /api/uploads/:id',
+  'GET /api/agents/:id/runs/:run_id/inputs',
   'GET /api/agents/:id/runs/:run_id/log',
   'GET /api/agents/:id/runs/:run_id/log/search',
   'GET /api/releases/:tenant/:revision',
