@@ -61,7 +61,7 @@ export interface ConsoleAdmin {
   /** False when there is no such agent. What waits for it is dropped, and its connection ended. */
   revokeAgent(agentId: string, revocation?: Revocation, actor?: Actor): Promise<boolean>;
   /** Asks the agent to change its device key, with its next status. False when there is no such agent, or it was revoked. */
-  askRotation(agentId: string, actor?: Actor): Promise<boolean>;
+  askRotation(agentId: string, actor?: Actor, reason?: string | null): Promise<boolean>;
   /** Whether two machines speak, or spoke, with its identity. */
   conflict(agentId: string): Promise<ConflictRecord | null>;
   /** Newest first. */
@@ -179,7 +179,7 @@ export function createAdmin(
       onRevoked(agentId);
       return true;
     },
-    askRotation: async (agentId, actor = PROGRAM) =>
+    askRotation: async (agentId, actor = PROGRAM, reason = null) =>
       state.agents.askRotation(agentId, state.clock.now(), ({ tenant }) => ({
         action: 'key_rotation_asked',
         tenant,
@@ -187,6 +187,7 @@ export function createAdmin(
         by: actor.by,
         actor_id: actor.id,
         message: 'it is to change its device key, when it sends its next status',
+        reason,
       })),
     conflict: (agentId) => state.identities.conflict(agentId),
     tokens: async (tenant) => state.tokens.list({ ...scope(tenant), limit: LISTED_MAX }),

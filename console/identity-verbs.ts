@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ConsoleAdmin } from './admin.ts';
 import { machineName } from './identity-alarms.ts';
 import type { ConflictRecord } from './identity-watch.ts';
+import { PROGRAM } from './people/actor.ts';
 import { TenantFault } from './tenants.ts';
 import { table } from './text-table.ts';
 
@@ -92,9 +93,10 @@ Keys of an artifact store of your own are the tenant's: change them there if thi
     );
   common(program.command('rotate-key <agent_id>'))
     .description('ask an agent to change its device key, when it sends its next status')
-    .action(async (agentId: string, options: Common) =>
+    .option('--why <reason>', 'for the audit')
+    .action(async (agentId: string, { why, ...options }: Common & { why?: string }) =>
       withAdmin(options, async (admin) => {
-        if (!(await admin.askRotation(agentId))) throw unknown(agentId);
+        if (!(await admin.askRotation(agentId, PROGRAM, why?.slice(0, 256) ?? null))) throw unknown(agentId);
         print(options, { agent_id: agentId, asked: true }, `${agentId} is asked to change its device key.`);
       }),
     );

@@ -84,6 +84,8 @@ export interface ConsoleLimits {
   /** What is kept a day of one person's or key's requests with an `Idempotency-Key`: answers (some 60 KB), and requests in all. */
   readonly repeatableAnswers: number;
   readonly repeatableRequests: number;
+  /** Agents of a flow, those with least to do, among which the Builder's run is given to one. */
+  readonly flowHosts: number;
   /** Agents that one action may be about, and actions for many that are done at one time. */
   readonly actionAgents: number;
   readonly actionBytes: number;
@@ -177,6 +179,7 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   askPerSecond: 10,
   repeatableAnswers: 10_000,
   repeatableRequests: 100_000,
+  flowHosts: 10_000,
   actionAgents: 10_000,
   actionBytes: 256 * 1024,
   actionsAtOnce: 4,

@@ -70,6 +70,8 @@ export interface Notices {
     readonly stream: 'stdout' | 'stderr';
     readonly next: number;
   }>;
+  /** Another process, such as a verb of the command line, has written to the database. */
+  readonly elsewhere: Topic<Record<string, never>>;
   /** What a person or a key may do has changed, or is over. */
   readonly access: Topic<{ readonly actor_id: string }>;
 }
@@ -87,6 +89,7 @@ export function createNotices(onFault: (error: unknown) => void): Notices {
     command: topic(onFault),
     run: topic(onFault),
     log: topic(onFault),
+    elsewhere: topic(onFault),
     access: topic(onFault),
   };
 }

@@ -16,7 +16,6 @@ import type { Asker } from './selection.ts';
 import { signDraft } from './signed-command.ts';
 
 const FLOWS_MAX = 10_000;
-const HOSTS_MAX = 10_000;
 /** For an agent that was chosen because it is there now: if it goes, the run is not to begin hours later. */
 const CHOSEN_LIFETIME_MS = 10 * 60_000;
 const NAMED_LIFETIME_MS = 60 * 60_000;
@@ -45,9 +44,15 @@ export function createBuilderRuns(parts: {
   /** Agents of one tenant that have the flow: a flow of the same name is another one elsewhere. */
   const hostsOf = async ({ actor, scope }: Asker, flow: string, asked: Request): Promise<FlowHost[]> => {
     const tenants = asked.tenant === undefined ? scope : isInScope(scope, asked.tenant) ? [asked.tenant] : [];
-    const hosts = await state.flowPlaces.hosts(tenants, flow, state.clock.now(), HOSTS_MAX);
-    const mine =
-      asked.agent_id === undefined ? hosts : hosts.filter((host) => host.agent_id === asked.agent_id);
+    const hosts = async (version?: string) =>
+      state.flowPlaces.hosts(tenants, flow, state.clock.now(), {
+        limit: parts.limits.flowHosts,
+        ...(asked.agent_id === undefined ? {} : { agentId: asked.agent_id }),
+        ...(version === undefined ? {} : { version }),
+      });
+    // Without that version anywhere, the refusal names those there are.
+    const wanted = asked.version === undefined ? [] : await hosts(asked.version);
+    const mine = wanted.length > 0 ? wanted : await hosts();
     const [first] = mine;
     if (first === undefined) {
       const where =

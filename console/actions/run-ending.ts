@@ -5,6 +5,8 @@ import type { IndexedRun } from '../store/ports/run-index.ts';
 
 const NEVER_BEGAN = ['refused', 'expired'];
 const GOES_ON = ['asked', 'queued', 'running'];
+/** Not all that ends a run is told in this process: an agent may be revoked at the shell. */
+const LOOK_EVERY_MS = 1_000;
 
 export interface Ending {
   readonly run: IndexedRun | null;
@@ -15,7 +17,7 @@ export interface Ending {
 /** Waits for the end of runs. */
 export interface RunEndings {
   /**
-   * How the run stands when its report has come, when it never began, or after `waitMs` at the latest; at once when too many wait
+   * How the run stands when its report has come, when it never began, when its agent is one no more, or after `waitMs` at the latest; at once when too many wait
    * already. Throws the signal's reason when it is aborted.
    */
   wait(agentId: string, runId: string, waitMs: number, signal: AbortSignal): Promise<Ending>;
@@ -36,8 +38,12 @@ export function createRunEndings(parts: {
     const found = await state.reports.run(runId, { agent: agentId });
     return { run, result: found.kind === 'report' ? (found.body as Record<string, unknown>) : null };
   };
-  const isOver = ({ run, result }: Ending) =>
-    result !== null || (run !== null && NEVER_BEGAN.includes(run.state));
+  const isOver = async ({ run, result }: Ending) => {
+    if (result !== null || run === null) return result !== null;
+    if (NEVER_BEGAN.includes(run.state)) return true;
+    // An agent that says so of itself sends a report after it.
+    return run.state === 'lost' && (await state.agents.get(run.agent_id))?.revoked_at != null;
+  };
 
   return {
     async wait(agentId, runId, waitMs, signal) {
@@ -54,6 +60,7 @@ export function createRunEndings(parts: {
           if (agent_id === agentId) tell();
         }),
       ];
+      const looks = setInterval(tell, LOOK_EVERY_MS);
       const timer = setTimeout(() => {
         late = true;
         tell();
@@ -65,11 +72,12 @@ export function createRunEndings(parts: {
           news = Promise.withResolvers<void>();
           const found = await look(agentId, runId);
           signal.throwIfAborted();
-          if (late || isOver(found)) return found;
+          if (late || (await isOver(found))) return found;
           await news.promise;
         }
       } finally {
         waiting -= 1;
+        clearInterval(looks);
         clearTimeout(timer);
         signal.removeEventListener('abort', tell);
         for (const stop of stops) stop();

@@ -18,11 +18,15 @@ export interface Happening {
   /** Something that all agents of the tenant are shown with. */
   readonly everyAgent?: boolean;
   readonly run?: string;
+  /** Runs are other ones than before, more than can be named. */
+  readonly everyRun?: boolean;
   readonly flags?: readonly Flag[];
 }
 
 export interface LiveFeed {
   happened(what: Happening): void;
+  /** Something that nobody here knows of: all that is shown is to be asked for again, by everybody. */
+  anything(): void;
   /** `hear` gets what changed in the scope, put together; returns what ends it. */
   subscribe(scope: TenantScope, hear: (change: LiveChange) => void): () => void;
   close(): void;
@@ -32,8 +36,18 @@ interface Pending {
   readonly agents: Set<string>;
   everyAgent: boolean;
   readonly runs: Set<string>;
+  everyRun: boolean;
   readonly flags: Set<Flag>;
 }
+
+const FLAGS: readonly Flag[] = ['flows', 'releases', 'events', 'commands', 'audit', 'tokens'];
+const none = (): Pending => ({
+  agents: new Set(),
+  everyAgent: false,
+  runs: new Set(),
+  everyRun: false,
+  flags: new Set(),
+});
 
 /**
  * What pages are told. A thousand reports a second are noted as ids in one set a tenant, and every subscriber hears of them four
@@ -42,31 +56,42 @@ interface Pending {
 export function createLiveFeed(now: () => Date): LiveFeed {
   const subscribers = new Set<{ readonly scope: TenantScope; readonly hear: (change: LiveChange) => void }>();
   let pending = new Map<string | null, Pending>();
+  let anything = false;
   let timer: NodeJS.Timeout | undefined;
 
   const tell = () => {
     timer = undefined;
     const told = pending;
+    const all = anything ? [{ ...none(), everyAgent: true, everyRun: true, flags: new Set(FLAGS) }] : null;
     pending = new Map();
+    anything = false;
     for (const { scope, hear } of subscribers) {
-      const mine = [...told].flatMap(([tenant, what]) =>
-        (tenant === null ? scope === '*' : isInScope(scope, tenant)) ? [what] : [],
-      );
+      const mine =
+        all ??
+        [...told].flatMap(([tenant, what]) =>
+          (tenant === null ? scope === '*' : isInScope(scope, tenant)) ? [what] : [],
+        );
       if (mine.length > 0) hear(together(mine, now()));
     }
   };
 
   return {
-    happened({ tenant, agent, everyAgent = false, run, flags = [] }) {
+    happened({ tenant, agent, everyAgent = false, run, everyRun = false, flags = [] }) {
       // Whoever comes reads everything first.
       if (subscribers.size === 0) return;
       const there = pending.get(tenant);
-      const what = there ?? { agents: new Set(), everyAgent: false, runs: new Set(), flags: new Set() };
+      const what = there ?? none();
       if (there === undefined) pending.set(tenant, what);
       if (agent !== undefined && what.agents.size <= NAMED_MAX) what.agents.add(agent);
       what.everyAgent ||= everyAgent;
       if (run !== undefined && what.runs.size <= NAMED_MAX) what.runs.add(run);
+      what.everyRun ||= everyRun;
       for (const flag of flags) what.flags.add(flag);
+      timer ??= setTimeout(tell, TOLD_EVERY_MS).unref();
+    },
+    anything() {
+      if (subscribers.size === 0) return;
+      anything = true;
       timer ??= setTimeout(tell, TOLD_EVERY_MS).unref();
     },
     subscribe(scope, hear) {
@@ -96,7 +121,7 @@ function together(parts: readonly Pending[], at: Date): LiveChange {
   return {
     time: at.toISOString(),
     agents: parts.some(({ everyAgent }) => everyAgent) ? 'many' : named('agents'),
-    runs: named('runs'),
+    runs: parts.some(({ everyRun }) => everyRun) ? 'many' : named('runs'),
     flows: has('flows'),
     releases: has('releases'),
     events: has('events'),
@@ -133,10 +158,13 @@ export function feedFromNotices(feed: LiveFeed, notices: Notices): void {
   notices.enrol.subscribe(({ tenant, agent_id: agent }) =>
     feed.happened({ tenant, agent, flags: ['tokens', 'audit', 'flows'] }),
   );
+  notices.elsewhere.subscribe(() => feed.anything());
   notices.push.subscribe(({ tenant }) => feed.happened({ tenant, flags: ['releases'] }));
 }
 
 const OF_TOKENS: readonly AuditAction[] = ['token_made', 'token_revoked', 'agent_enrolled'];
+/** What it had not ended is lost. */
+const OF_EVERY_RUN: readonly AuditAction[] = ['agent_revoked', 'agent_unenrolled'];
 /** What may be asked of every agent of the tenant, or which there are, is another thing since. */
 const OF_EVERY_AGENT: readonly AuditAction[] = [
   'trigger_key_set',
@@ -161,6 +189,7 @@ export function feedFromState(
       tenant,
       ...(agent === null ? {} : { agent }),
       everyAgent: OF_EVERY_AGENT.includes(action),
+      everyRun: OF_EVERY_RUN.includes(action),
       flags: OF_TOKENS.includes(action) ? ['tokens', 'audit'] : ['audit'],
     }),
   );

@@ -31,6 +31,9 @@ const Revocation = z.strictObject({
   why: z.string().max(256).nullable().default(null),
 });
 
+/** Why, for the audit. */
+const RotationRequest = z.strictObject({ reason: z.string().trim().max(256).nullable().default(null) });
+
 const AgentParams = z.object({ id: z.string() });
 const ROTATE = operation({
   summary: 'Change the device key for the one that the call’s token names',
@@ -68,6 +71,7 @@ const ASK_ROTATION = operation({
   role: 'admin',
   params: AgentParams,
   query: TenantQuery,
+  body: RotationRequest,
   answers: { 202: z.object({ agent_id: Id, asked: z.literal(true) }) },
 });
 const AUDIT = operation({
@@ -138,7 +142,8 @@ export function identityRoutes(parts: {
     app.post('/api/agents/:id/rotate-key', { ...ASK_ROTATION.route, bodyLimit }, async (request, reply) => {
       const actor = await callers.actor(request);
       const agent = await agentOf(state, request, readQuery(TenantQuery, request), actor, 'admin');
-      if (!(await admin.askRotation(agent.agent_id, actor))) {
+      const { reason } = parseBody(RotationRequest, request.body ?? {});
+      if (!(await admin.askRotation(agent.agent_id, actor, reason))) {
         const message = `expected an agent in good standing, found ${agent.agent_id}, revoked at ${agent.revoked_at}`;
         throw new RequestRefused(409, 'agent_revoked', message);
       }

@@ -229,6 +229,7 @@ export function createTunnelGateway(parts: {
   /** The verbs of the command line work on the same database from another process. */
   const looks = createRound(async () => {
     if (!(await state.changedElsewhere())) return;
+    notices.elsewhere.publish({});
     gateway.revoked(new Set(await state.agents.revokedIds()));
     for (const agentId of await state.commands.agentsWaiting()) gateway.commandAdded(agentId);
   }, unheard);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BuilderFlows, type BuilderRun, BuilderRunAnswer } from '../../schemas/console/action.ts';
+import type { PrivateJwk } from '../../schemas/jws.ts';
 import type { Condition, Status } from '../../schemas/status.ts';
 import { serialiseDocument, signDocument } from '../../trust/ceremony/draft.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
@@ -29,21 +30,8 @@ beforeAll(async () => {
     limits: { agentBurst: 10_000, strangerBurst: 10_000, askBurst: 10_000, commandResendMs: 60_000 },
   });
   const triggerKey = newKey();
-  for (const slug of ['acme', 'globex']) {
-    const rootKey = newKey();
-    const draft = newRoot({
-      expires: '2099-01-01T00:00:00Z',
-      keys: { root: [rootKey], release: [newKey()], trigger: [triggerKey] },
-    });
-    const rootDocument = serialiseDocument(await signDocument(draft, rootKey, 'edgeflows-root+jws'));
-    await running.console.admin.addTenant({ slug, rootDocument });
-  }
-  const key = await fetch(`${running.url}/api/tenants/acme/trigger-key`, {
-    method: 'PUT',
-    headers: { 'x-api-key': running.apiKey, 'content-type': 'application/json' },
-    body: JSON.stringify({ key: triggerKey }),
-  });
-  if (key.status !== 200) throw new Error(`expected 200, found ${key.status}: ${await key.text()}`);
+  for (const slug of ['acme', 'globex']) await tenantWith(running, slug, triggerKey);
+  await giveKey(running, triggerKey);
   busy = await agentWith({ runs: { running: 2, queued: 1, last: null } });
   free = await agentWith({});
   sick = await agentWith({ flows: [flow('invoice-bot', 'v2', 'unhealthy')] });
@@ -66,6 +54,25 @@ afterAll(async () => {
   for (const client of Object.values(clients)) await client.end();
   await running[Symbol.asyncDispose]();
 });
+
+async function tenantWith(console: RunningConsole, slug: string, triggerKey: PrivateJwk): Promise<void> {
+  const rootKey = newKey();
+  const draft = newRoot({
+    expires: '2099-01-01T00:00:00Z',
+    keys: { root: [rootKey], release: [newKey()], trigger: [triggerKey] },
+  });
+  const rootDocument = serialiseDocument(await signDocument(draft, rootKey, 'edgeflows-root+jws'));
+  await console.console.admin.addTenant({ slug, rootDocument });
+}
+
+async function giveKey(console: RunningConsole, triggerKey: PrivateJwk): Promise<void> {
+  const answer = await fetch(`${console.url}/api/tenants/acme/trigger-key`, {
+    method: 'PUT',
+    headers: { 'x-api-key': console.apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ key: triggerKey }),
+  });
+  if (answer.status !== 200) throw new Error(`expected 200, found ${answer.status}: ${await answer.text()}`);
+}
 
 function flow(id: string, active: string, health: 'healthy' | 'unhealthy'): Status['flows'][number] {
   return {
@@ -189,6 +196,63 @@ describe('POST /flows/<id>/run', () => {
       state: 'refused',
       message: 'key_not_allowed: not this key',
     });
+  });
+
+  it('finds the agent that is named, and the version, however many others have less to do', async () => {
+    await using crowded = await startConsole({ limits: { flowHosts: 1 } });
+    const triggers = newKey();
+    await tenantWith(crowded, 'acme', triggers);
+    await giveKey(crowded, triggers);
+    const agents = [await enrolAgent(crowded, 'acme'), await enrolAgent(crowded, 'acme')];
+    for (const [index, each] of agents.entries()) {
+      const said = statusOf(each, { flows: [flow('invoice-bot', `v${index + 1}`, 'healthy')] });
+      expect((await call(each, 'POST', `${crowded.url}/edge/status`, said)).status).toBe(200);
+    }
+    const ask = async (body: unknown) => {
+      const answer = await fetch(`${crowded.url}/flows/invoice-bot/run`, {
+        method: 'POST',
+        headers: { 'x-api-key': crowded.apiKey, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return { status: answer.status, ...((await answer.json()) as { agent_id?: string; error?: unknown }) };
+    };
+    for (const { issuer } of agents) {
+      expect(await ask({ agent_id: issuer })).toMatchObject({ status: 202, agent_id: issuer });
+    }
+    for (const version of ['v1', 'v2']) {
+      expect(await ask({ version })).toMatchObject({ status: 503, error: { code: 'no_agent_connected' } });
+    }
+    expect(await ask({ version: 'v9' })).toMatchObject({
+      status: 409,
+      error: { code: 'version_not_active' },
+    });
+  });
+
+  it('ends at once as lost when its agent is revoked, and says why to who waits', async () => {
+    const gone = await agentWith({ flows: [flow('gone-bot', 'v1', 'healthy')] });
+    const client = await connected(gone);
+    const mark = randomUUID();
+    const asked = run('gone-bot', { agent_id: gone.issuer, wait: 60, inputs: { mark } });
+    const { command_id: id, run_id } = await broughtTo(client, mark);
+    client.send('edgeflows.ack', { ids: [id], refused: [] });
+    const runs = async () => {
+      const answer = await fetch(`${running.url}/api/runs?agent=${gone.issuer}`, {
+        headers: { 'x-api-key': running.apiKey },
+      });
+      return ((await answer.json()) as { runs: { state: string; reason: string | null }[] }).runs;
+    };
+    await expect.poll(runs, { timeout: 20_000 }).toMatchObject([{ run_id, state: 'queued' }]);
+    const revoked = await fetch(`${running.url}/api/agents/${gone.issuer}/revoke`, {
+      method: 'POST',
+      headers: { 'x-api-key': running.apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ why: 'stolen' }),
+    });
+    expect(revoked.status).toBe(200);
+    const why = 'agent_revoked: the agent was revoked (stolen)';
+    expect(await asked).toMatchObject({ status: 200, run_id, state: 'lost', message: why, result: null });
+    expect(await runs()).toMatchObject([
+      { state: 'lost', reason: why, finished_at: expect.any(String) as string },
+    ]);
   });
 
   it('is one run for one Idempotency-Key, whoever is free the second time', async () => {

@@ -249,7 +249,14 @@ describe('the change of a device key', () => {
   it('is asked for by the operator with the answer to a status, until it is done', async () => {
     const agent = await enrolAgent(running, 'acme', clock.now());
     expect(await (await report(agent)).json()).toEqual({ stored: true });
-    expect((await operator(`/api/agents/${agent.issuer}/rotate-key`, { method: 'POST' })).status).toBe(202);
+    const path = `/api/agents/${agent.issuer}/rotate-key`;
+    expect((await operator(path, { method: 'POST' })).status).toBe(202);
+    const body = JSON.stringify({ reason: 'a laptop was lent' });
+    expect((await operator(path, { method: 'POST', body })).status).toBe(202);
+    const audit = await operator(`/api/audit?agent=${agent.issuer}&action=key_rotation_asked`);
+    expect(await audit.json()).toMatchObject({
+      entries: [{ reason: 'a laptop was lent' }, { reason: null }],
+    });
     expect(await (await report(agent)).json()).toEqual({ stored: true, rotate_key: true });
     const next = newKey();
     await rotate(agent, agent.jwk, next);

@@ -32,8 +32,16 @@ export interface FlowHost {
 export interface FlowPlaces {
   /** Of those of the agents that have said something of the flow. */
   of(agentIds: readonly string[], flow: string): Promise<ReadonlyMap<string, PlacedFlow>>;
-  /** Agents that are not revoked and have it active, at most `limit`, those with the least to do first. */
-  hosts(scope: TenantScope, flow: string, now: Date, limit: number): Promise<FlowHost[]>;
+  /**
+   * Agents that are not revoked and have it active, at most `limit`, those with the least to do first; with `agentId` that one alone,
+   * and with `version` those that have that version active, however many others there are.
+   */
+  hosts(
+    scope: TenantScope,
+    flow: string,
+    now: Date,
+    among: { readonly limit: number; readonly agentId?: string; readonly version?: string },
+  ): Promise<FlowHost[]>;
   /** Every flow of these tenants with the version that most agents have active; `connected` of the agents that have it. At most `limit`. */
   list(scope: TenantScope, limit: number): Promise<BuilderFlow[]>;
 }

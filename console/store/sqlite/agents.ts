@@ -5,6 +5,7 @@ import { tenantList } from '../ports/tenant-scope.ts';
 import { insertAudit } from './audit.ts';
 import { dropCommands } from './command-endings.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { noteRunsLost } from './run-index-writes.ts';
 
 const SEEN = 'UPDATE agents SET last_seen_at = ? WHERE agent_id = ?';
 
@@ -46,6 +47,8 @@ export function createAgentStore(database: ConsoleDatabase): AgentStore {
         );
         const gone = by === 'agent' ? 'the agent unenrolled itself' : 'the agent was revoked';
         const dropped = dropCommands(database, agentId, gone, at);
+        const because = why === null || why === '' ? gone : `${gone} (${why})`;
+        noteRunsLost(database, agentId, `agent_revoked: ${because}`, at);
         insertAudit(database, told({ tenant: agent.tenant, dropped }), at);
         return 'revoked';
       }),

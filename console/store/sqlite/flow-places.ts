@@ -38,15 +38,16 @@ export function createFlowPlaces({ prepare }: ConsoleDatabase): FlowPlaces {
       }
       return found;
     },
-    async hosts(scope, flow, now, limit) {
+    async hosts(scope, flow, now, { limit, agentId = null, version = null }) {
       const rows = prepare(
         `SELECT a.agent_id, a.slug AS tenant, f.active_version, f.health, ${STATE} AS state,
            max((SELECT count(*) FROM run_index r WHERE r.agent_id = a.agent_id AND r.state IN ('asked', 'queued', 'running')),
              coalesce(s.running, 0) + coalesce(s.queued, 0)) AS load
          FROM agent_flows f JOIN (${AGENTS_WITH_SUMMARIES}) ON a.agent_id = f.agent_id
          WHERE f.flow = :flow AND f.active_version IS NOT NULL AND a.revoked_at IS NULL AND ${inScope('a.slug')}
+           AND (:agent IS NULL OR a.agent_id = :agent) AND (:version IS NULL OR f.active_version = :version)
          ORDER BY load, a.agent_id LIMIT :limit`,
-      ).all({ ...scopeParameter(scope), ...silentParameter(now), flow, limit });
+      ).all({ ...scopeParameter(scope), ...silentParameter(now), flow, limit, agent: agentId, version });
       return rows as unknown as FlowHost[];
     },
     async list(scope, limit) {

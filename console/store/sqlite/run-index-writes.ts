@@ -58,6 +58,14 @@ export function noteRunAnswered(
   ).run({ agent: run.agent_id, run: run.run_id, state, reason, at });
 }
 
+/** The agent is one no more: what it had not ended, nobody will hear the end of. */
+export function noteRunsLost({ prepare }: Database, agentId: string, why: string, at: Date): void {
+  prepare(
+    `UPDATE run_index SET state = 'lost', reason = :why, finished_at = :at, received_at = :at
+     WHERE agent_id = :agent AND state IN ('asked', 'queued', 'running')`,
+  ).run({ agent: agentId, why, at: at.toISOString() });
+}
+
 /** Of no effect on a run that has ended, unless it is a later attempt. */
 export function noteRunStarted(
   { prepare }: Database,

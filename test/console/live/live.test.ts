@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLiveFeed, feedFromState } from '../../../console/live/live-feed.ts';
 import { liveStream } from '../../../console/live/live-stream.ts';
-import type { AuditStore } from '../../../console/store/ports/audit.ts';
+import type { AuditEntry, AuditStore } from '../../../console/store/ports/audit.ts';
+import { createAuditStore } from '../../../console/store/sqlite/audit.ts';
+import { openDatabase } from '../../../console/store/sqlite/database.ts';
 import { NewKeyAnswer } from '../../../schemas/console/keys.ts';
 import { LiveChange } from '../../../schemas/console/live.ts';
 import type { Grant } from '../../../schemas/console/people.ts';
@@ -192,6 +195,27 @@ describe('GET /api/live', () => {
     return expect
       .poll(() => told, { timeout: 20_000 })
       .toMatchObject([{ agents: 'many', audit: true, tokens: false }]);
+  });
+
+  it('tells all to look again when another process has written, such as a verb of the shell', async () => {
+    const key = await running.console.admin.newApiKey('acme', {
+      grants: [{ tenant: 'acme', role: 'operator' }],
+    });
+    await using reader = await read('', key);
+    const elsewhere = openDatabase(join(running.directory, 'data', 'console.db'));
+    const row = { action: 'person_invited', tenant: 'acme', agent_id: null, by: 'operator', message: 'x' };
+    await createAuditStore(elsewhere).note(row as AuditEntry, new Date());
+    elsewhere.close();
+    const all = { agents: 'many', runs: 'many', flows: true, releases: true, events: true };
+    await expect
+      .poll(() => reader.told.map(({ change }) => change), { timeout: 20_000, interval: 50 })
+      .toContainEqual({
+        ...all,
+        commands: true,
+        audit: true,
+        tokens: true,
+        time: expect.any(String) as string,
+      });
   });
 
   it('tells of a run when a file of it has arrived, and when it was taken away', async () => {
