@@ -496,4 +496,8 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE commands SET flow = (SELECT run_index.flow FROM run_index
     WHERE run_index.agent_id = commands.agent_id AND run_index.run_id = commands.run_id) WHERE run_id IS NOT NULL;
   `,
+  // How many answers of one caller are kept for their Idempotency-Keys, counted without reading them.
+  `
+  CREATE INDEX repeatable_requests_answered ON repeatable_requests (actor_id) WHERE answer IS NOT NULL;
+  `,
 ];
