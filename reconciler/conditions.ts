@@ -1,3 +1,4 @@
+import { heldClause } from '../schemas/held-clause.ts';
 import type { Condition } from '../schemas/status.ts';
 import { backoffMs, jitteredIntervalMs } from './backoff.ts';
 import type { Setback } from './ports.ts';
@@ -9,6 +10,7 @@ export interface Outcome {
   /** Of the reconcile as a whole first, then flow by flow. */
   readonly setbacks: readonly Setback[];
   readonly unhealthy: readonly string[];
+  /** Flows that a person holds after a roll back, as `daily-report at v1.0.0`. */
   readonly held: readonly string[];
   /** What is well now and will not stay so: a release about to expire. */
   readonly warnings: readonly string[];
@@ -56,7 +58,7 @@ export function conclude(
   };
   const conditions: Condition[] = [];
   if (ready) {
-    const held = outcome.held.length === 0 ? '' : `; held after a rollback: ${outcome.held.join(', ')}`;
+    const held = outcome.held.length === 0 ? '' : `; ${heldClause(outcome.held)}`;
     const warned = outcome.warnings.map((warning) => `; ${warning}`).join('');
     const message = `${outcome.revision} is applied in full${held}${warned}`;
     conditions.push(make('Ready', 'True', 'RevisionApplied', message));

@@ -151,7 +151,10 @@ function settle(
       warnings: (state.verified?.warnings ?? []).flatMap(({ reason, message }) =>
         reason === 'ReleaseExpiring' ? [message] : [],
       ),
-      held: state.plan?.flows.flatMap((flow) => (flow.kind === 'held' ? [flow.spec.id] : [])) ?? [],
+      held:
+        state.plan?.flows.flatMap((flow) =>
+          flow.kind === 'held' ? [`${flow.spec.id} at ${current.flows[flow.spec.id]?.version}`] : [],
+        ) ?? [],
     },
     before,
     now,

@@ -1,4 +1,5 @@
 import type { Obstacles } from '../../agent/obstacles.ts';
+import { heldAsSaid, heldClause } from '../../schemas/held-clause.ts';
 import type { ServiceStatus } from '../../schemas/service.ts';
 import type { FlowStatus, Status } from '../../schemas/status.ts';
 import { ago, bytes, shortDigests, type Terminal, table } from '../terminal.ts';
@@ -83,10 +84,10 @@ export function verdict(status: Status, terminal: Terminal): string {
   const told = (message: string) => shortDigests(message);
   if (ready?.status === 'True' && doubt !== null) {
     const label = terminal.paint('yellow', `! ${doubt.label}`);
-    return `${label}  ${doubt.says}; ${told(withoutIdentity(ready.message, status))}${heldIn(status)}`;
+    return `${label}  ${doubt.says}; ${told(withoutIdentity(ready.message, status))}${heldIn(status, ready.message)}`;
   }
   if (ready?.status === 'True')
-    return `${terminal.paint('green', '● Ready')}  ${told(ready.message)}${heldIn(status)}`;
+    return `${terminal.paint('green', '● Ready')}  ${told(ready.message)}${heldIn(status, ready.message)}`;
   // its token ended with the agent, and another one cannot be put in its place by hand
   const over = status.identity?.state === 'revoked' || status.identity?.state === 'key_retired';
   if (over && doubt !== null && stalled?.reason === 'credentials_refused')
@@ -98,12 +99,14 @@ export function verdict(status: Status, terminal: Terminal): string {
   return `${terminal.paint('yellow', '● Not ready')}  ${why}`;
 }
 
-/** "; hello is held at v1.0.0": what a person keeps from being as the branch says. */
-export function heldIn(status: Status): string {
-  const held = status.flows.filter((flow) => flow.held !== null);
-  if (held.length === 0 || status.conditions.some(({ message }) => message.includes('held after a rollback')))
-    return '';
-  return `; held: ${held.map((flow) => `${flow.id} at ${flow.active_version}`).join(', ')} ("edge-agent resume" lets go)`;
+/** What a person keeps from being as the branch says, after a sentence that may say some of it. */
+export function heldIn(status: Status, sentence = ''): string {
+  const said = heldAsSaid(sentence);
+  const held = status.flows
+    .filter((flow) => flow.held !== null)
+    .map((flow) => `${flow.id} at ${flow.active_version}`)
+    .filter((each) => !said.includes(each));
+  return held.length === 0 ? '' : `; ${heldClause(held)}`;
 }
 
 /** `tenant/acme@3f2a9c1d04be`: enough digits to find the commit. */

@@ -464,7 +464,7 @@ export function createMachine(member: CastMember, device: Device): Machine {
         since: at.toISOString(),
       });
       const message = `flow ${id}: ${version} is active again, ${was} was; held by ${by}`;
-      const held = `${desired?.revision} is applied in full; held after a rollback: ${id}`;
+      const held = `${desired?.revision} is applied in full; held after a rollback: ${id} at ${version} ("edge-agent resume" lets go)`;
       conditions = [condition('Ready', 'True', 'RevisionApplied', held, at)];
       await tell([
         event(at, { severity: 'warning', reason: 'RolledBack', message, because: why, flow: id, version }),
