@@ -1,3 +1,6 @@
+const UNAVAILABLE = ['full', 'read_only', 'busy', 'closing'] as const;
+type Unavailable = (typeof UNAVAILABLE)[number];
+
 /**
  * A request that did not do what was asked. `code` is the server's own (`{error:{code,message}}`) or one of `offline` (no
  * answer), `timeout` (none in time) and `not_understood` (an answer that is none of the console's). `status` 0: no answer.
@@ -14,6 +17,11 @@ export class ApiFault extends Error {
     this.status = status;
     this.code = code;
     this.retryAfterS = retryAfterS;
+  }
+
+  /** Why the console does nothing for anybody just now; it would have been right, and may be sent again. */
+  get unavailable(): Unavailable | null {
+    return this.status === 503 ? (UNAVAILABLE.find((code) => code === this.code) ?? null) : null;
   }
 
   /** Whether the same request may well succeed a little later. */

@@ -2,6 +2,7 @@ import { useTenants } from '../api/queries.ts';
 import { Icon } from '../parts/icon.tsx';
 import { Menu } from '../parts/menu.tsx';
 import { en } from '../text/en/frame.ts';
+import { useFormat } from '../text/format.ts';
 import { fr } from '../text/fr/frame.ts';
 import { useText } from '../text/language.tsx';
 import { useParameters, useTenant } from './address.ts';
@@ -9,6 +10,7 @@ import { useParameters, useTenant } from './address.ts';
 /** Which tenant is looked at, kept in the address; where there is one, it alone is named. */
 export function TenantSwitch() {
   const text = useText({ en, fr });
+  const format = useFormat();
   const tenant = useTenant();
   const [, set] = useParameters();
   const { data } = useTenants();
@@ -23,7 +25,7 @@ export function TenantSwitch() {
   return (
     <div class="tenant-switch">
       <Menu
-        label={`${text.tenant}: ${tenant ?? text.allTenants}`}
+        label={`${text.tenant}${format.colon}${tenant ?? text.allTenants}`}
         word={
           <>
             <span class="one-line">{tenant ?? text.allTenants}</span>
@@ -46,8 +48,9 @@ export function TenantSwitch() {
 /** Nothing to choose, and worth knowing. */
 function OnlyTenant({ slug }: { slug: string }) {
   const text = useText({ en, fr });
+  const format = useFormat();
   return (
-    <p class="only-tenant" title={`${text.tenant}: ${slug}`}>
+    <p class="only-tenant" title={`${text.tenant}${format.colon}${slug}`}>
       <Icon name="tenant" />
       <span class="one-line">{slug}</span>
     </p>

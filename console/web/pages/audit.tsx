@@ -11,6 +11,7 @@ import { Card, Page } from '../parts/page.tsx';
 import { TableTools } from '../parts/table-tools.tsx';
 import { Time } from '../parts/time.tsx';
 import { en } from '../text/en/audit.ts';
+import { useFormat } from '../text/format.ts';
 import { fr } from '../text/fr/audit.ts';
 import { useText } from '../text/language.tsx';
 
@@ -64,6 +65,7 @@ function Entries() {
 
 function useColumns(): Column<AuditEntry>[] {
   const { column: text } = useText({ en, fr });
+  const format = useFormat();
   return [
     { id: 'at', title: text.at, tight: true, cell: ({ at }) => <Time at={at} /> },
     {
@@ -109,7 +111,9 @@ function useColumns(): Column<AuditEntry>[] {
           {message}
           {reason === null ? null : (
             <span class="quiet small">
-              {text.reason}: <Verbatim>{reason}</Verbatim>
+              {text.reason}
+              {format.colon}
+              <Verbatim>{reason}</Verbatim>
             </span>
           )}
         </span>

@@ -100,7 +100,6 @@ function useColumns(withTenant: boolean): Column<FlowRow>[] {
       id: 'runs',
       title: text.column.runs,
       sort: 'failed',
-      tight: true,
       hideMedium: true,
       cell: ({ runs }) =>
         runs.succeeded + runs.failed === 0 ? (

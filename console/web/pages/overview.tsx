@@ -63,6 +63,7 @@ export default function Overview() {
 
 function Sentence({ verdict, held }: Pick<OverviewAnswer, 'verdict' | 'held'>) {
   const text = useText({ en, fr });
+  const format = useFormat();
   const flows = useHeldFlows(held);
   const { level, code, count, total, main } = verdict;
   const state = ABOUT[code];
@@ -82,7 +83,8 @@ function Sentence({ verdict, held }: Pick<OverviewAnswer, 'verdict' | 'held'>) {
     >
       {main === null ? null : (
         <p>
-          {text.mostSay(main.count, count)} <strong>{main.reason}</strong>:{' '}
+          {text.mostSay(main.count, count)} <strong>{main.reason}</strong>
+          {format.colon}
           <Verbatim>{main.message}</Verbatim>
         </p>
       )}
@@ -124,7 +126,7 @@ function Now({ overview }: { overview: OverviewAnswer }) {
   const hourAgo = new Date(Date.parse(time) - 3_600_000).toISOString();
   const figures: readonly Figure[] = [
     {
-      word: text.connectedWord,
+      word: text.connectedWord(connected),
       value: text.connected(format.number(connected), format.number(total)),
       to: '/agents',
       query: { tunnel: 'connected' },
@@ -142,13 +144,13 @@ function Now({ overview }: { overview: OverviewAnswer }) {
     { word: text.running, value: format.number(runs.running), to: '/runs', query: { state: 'running' } },
     { word: text.queued, value: format.number(runs.queued), to: '/runs', query: { state: 'queued' } },
     {
-      word: text.succeeded,
+      word: text.succeeded(runs.succeeded),
       value: format.number(runs.succeeded),
       to: '/runs',
       query: { state: 'succeeded', since: hourAgo },
     },
     {
-      word: text.failed,
+      word: text.failed(runs.failed),
       value: format.number(runs.failed),
       to: '/runs',
       query: { state: 'failed,timed_out,lost', since: hourAgo },

@@ -23,7 +23,7 @@ export interface Column<Row> {
   readonly clipped?: boolean;
   /** On a phone: the heading of the card, its badge, or left out. */
   readonly card?: 'title' | 'badge' | 'hidden';
-  /** Left out where the window is narrower than 980 px. */
+  /** Left out where the window is narrower than 1100 px. */
   readonly hideMedium?: boolean;
 }
 

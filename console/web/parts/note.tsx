@@ -44,6 +44,8 @@ export function useFaultText(): (fault: unknown) => string {
     if (fault.code === 'timeout') return texts.timeout;
     if (fault.code === 'not_understood') return `${texts.notUnderstood} (${fault.message})`;
     if (fault.status === 429) return texts.tooMany(fault.retryAfterS);
+    const unavailable = fault.unavailable;
+    if (unavailable !== null) return texts.unavailable[unavailable];
     return `${fault.message} (${fault.code})`;
   };
 }

@@ -4,6 +4,8 @@ import { useFormat } from '../text/format.ts';
 import { useWords } from '../text/words.ts';
 
 const EVERY_MS = 10_000;
+/** As `Format.ago` has it; the clock of a page is as exact. */
+const JUST_NOW_MS = 10_000;
 
 interface Clock {
   readonly now: Date;
@@ -62,6 +64,18 @@ export function Time({ at, clock }: { at: string | null; clock?: boolean }) {
     <time dateTime={at} title={format.exact(time)}>
       {clock === true ? format.clock(time, now) : format.ago(time, now)}
     </time>
+  );
+}
+
+/** For how long it has been so: `just now`, then `42 s`. */
+export function Age({ since }: { since: string }) {
+  const format = useFormat();
+  const now = useNow();
+  const ms = now.getTime() - Date.parse(since);
+  return (
+    <span title={format.exact(new Date(since))}>
+      {ms < JUST_NOW_MS ? format.ago(now, now) : format.duration(ms)}
+    </span>
   );
 }
 

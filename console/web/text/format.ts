@@ -20,6 +20,8 @@ export interface Format {
   bytes(count: number): string;
   percent(share: number): string;
   list(words: readonly string[]): string;
+  /** Between a name and what is said of it: French has a space before it, at which no line breaks. */
+  readonly colon: string;
 }
 
 function createFormat(language: Language): Format {
@@ -81,6 +83,7 @@ function createFormat(language: Language): Format {
     },
     percent: (share) => percent.format(share),
     list: (words) => list.format(words),
+    colon: language === 'fr' ? '\u00a0: ' : ': ',
   };
 }
 

@@ -4,6 +4,7 @@ import { Copy, Verbatim, Version } from '../../parts/copied.tsx';
 import { Note } from '../../parts/note.tsx';
 import { Time, useNow } from '../../parts/time.tsx';
 import { en } from '../../text/en/agent.ts';
+import { useFormat } from '../../text/format.ts';
 import { fr } from '../../text/fr/agent.ts';
 import { useText } from '../../text/language.tsx';
 
@@ -27,6 +28,7 @@ export function Alerts({ agent }: { agent: AgentDetail }) {
 /** The failing condition word for word, and what to do about it where we know. */
 function Problem({ agent }: { agent: AgentDetail }) {
   const text = useText({ en, fr });
+  const format = useFormat();
   const { problem } = agent;
   if (problem === null) return null;
   const advice = Object.hasOwn(text.todo, problem.reason) ? text.todo[problem.reason] : undefined;
@@ -49,7 +51,11 @@ function Problem({ agent }: { agent: AgentDetail }) {
       </p>
       {advice === undefined ? null : (
         <p>
-          <strong>{text.advice}:</strong> {advice}
+          <strong>
+            {text.advice}
+            {format.colon}
+          </strong>
+          {advice}
         </p>
       )}
     </Note>
@@ -58,6 +64,7 @@ function Problem({ agent }: { agent: AgentDetail }) {
 
 function Revoked({ agent }: { agent: AgentDetail }) {
   const text = useText({ en, fr });
+  const format = useFormat();
   if (agent.revoked_at === null) return null;
   return (
     <Note tone="none" icon="revoked" title={text.revokedTitle}>
@@ -65,7 +72,8 @@ function Revoked({ agent }: { agent: AgentDetail }) {
         <Time at={agent.revoked_at} /> {agent.revoked_by === null ? null : text.revokedBy(agent.revoked_by)}
         {agent.revoked_why === null ? null : (
           <>
-            : <Verbatim>{agent.revoked_why}</Verbatim>
+            {format.colon}
+            <Verbatim>{agent.revoked_why}</Verbatim>
           </>
         )}
       </p>
@@ -94,8 +102,9 @@ function Suspended({ agent }: { agent: AgentDetail }) {
   return (
     <Note tone="calm" title={text.suspendedTitle(suspended.by)}>
       <p>
-        <Verbatim>{suspended.why}</Verbatim>{' '}
+        <Verbatim>{suspended.why}</Verbatim>
         <span class="quiet">
+          {' · '}
           {suspended.until === null ? (
             text.untilResumed
           ) : (
@@ -117,10 +126,13 @@ function HeldFlows({ agent }: { agent: AgentDetail }) {
   return (
     <Note tone="calm" title={text.heldTitle}>
       <ul class="plain-list">
-        {held.map(({ id, active_version: version, held: by }) => (
+        {held.map(({ id, active_version: version, since, held: by }) => (
           <li key={id}>
             <strong>{id}</strong> <Version version={version} /> ·{' '}
-            {text.flows.held(by?.by ?? '', by?.why ?? '')}
+            {text.flows.held(by?.by ?? '', by?.why ?? '')}{' '}
+            <span class="quiet small">
+              <Time at={since} />
+            </span>
           </li>
         ))}
       </ul>

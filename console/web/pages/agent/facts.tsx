@@ -3,8 +3,10 @@ import { Mono } from '../../parts/copied.tsx';
 import { Card, Facts } from '../../parts/page.tsx';
 import { Time } from '../../parts/time.tsx';
 import { en } from '../../text/en/agent.ts';
+import { en as reportedEn } from '../../text/en/reported.ts';
 import { useFormat } from '../../text/format.ts';
 import { fr } from '../../text/fr/agent.ts';
+import { fr as reportedFr } from '../../text/fr/reported.ts';
 import { useText } from '../../text/language.tsx';
 import { useWords } from '../../text/words.ts';
 
@@ -48,16 +50,17 @@ export function FactsCard({ agent }: { agent: AgentDetail }) {
 
 function Said({ status }: { status: NonNullable<AgentDetail['status']> }) {
   const { fact } = useText({ en, fr });
+  const reported = useText({ en: reportedEn, fr: reportedFr });
   const format = useFormat();
   const { trust, disk, outbox, runs, clock_offset_ms: offset } = status;
   const parked = outbox.parked === 0 ? '' : `, ${fact.parked(outbox.parked)}`;
   return (
     <Facts
       facts={[
-        [fact.trust, trust.mode],
+        [fact.trust, reported.trust[trust.mode]],
         [fact.root, `${trust.root_version ?? '–'} · ${fact.seq} ${trust.seq ?? '–'}`],
         [fact.expires, <Time key="expires" at={trust.release_expires} />],
-        [fact.isolation, status.isolation],
+        [fact.isolation, isolationWords(status.isolation, reported.isolation)],
         [fact.disk, fact.diskText(format.bytes(disk.used), format.bytes(disk.free))],
         [
           fact.clock,
@@ -66,8 +69,21 @@ function Said({ status }: { status: NonNullable<AgentDetail['status']> }) {
             : fact.clockOff(format.duration(Math.abs(offset))),
         ],
         [fact.runs, fact.runsText(runs.running, runs.queued)],
-        [fact.outbox, `${format.number(outbox.pending)}${parked}`],
+        [
+          fact.outbox,
+          <span key="outbox">
+            {format.number(outbox.pending)}
+            {parked} <span class="quiet small">{reported.atReport}</span>
+          </span>,
+        ],
       ]}
     />
   );
+}
+
+function isolationWords(level: string, words: Readonly<Record<string, string>>): string {
+  return level
+    .split('+')
+    .map((part) => words[part] ?? part)
+    .join(' + ');
 }

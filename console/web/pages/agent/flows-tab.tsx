@@ -4,9 +4,11 @@ import { Button } from '../../parts/button.tsx';
 import { Version } from '../../parts/copied.tsx';
 import { type Column, DataTable } from '../../parts/data-table.tsx';
 import { Empty } from '../../parts/note.tsx';
-import { Duration } from '../../parts/time.tsx';
+import { Age } from '../../parts/time.tsx';
 import { en } from '../../text/en/agent.ts';
+import { en as reportedEn } from '../../text/en/reported.ts';
 import { fr } from '../../text/fr/agent.ts';
+import { fr as reportedFr } from '../../text/fr/reported.ts';
 import { useText } from '../../text/language.tsx';
 import { type Ask, askingOf, useOffBecause } from './agent-actions.tsx';
 
@@ -15,12 +17,14 @@ type Flow = NonNullable<AgentDetail['status']>['flows'][number];
 /** Each flow of the machine: what it should be, what it is, and for how long it has been so. */
 export function FlowsTab({ agent, onAsk }: { agent: AgentDetail; onAsk: Ask }) {
   const text = useText({ en, fr });
-  const columns = useColumns(agent, onAsk);
+  const flows = agent.status?.flows ?? [];
+  const noted = flows.some(hasNotes);
+  const columns = useColumns(agent, onAsk).filter(({ id }) => noted || id !== 'notes');
   return (
     <DataTable<Flow>
       caption={text.tabs.flows}
       columns={columns}
-      rows={agent.status?.flows ?? []}
+      rows={flows}
       rowId={({ id }) => id}
       rowPath={({ id }) => `/flows/${agent.tenant}/${id}`}
       empty={
@@ -43,13 +47,18 @@ function useColumns(agent: AgentDetail, onAsk: Ask): Column<Flow>[] {
       card: 'badge',
       cell: ({ phase }) => <Badge tone={toneOf(phase)}>{phases[phase]}</Badge>,
     },
-    { id: 'since', title: text.since, tight: true, cell: ({ since }) => <Duration from={since} /> },
+    { id: 'since', title: text.since, tight: true, cell: ({ since }) => <Age since={since} /> },
     {
       id: 'active',
       title: text.active,
       cell: (flow) => (
-        <span class="version-cell">
+        <span class="version-cell flow-version">
           <Version version={flow.active_version} />
+          {flow.previous_version === null ? null : (
+            <span class="flow-before quiet">
+              {text.previous} <Version version={flow.previous_version} />
+            </span>
+          )}
         </span>
       ),
     },
@@ -60,20 +69,10 @@ function useColumns(agent: AgentDetail, onAsk: Ask): Column<Flow>[] {
         flow.desired_version === flow.active_version ? (
           <span class="quiet">=</span>
         ) : (
-          <span class="version-cell">
+          <span class="version-cell flow-version">
             <Version version={flow.desired_version} />
           </span>
         ),
-    },
-    {
-      id: 'previous',
-      title: text.previous,
-      hideMedium: true,
-      cell: (flow) => (
-        <span class="version-cell">
-          <Version version={flow.previous_version} />
-        </span>
-      ),
     },
     {
       id: 'health',
@@ -102,7 +101,11 @@ function RowActions({ agent, flow, onAsk }: { agent: AgentDetail; flow: Flow; on
   const offBecause = useOffBecause(agent);
   return (
     <span class="flow-actions" data-above>
-      <Button small offBecause={offBecause('run')} onClick={() => onAsk(askingOf(agent, 'run', flow.id))}>
+      <Button
+        small
+        offBecause={offBecause('run', flow.id)}
+        onClick={() => onAsk(askingOf(agent, 'run', flow.id))}
+      >
         {text.run}
       </Button>
       <Button
@@ -129,6 +132,7 @@ function hasNotes({ held, quarantined, service }: Flow): boolean {
 
 function Notes({ flow }: { flow: Flow }) {
   const { flows: text } = useText({ en, fr });
+  const reported = useText({ en: reportedEn, fr: reportedFr });
   const { held, quarantined, service } = flow;
   // What is cut is whole on hover, and word for word on top of the page where it is what is wrong.
   const notes = [
@@ -140,7 +144,7 @@ function Notes({ flow }: { flow: Flow }) {
       ? []
       : [
           {
-            note: `${text.service(service.state)} ${service.url ?? ''}`,
+            note: `${text.service(reported.service[service.state])} ${service.url ?? ''}`,
             whole: service.message ?? undefined,
           },
         ]),

@@ -12,16 +12,24 @@ import { Card } from '../../parts/page.tsx';
 import { Time } from '../../parts/time.tsx';
 import { useToast } from '../../parts/toast.tsx';
 import { en } from '../../text/en/agent.ts';
+import { en as reportedEn } from '../../text/en/reported.ts';
 import { fr } from '../../text/fr/agent.ts';
+import { fr as reportedFr } from '../../text/fr/reported.ts';
 import { useText } from '../../text/language.tsx';
 
 interface Process {
   readonly boot_id: string;
+  readonly machine: string | null;
   readonly hostname: string | null;
   readonly os: string | null;
   readonly address: string;
   readonly first_at: string;
   readonly last_at: string;
+}
+
+/** The processes of one machine, as far as the console can tell. */
+interface Machine extends Process {
+  readonly processes: number;
 }
 
 interface FormerKey {
@@ -35,6 +43,7 @@ export function IdentityTab({ agent }: { agent: AgentDetail }) {
   const { identity: text, off } = useText({ en, fr });
   const mayRotate = useMay('admin', agent.tenant);
   const [asking, setAsking] = useState(false);
+  const reported = useText({ en: reportedEn, fr: reportedFr }).processes;
   const columns = useColumns();
   const former = (agent['former_keys'] ?? []) as readonly FormerKey[];
   const processes = (agent['processes'] ?? []) as readonly Process[];
@@ -74,11 +83,12 @@ export function IdentityTab({ agent }: { agent: AgentDetail }) {
         </ul>
       </Card>
       <section class="stack-small">
-        <h2>{text.processes}</h2>
-        <DataTable<Process>
-          caption={text.processes}
+        <h2>{reported.title}</h2>
+        <p class="quiet small">{reported.lead}</p>
+        <DataTable<Machine>
+          caption={reported.title}
           columns={columns}
-          rows={processes}
+          rows={machinesOf(processes, agent.identity_conflict?.state === 'ongoing')}
           rowId={({ boot_id }) => boot_id}
           empty={<Empty icon="person" title={text.none} />}
         />
@@ -106,12 +116,36 @@ function AskRotation({ agent, onClose }: { agent: AgentDetail; onClose: () => vo
   );
 }
 
-function useColumns(): Column<Process>[] {
+/**
+ * A row a machine, its processes together: each short call of the command line is one of its own. While two machines are at odds
+ * every process stands alone, since which of them belong together is what a person has to find out.
+ */
+function machinesOf(processes: readonly Process[], apart: boolean): Machine[] {
+  const machines = Map.groupBy(processes, ({ boot_id, machine, hostname, os, address }) =>
+    apart ? boot_id : JSON.stringify([machine, hostname, os, address]),
+  );
+  return [...machines.values()].flatMap((all) => {
+    // The latest heard of is the first of the list.
+    const [latest] = all;
+    if (latest === undefined) return [];
+    const first = all.map(({ first_at }) => first_at).toSorted()[0] ?? latest.first_at;
+    return [{ ...latest, first_at: first, processes: all.length }];
+  });
+}
+
+function useColumns(): Column<Machine>[] {
   const { identity: text } = useText({ en, fr });
+  const { processes: reported } = useText({ en: reportedEn, fr: reportedFr });
   return [
     { id: 'host', title: text.host, card: 'title', cell: ({ hostname }) => hostname ?? '–' },
     { id: 'system', title: text.system, cell: ({ os }) => os ?? '–' },
     { id: 'address', title: text.address, cell: ({ address }) => <Mono text={address} /> },
+    {
+      id: 'processes',
+      title: reported.count,
+      tight: true,
+      cell: ({ processes }) => reported.counted(processes),
+    },
     { id: 'first', title: text.first, cell: ({ first_at }) => <Time at={first_at} /> },
     { id: 'last', title: text.last, cell: ({ last_at }) => <Time at={last_at} /> },
   ];

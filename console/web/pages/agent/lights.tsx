@@ -2,10 +2,14 @@ import type { ComponentChildren } from 'preact';
 import type { AgentDetail } from '../../../../schemas/console/agent.ts';
 import { AGENT_LOOK, Badge, HealthBadge, type Tone } from '../../parts/badge.tsx';
 import { Revision } from '../../parts/copied.tsx';
+import { HeldMark } from '../../parts/held-mark.tsx';
 import { Card, Facts } from '../../parts/page.tsx';
-import { Duration, Time, useNow } from '../../parts/time.tsx';
+import { Age, Time, useNow } from '../../parts/time.tsx';
 import { en } from '../../text/en/agent.ts';
+import { en as reportedEn } from '../../text/en/reported.ts';
+import { useFormat } from '../../text/format.ts';
 import { fr } from '../../text/fr/agent.ts';
+import { fr as reportedFr } from '../../text/fr/reported.ts';
 import { useText } from '../../text/language.tsx';
 import { useWords } from '../../text/words.ts';
 
@@ -22,6 +26,7 @@ function Light({ tone, children }: { tone: Tone; children: ComponentChildren }) 
 /** Can it be reached now? */
 export function TunnelCard({ agent }: { agent: AgentDetail }) {
   const text = useText({ en, fr });
+  const reported = useText({ en: reportedEn, fr: reportedFr });
   const { connected, since } = agent.tunnel;
   const said = agent.status?.tunnel.state ?? null;
   return (
@@ -37,7 +42,7 @@ export function TunnelCard({ agent }: { agent: AgentDetail }) {
       <Facts
         facts={[
           [text.lastSeen, <Time key="seen" at={agent.last_seen_at} />],
-          ...(said === null ? [] : ([[text.tunnelState, said]] as const)),
+          ...(said === null ? [] : ([[text.tunnelState, reported.tunnel[said] ?? said]] as const)),
         ]}
       />
       {!connected && since === null ? <p class="quiet small">{text.noTunnel}</p> : null}
@@ -45,17 +50,23 @@ export function TunnelCard({ agent }: { agent: AgentDetail }) {
   );
 }
 
-/** It tells of its attempts when something has changed, and every few minutes: the time it named may be over by then. */
-function NextAttempt({ at }: { at: string }) {
-  const text = useText({ en, fr });
+/**
+ * When it will try again, null where nobody knows: it tells of its attempts when something has changed, and every few minutes, so the
+ * time that it named may be over; and where trying again does not help there is none to wait for.
+ */
+function useNextAttempt({ state, status }: AgentDetail): string | null {
+  const at = status?.source.next_attempt_at ?? null;
   const now = useNow();
-  return Date.parse(at) > now.getTime() ? <Time at={at} /> : <span class="quiet">{text.attemptOver}</span>;
+  return at === null || state === 'stalled' || Date.parse(at) <= now.getTime() ? null : at;
 }
 
 /** Has it what it should have? Sync, health and the last sync stand apart: each can be right while another is not. */
 export function SyncCard({ agent }: { agent: AgentDetail }) {
   const text = useText({ en, fr });
+  const reported = useText({ en: reportedEn, fr: reportedFr });
   const words = useWords();
+  const format = useFormat();
+  const next = useNextAttempt(agent);
   const { status } = agent;
   const source = status?.source;
   const at = source?.desired_revision === source?.last_applied_revision;
@@ -66,7 +77,9 @@ export function SyncCard({ agent }: { agent: AgentDetail }) {
         <strong>{words.state[agent.state]}</strong>
         {busy === null ? null : (
           <span class="quiet">
-            {busy.id}: {text.phases[busy.phase]}, <Duration from={busy.since} />
+            {busy.id}
+            {format.colon}
+            {text.phases[busy.phase]}, <Age since={busy.since} />
           </span>
         )}
       </Light>
@@ -95,6 +108,7 @@ export function SyncCard({ agent }: { agent: AgentDetail }) {
                   {at ? '=' : '≠'}
                 </Badge>
               )}
+              <HeldMark held={agent.held} />
             </span>,
           ],
           [
@@ -107,10 +121,14 @@ export function SyncCard({ agent }: { agent: AgentDetail }) {
               <HealthBadge key="health" health={agent.health} plain />
             ),
           ],
-          [text.lastSync, <Time key="sync" at={agent.last_sync_at} />],
-          ...(source?.next_attempt_at == null
-            ? []
-            : ([[text.nextAttempt, <NextAttempt key="next" at={source.next_attempt_at} />]] as const)),
+          [
+            text.lastSync,
+            <span key="sync">
+              <Time at={agent.last_sync_at} />{' '}
+              {agent.last_sync_at === null ? null : <span class="quiet small">{reported.atReport}</span>}
+            </span>,
+          ],
+          ...(next === null ? [] : ([[text.nextAttempt, <Time key="next" at={next} />]] as const)),
         ]}
       />
     </Card>

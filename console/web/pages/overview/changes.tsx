@@ -35,7 +35,9 @@ export function ChangesCard({ changes }: { changes: readonly Group[] }) {
               <li key={`${group.at} ${group.tenant} ${group.kind} ${group.to} ${group.flow}`} class="row">
                 <div class="row-head">
                   <p class="row-sentence">
-                    <Who group={group} /> <ChangeText change={group} />
+                    <Who group={group} />
+                    {text.between}
+                    <ChangeText change={group} />
                   </p>
                   <span class="row-side quiet small">
                     <Time at={group.at} />

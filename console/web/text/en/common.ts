@@ -85,9 +85,11 @@ export const en = {
     nothingMatchesMore: 'Take one away, or look for something else.',
     search: 'Filter',
   },
+  required: 'required',
   confirm: {
     reason: 'Reason',
     reasonNote: 'Goes into the audit, and to the agent where a command has a place for it.',
+    reasonFirst: 'Say why first',
     reasonMissing: 'Say why, in a few words: others will read it.',
     willHappen: 'What will happen',
     looking: 'Looking what it would do…',
@@ -101,6 +103,14 @@ export const en = {
       seconds === null
         ? 'Too many requests. Wait a little, then try again.'
         : `Too many requests. Try again in ${n(Math.max(1, seconds), { one: '# second', other: '# seconds' })}.`,
+    /** 503, by code: nothing of the call was done. */
+    unavailable: {
+      full: 'The disk of the console is full: nothing was changed. Make room on its machine, then try again. What can be read can still be read.',
+      read_only:
+        'The disk of the console takes nothing any more: nothing was changed. Have the disk of its machine and who may write there looked at, then try again. What can be read can still be read.',
+      busy: 'The console has too much to do just now: nothing was changed. Try again in a few seconds.',
+      closing: 'The console is closing or starting anew: nothing was changed. Try again in a minute.',
+    },
     notFound: 'This is not there, or not for you to see.',
     saved: 'Your change was not made.',
     broke: 'Something in this page broke',

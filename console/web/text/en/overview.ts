@@ -62,12 +62,12 @@ export const en = {
   states: 'Agents by state',
   facts: 'Now',
   connected: (connected: string, total: string) => `${connected} of ${total}`,
-  connectedWord: 'connected',
+  connectedWord: (_count: number) => 'connected',
   heldWord: (count: number): string => (count === 1 ? 'holds a flow back' : 'hold a flow back'),
   running: 'running',
   queued: 'queued',
-  succeeded: 'succeeded in the last hour',
-  failed: 'failed in the last hour',
+  succeeded: (_count: number) => 'succeeded in the last hour',
+  failed: (_count: number) => 'failed in the last hour',
   worst: 'Worst first',
   allOfThem: 'All agents',
   noneBad: 'Nothing is wrong',
@@ -83,7 +83,7 @@ export const en = {
     pending: 'pending',
   },
   rolloutLabel: (applied: number, total: number, held: number) =>
-    `${applied} of ${agents(total)} ${applied === 1 ? 'has' : 'have'} applied it${held === 0 ? '' : `, ${held} held back`}`,
+    `${applied} of ${agents(total)} ${applied === 1 || total === 1 ? 'has' : 'have'} applied it${held === 0 ? '' : `, ${held} held back`}`,
   by: (author: string) => `by ${author}`,
   changes: 'What changed in the last hour',
   noChanges: 'Nothing has changed in the last hour',
@@ -92,6 +92,8 @@ export const en = {
   showMore: (count: number) => `Show ${count} more`,
   who: (names: string, count: number, shown: number) =>
     count > shown ? `${names} and ${agents(count - shown)} more` : names,
+  /** Between who and what of a change. */
+  between: ' ',
   change: {
     state: 'went from $from to $to',
     stateFirst: 'became $to',

@@ -34,8 +34,8 @@ export const fr: typeof en = {
     operator: 'Il faut le rôle opérateur sur ce client',
     admin: 'Il faut le rôle administrateur sur ce client',
   },
-  none: 'Aucune machine n’est encore inscrite',
+  none: 'Aucune machine n’est encore enrôlée',
   noneMore:
-    'Créez un jeton d’inscription et collez sa ligne sur la machine : elle apparaît ici dans la seconde.',
-  enrol: 'Inscrire une machine',
+    'Créez un jeton d’enrôlement et collez sa ligne sur la machine : elle apparaît ici dans la seconde.',
+  enrol: 'Enrôler une machine',
 };

@@ -81,9 +81,11 @@ export const fr: typeof en = {
     nothingMatchesMore: 'Retirez-en un, ou cherchez autre chose.',
     search: 'Filtrer',
   },
+  required: 'obligatoire',
   confirm: {
     reason: 'Motif',
     reasonNote: 'Noté dans l’audit, et transmis à l’agent quand la commande le permet.',
+    reasonFirst: 'Dites d’abord pourquoi',
     reasonMissing: 'Dites pourquoi, en quelques mots : d’autres le liront.',
     willHappen: 'Ce qui va se passer',
     looking: 'Recherche de ce que cela ferait…',
@@ -97,6 +99,13 @@ export const fr: typeof en = {
       seconds === null
         ? 'Trop de requêtes. Patientez un peu, puis réessayez.'
         : `Trop de requêtes. Réessayez dans ${n(Math.max(1, seconds), { one: '# seconde', other: '# secondes' })}.`,
+    unavailable: {
+      full: 'Le disque de la console est plein : rien n’a été changé. Faites de la place sur sa machine, puis réessayez. Ce qui se lit se lit toujours.',
+      read_only:
+        'Le disque de la console n’accepte plus rien : rien n’a été changé. Faites vérifier le disque et les droits sur sa machine, puis réessayez. Ce qui se lit se lit toujours.',
+      busy: 'La console est trop occupée en ce moment : rien n’a été changé. Réessayez dans quelques secondes.',
+      closing: 'La console s’arrête ou redémarre : rien n’a été changé. Réessayez dans une minute.',
+    },
     notFound: 'Ceci n’existe pas, ou ne vous est pas visible.',
     saved: 'Votre changement n’a pas été fait.',
     broke: 'Quelque chose a cassé dans cette page',

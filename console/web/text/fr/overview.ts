@@ -8,7 +8,7 @@ export const fr: typeof en = {
   title: 'Vue d’ensemble',
   verdict: {
     no_tenants: () => 'Il n’y a encore aucun client.',
-    no_agents: () => 'Aucune machine n’est encore inscrite.',
+    no_agents: () => 'Aucune machine n’est encore enrôlée.',
     all_ready: (_count, total) =>
       total === 1
         ? 'Le seul agent est prêt : rien à faire.'
@@ -20,17 +20,17 @@ export const fr: typeof en = {
     some_suspended: (count, total) =>
       `${n(count, { one: '# agent est suspendu', other: '# agents sont suspendus' })}, sur ${total}.`,
     some_waiting: (count, total) =>
-      `${n(count, { one: '# agent n’a', other: '# agents n’ont' })} jamais donné de nouvelles depuis l’inscription, sur ${total}.`,
+      `${n(count, { one: '# agent n’a', other: '# agents n’ont' })} jamais donné de nouvelles depuis leur enrôlement, sur ${total}.`,
     some_unreachable: (count, total) =>
       `${n(count, { one: '# agent n’a', other: '# agents n’ont' })} pas donné de nouvelles depuis onze minutes, sur ${total}.`,
     some_unhealthy: (count, total) =>
-      `${n(count, { one: '# agent a', other: '# agents ont' })} un flux en mauvaise santé, sur ${total}.`,
+      `${n(count, { one: '# agent a', other: '# agents ont' })} un flux défaillant, sur ${total}.`,
     some_stalled: (count, total) =>
       `${n(count, { one: '# agent est bloqué et attend', other: '# agents sont bloqués et attendent' })} quelqu’un, sur ${total}.`,
   },
   advice: {
     no_tenants: () => 'Ajoutez-en un dans le terminal de la console, comme ci-dessous.',
-    no_agents: () => 'Créez un jeton d’inscription et collez sa ligne sur la machine.',
+    no_agents: () => 'Créez un jeton d’enrôlement et collez sa ligne sur la machine.',
     all_ready: () => '',
     some_held: (count) =>
       count === 1
@@ -59,21 +59,21 @@ export const fr: typeof en = {
   states: 'Agents par état',
   facts: 'En ce moment',
   connected: (connected, total) => `${connected} sur ${total}`,
-  connectedWord: 'connectés',
+  connectedWord: (count) => n(count, { one: 'connecté', other: 'connectés' }),
   heldWord: (count) => (count <= 1 ? 'retient un flux' : 'retiennent un flux'),
   running: 'en cours',
   queued: 'en file',
-  succeeded: 'réussies en une heure',
-  failed: 'échouées en une heure',
+  succeeded: (count) => n(count, { one: 'réussie en une heure', other: 'réussies en une heure' }),
+  failed: (count) => n(count, { one: 'échouée en une heure', other: 'échouées en une heure' }),
   worst: 'Le pire d’abord',
   allOfThem: 'Tous les agents',
   noneBad: 'Tout va bien',
-  noneBadMore: 'Les agents bloqués, en mauvaise santé ou silencieux apparaissent ici, le pire d’abord.',
+  noneBadMore: 'Les agents bloqués, défaillants ou silencieux apparaissent ici, le pire d’abord.',
   rollouts: 'En route',
   noRollouts: 'Aucune publication n’est en route',
   noRolloutsMore: 'Un push sur la branche d’un client apparaît ici dans la seconde, avec son avancement.',
   shares: {
-    applied: 'appliquée',
+    applied: 'à jour',
     held: 'retenue',
     reconciling: 'en route',
     failing: 'en échec',
@@ -89,6 +89,7 @@ export const fr: typeof en = {
   fewer: 'En afficher moins',
   showMore: (count) => `En afficher ${count} de plus`,
   who: (names, count, shown) => (count > shown ? `${names} et ${agents(count - shown)} de plus` : names),
+  between: '\u00a0: ',
   change: {
     state: 'de $from à $to',
     stateFirst: 'maintenant $to',
@@ -100,7 +101,7 @@ export const fr: typeof en = {
     released: '$flow suit de nouveau la branche',
     suspended: 'suspension',
     resumed: 'reprise',
-    enrolled: 'inscription',
+    enrolled: 'enrôlement',
     revoked: 'révocation',
     connected: 'tunnel ouvert',
     disconnected: 'tunnel perdu',
@@ -109,8 +110,8 @@ export const fr: typeof en = {
     title: 'Trois étapes jusqu’à la première machine',
     tenant: 'Ajouter un client avec sa racine de confiance',
     publish: 'Pousser sa première publication signée',
-    enrol: 'Inscrire une machine',
-    enrolAction: 'Créer un jeton d’inscription',
+    enrol: 'Enrôler une machine',
+    enrolAction: 'Créer un jeton d’enrôlement',
     tenantMore:
       'Dans le terminal de la console. La commande affiche l’adresse git et le jeton de publication.',
     publishMore: 'Sur la branche tenant/<slug>, avec le jeton de publication comme mot de passe.',

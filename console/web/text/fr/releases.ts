@@ -16,11 +16,11 @@ export const fr: typeof en = {
     applied: 'Appliquée',
     seen: 'Vue la première fois',
   },
-  newest: 'La plus récente',
+  newest: 'La dernière',
   noCommit: 'Commit inconnu ici',
   applied: (applied, total) => `${applied} sur ${total}`,
   heldBack: (count) => n(count, { one: '# retenue', other: '# retenues' }),
-  replaced: 'Plus aucun agent ne l’exécute',
+  replaced: 'Remplacée partout',
   none: 'Rien n’a encore été publié',
   noneMore: 'Poussez une publication signée sur la branche du client : elle apparaît ici dans la seconde.',
   one: {
