@@ -3,8 +3,9 @@ import { useAudit } from '../api/queries.ts';
 import { useMay } from '../api/session.ts';
 import { useTenant } from '../frame/address.ts';
 import { Mono, Verbatim } from '../parts/copied.tsx';
-import { type Column, DataTable } from '../parts/data-table.tsx';
-import { HistoryChips, HistoryFoot, HistorySearch, useHistory } from '../parts/history-filters.tsx';
+import type { Column } from '../parts/data-table.tsx';
+import { HistoryChips, HistorySearch, useHistory } from '../parts/history-filters.tsx';
+import { HistoryList } from '../parts/history-list.tsx';
 import { Link } from '../parts/link.tsx';
 import { Empty } from '../parts/note.tsx';
 import { Card, Page } from '../parts/page.tsx';
@@ -36,28 +37,22 @@ export default function Audit() {
 function Entries() {
   const text = useText({ en, fr });
   const { query, none, noneMore } = useHistory(NAMES, text);
-  const { data, error, isPlaceholderData, refetch } = useAudit(query);
-  const columns = useColumns();
+  const answer = useAudit(query);
   return (
     <Page title={text.title} lead={text.lead}>
       <TableTools>
         <HistorySearch label={text.search} />
         <HistoryChips names={text.filter} />
       </TableTools>
-      <DataTable<AuditEntry>
+      <HistoryList<AuditEntry>
         caption={text.title}
-        columns={columns}
-        rows={data?.entries}
+        columns={useColumns()}
+        rows={answer.data?.entries}
         rowId={({ id }) => String(id)}
-        stale={isPlaceholderData}
-        fault={error}
-        onRetry={() => void refetch()}
-        empty={
-          <Empty icon="audit" title={none}>
-            {noneMore}
-          </Empty>
-        }
-        foot={<HistoryFoot older={data?.next_before} />}
+        answer={answer}
+        icon="audit"
+        none={none}
+        noneMore={noneMore}
       />
     </Page>
   );

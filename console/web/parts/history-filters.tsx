@@ -7,6 +7,12 @@ import { useNow } from './time.tsx';
 /** Rows of a page of a history. */
 const HISTORY_PAGE = 50;
 
+/** The page of a history that an address asks for. */
+export function useHistoryPage() {
+  const [parameters] = useParameters();
+  return { before: beforeIn(parameters), limit: HISTORY_PAGE };
+}
+
 /**
  * What an address asks of a history: its filters by these names, the tenant that is looked at and the page. `none` and `noneMore`
  * are for no rows: of the filters where there are any, of the list itself otherwise.
@@ -20,9 +26,10 @@ export function useHistory<Name extends string>(
   const tenant = useTenant() ?? undefined;
   const filter = asked(parameters, names);
   const filtered = Object.keys(filter).length > 0;
+  const page = useHistoryPage();
   return {
     filter,
-    query: { ...filter, tenant, before: beforeIn(parameters), limit: HISTORY_PAGE },
+    query: { ...filter, tenant, ...page },
     none: filtered ? words.table.nothingMatches : text.none,
     noneMore: filtered ? words.table.nothingMatchesMore : text.noneMore,
   };
@@ -91,7 +98,7 @@ function asked<Name extends string>(
 }
 
 /** `before` of an address: the id that a page of a history ends before. */
-export function beforeIn(parameters: URLSearchParams): number | undefined {
+function beforeIn(parameters: URLSearchParams): number | undefined {
   const value = Number(parameters.get('before') ?? Number.NaN);
   return Number.isSafeInteger(value) && value > 0 ? value : undefined;
 }

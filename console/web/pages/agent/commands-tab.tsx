@@ -1,12 +1,11 @@
 import type { CommandRow } from '../../../../schemas/console/command.ts';
 import { useAgentCommands } from '../../api/queries.ts';
-import { useParameters } from '../../frame/address.ts';
 import { Badge, RunBadge, type Tone } from '../../parts/badge.tsx';
 import { Mono, Verbatim, Version } from '../../parts/copied.tsx';
-import { type Column, DataTable } from '../../parts/data-table.tsx';
+import type { Column } from '../../parts/data-table.tsx';
+import { useHistoryPage } from '../../parts/history-filters.tsx';
+import { HistoryList } from '../../parts/history-list.tsx';
 import { Link } from '../../parts/link.tsx';
-import { Empty } from '../../parts/note.tsx';
-import { HistoryPager } from '../../parts/table-tools.tsx';
 import { Time } from '../../parts/time.tsx';
 import { en as actionsEn } from '../../text/en/actions.ts';
 import { en } from '../../text/en/agent.ts';
@@ -14,7 +13,6 @@ import { fr as actionsFr } from '../../text/fr/actions.ts';
 import { fr } from '../../text/fr/agent.ts';
 import { useText } from '../../text/language.tsx';
 
-const PAGE = 50;
 const TONE: Readonly<Record<string, Tone>> = {
   queued: 'none',
   sent: 'busy',
@@ -26,33 +24,17 @@ const TONE: Readonly<Record<string, Tone>> = {
 /** What was asked of it, and what it made of that. */
 export function CommandsTab({ agentId }: { agentId: string }) {
   const { commands: text, tabs } = useText({ en, fr });
-  const [parameters, set] = useParameters();
-  const asked = parameters.get('before');
-  const before = asked === null ? undefined : Number(asked);
-  const { data, error, isPlaceholderData, refetch } = useAgentCommands(agentId, { before, limit: PAGE });
-  const columns = useColumns();
+  const answer = useAgentCommands(agentId, useHistoryPage());
   return (
-    <DataTable<CommandRow>
+    <HistoryList<CommandRow>
       caption={tabs.commands}
-      columns={columns}
-      rows={data?.commands}
+      columns={useColumns()}
+      rows={answer.data?.commands}
       rowId={({ command_id }) => command_id}
-      stale={isPlaceholderData}
-      fault={error}
-      onRetry={() => void refetch()}
-      empty={
-        <Empty icon="terminal" title={text.none}>
-          {text.noneMore}
-        </Empty>
-      }
-      foot={
-        <HistoryPager
-          newest={before === undefined}
-          older={data?.next_before ?? null}
-          onNewest={() => set({ before: null })}
-          onOlder={(next) => set({ before: next })}
-        />
-      }
+      answer={answer}
+      icon="terminal"
+      none={text.none}
+      noneMore={text.noneMore}
     />
   );
 }

@@ -1,48 +1,29 @@
 import type { AgentChange } from '../../../../schemas/console/agent.ts';
 import { useAgentHistory } from '../../api/queries.ts';
-import { useParameters } from '../../frame/address.ts';
 import { ChangeText } from '../../parts/change-text.tsx';
 import { Verbatim } from '../../parts/copied.tsx';
-import { type Column, DataTable } from '../../parts/data-table.tsx';
-import { Empty } from '../../parts/note.tsx';
-import { HistoryPager } from '../../parts/table-tools.tsx';
+import type { Column } from '../../parts/data-table.tsx';
+import { useHistoryPage } from '../../parts/history-filters.tsx';
+import { HistoryList } from '../../parts/history-list.tsx';
 import { Time } from '../../parts/time.tsx';
 import { en } from '../../text/en/agent.ts';
 import { fr } from '../../text/fr/agent.ts';
 import { useText } from '../../text/language.tsx';
 
-const PAGE = 50;
-
 /** How it came to be as it is. */
 export function HistoryTab({ agentId }: { agentId: string }) {
   const { history: text, tabs } = useText({ en, fr });
-  const [parameters, set] = useParameters();
-  const asked = parameters.get('before');
-  const before = asked === null ? undefined : Number(asked);
-  const { data, error, isPlaceholderData, refetch } = useAgentHistory(agentId, { before, limit: PAGE });
-  const columns = useColumns();
+  const answer = useAgentHistory(agentId, useHistoryPage());
   return (
-    <DataTable<AgentChange>
+    <HistoryList<AgentChange>
       caption={tabs.history}
-      columns={columns}
-      rows={data?.changes}
+      columns={useColumns()}
+      rows={answer.data?.changes}
       rowId={({ id }) => String(id)}
-      stale={isPlaceholderData}
-      fault={error}
-      onRetry={() => void refetch()}
-      empty={
-        <Empty icon="events" title={text.none}>
-          {text.noneMore}
-        </Empty>
-      }
-      foot={
-        <HistoryPager
-          newest={before === undefined}
-          older={data?.next_before ?? null}
-          onNewest={() => set({ before: null })}
-          onOlder={(next) => set({ before: next })}
-        />
-      }
+      answer={answer}
+      icon="events"
+      none={text.none}
+      noneMore={text.noneMore}
     />
   );
 }
