@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { AgentConfig } from '../schemas/agent-config.ts';
 import type { EnrolAnswer, EnrolmentToken } from '../schemas/enrolment.ts';
 import { createBranchCheck } from '../sources/branch-check.ts';
 import { loadConfigFile } from '../sources/config-file.ts';
@@ -9,16 +10,19 @@ import { type EnrolledFacts, newConfigText, readConfigText, updatedConfigText } 
 import { deviceKey, keepCredentials, keepDeviceKey, makeFolder, rootFileOf } from './enrolled-credentials.ts';
 import { believeAnswer, expectBranch } from './enrolment-checks.ts';
 import { callWithUsableKey } from './enrolment-key.ts';
+import { expectFreeState, takeState } from './enrolment-state.ts';
 import { readEnrolmentToken } from './enrolment-token.ts';
 import { readGiven, writeGiven } from './key-files.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths, configPath } from './paths.ts';
+import { type StateClaim, stateClaim } from './state-owner.ts';
 import { memoryFault, restartTrust } from './trust-restart.ts';
 import { looksLikeTufRoot } from './tuf-root.ts';
 import { forgetUnenrolment, unenrolmentMark } from './unenrolment-mark.ts';
 import { AGENT_VERSION } from './version.ts';
 
 const CA_FILE_MAX_BYTES = 4 * 1024 * 1024;
+const DEFAULT_CACHE_DIR = AgentConfig.shape.edge_cache_dir.parse(undefined);
 
 export interface EnrolmentOrder {
   readonly token: string;
@@ -35,6 +39,8 @@ export interface EnrolmentOrder {
   readonly now: () => Date;
   /** A device key was made, and where it is kept: it stays also where enrolment fails after that. */
   readonly onKeyMade?: (place: string) => void;
+  /** The state was another agent's, whose agent.yaml is gone or names it no more. */
+  readonly onStateTaken?: (from: { agent_id: string | null; config: string }) => void;
 }
 
 export interface Enrolment {
@@ -42,6 +48,8 @@ export interface Enrolment {
   readonly tenant: string;
   readonly config: string;
   readonly credentials_dir: string;
+  /** Where versions, runs and the state of this agent live. */
+  readonly cache_dir: string;
   readonly source_url: string;
 }
 
@@ -56,6 +64,7 @@ export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise
   const credentialsDir =
     order.credentialsDir ?? existing?.credentialsDir ?? join(dirname(order.configFile), 'credentials');
   if (order.caFile !== null) await expectCertificates(order.caFile);
+  await expectFreeState(foreseenClaim(order, existing, claims.tenant, credentialsDir), signal);
   let key = await deviceKey(credentialsDir, order.onKeyMade);
   /** This machine was an agent before, and is to be one again: agent.yaml stays what it is but for what enrolment decides. */
   let returns = existing?.config != null && (await unenrolmentMark(credentialsDir, existing.config)) !== null;
@@ -102,7 +111,12 @@ export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise
   const facts = factsOf(answer, claims, order, credentialsDir);
   const { text, config } = configText(existing, facts, order, returns);
   signal.throwIfAborted();
-  await expectMemory(answer.root, agentPaths(config, order.configFile), order.force, signal);
+  const paths = agentPaths(config, order.configFile);
+  const claim = stateClaim(config, paths);
+  await expectFreeState(claim, signal);
+  await expectMemory(answer.root, paths, order.force, signal);
+  const before = await takeState(claim, paths.lock, signal);
+  if (before !== null) order.onStateTaken?.(before);
   await keepDeviceKey(key, credentialsDir);
   await keepCredentials(answer, credentialsDir);
   if (text !== existing?.text) {
@@ -119,6 +133,7 @@ export async function enrol(order: EnrolmentOrder, signal: AbortSignal): Promise
     tenant: answer.tenant,
     config: order.configFile,
     credentials_dir: credentialsDir,
+    cache_dir: paths.cache,
     source_url: answer.git.url,
   };
 }
@@ -216,6 +231,19 @@ async function expectMemory(
   if (force) return restartTrust(paths, signal);
   const message = `${fault}\nIf the root of trust was replaced on purpose, repeat the command with --force; if this is another agent, name another --cache-dir and --credentials-dir`;
   throw new OperationError('enrolment_refused', message, { exitCode: 3, details: { code: 'root_conflict' } });
+}
+
+/** Whose state this will most likely be, before the console has said who this is. */
+function foreseenClaim(
+  order: EnrolmentOrder,
+  existing: ExistingConfig | null,
+  tenant: string,
+  credentials: string,
+): StateClaim {
+  const cache =
+    order.cacheDir ?? configPath(existing?.config?.edge_cache_dir ?? DEFAULT_CACHE_DIR, order.configFile);
+  const agentId = existing?.config?.agent_id;
+  return { agent_id: agentId, tenant, config: order.configFile, credentials, state: join(cache, '.agent') };
 }
 
 async function expectCertificates(path: string): Promise<void> {

@@ -6,6 +6,7 @@ import { formatProblem } from '../system/document-problem.ts';
 import { parseYaml } from '../system/yaml-document.ts';
 import { OperationError } from './operation-error.ts';
 import { configPath } from './paths.ts';
+import { otherOwner } from './state-owner.ts';
 
 export type LoadedConfig = Extract<Awaited<ReturnType<typeof loadConfigFile>>, { kind: 'valid' }>;
 
@@ -23,13 +24,21 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
 
 /**
  * Where the state of an agent is whose agent.yaml is wrong at this moment: a daemon may be working on with the last good one.
- * Null when not even that can be read from it.
+ * Null when not even that can be read from it, and when it is another agent's.
  */
-export async function stateOfWrongConfig(path: string): Promise<string | null> {
+export async function stateOfWrongConfig(path: string, signal: AbortSignal): Promise<string | null> {
   const text = await readFile(path, 'utf8').catch(() => null);
-  const parsed =
-    text === null
-      ? null
-      : parseYaml(text, z.looseObject({ edge_cache_dir: z.string().default('~/EdgeFlows') }));
-  return parsed?.kind === 'valid' ? join(configPath(parsed.value.edge_cache_dir, path), '.agent') : null;
+  const parsed = text === null ? null : parseYaml(text, Places);
+  if (parsed?.kind !== 'valid') return null;
+  const { edge_cache_dir: cache, credentials_dir: credentials, agent_id, tenant } = parsed.value;
+  const state = join(configPath(cache, path), '.agent');
+  const claim = { agent_id, tenant, config: path, credentials: configPath(credentials, path), state };
+  return (await otherOwner(claim, signal)) === null ? state : null;
 }
+
+const Places = z.looseObject({
+  agent_id: z.string().nullable().default(null),
+  tenant: z.string().default(''),
+  credentials_dir: z.string().default('./credentials'),
+  edge_cache_dir: z.string().default('~/EdgeFlows'),
+});

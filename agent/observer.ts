@@ -32,6 +32,7 @@ import { createRunFiles, type OutputChunk, type OutputStream } from './run-files
 import { toSummary } from './run-summary.ts';
 import { runTimeline } from './run-timeline.ts';
 import { followServiceOutput } from './service-output.ts';
+import { expectOwnState, stateClaim } from './state-owner.ts';
 import { statusDocument } from './status-document.ts';
 import { tenantDocuments } from './tenant-documents.ts';
 import { toWaitingReport, type WaitingReport } from './waiting-report.ts';
@@ -79,11 +80,12 @@ export interface Observer {
   close(): void;
 }
 
-export async function openObserver(configFile: string): Promise<Observer> {
+export async function openObserver(configFile: string, signal: AbortSignal): Promise<Observer> {
   const loaded = await loadConfig(configFile);
   const { config } = loaded;
   const paths = agentPaths(config, configFile);
   if (process.platform !== 'win32') await expectOwnFolder(paths.state);
+  await expectOwnState(stateClaim(config, paths), signal);
   // before the first reconcile there is nothing to look at, and looking makes nothing
   const database = openExisting(paths.database);
   const documents = createStateDocuments(database);

@@ -9,6 +9,7 @@ import { toOperationError } from './explain-error.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
+import { expectOwnState, noteOwner, stateClaim } from './state-owner.ts';
 import { expectEnrolled } from './unenrolment-mark.ts';
 import { type WiredAgent, wireAgent } from './wire.ts';
 
@@ -41,6 +42,8 @@ export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   const loaded = await loadConfig(options.configFile);
   const paths = agentPaths(loaded.config, options.configFile);
   if (options.verb !== 'unenroll') await expectEnrolled(paths.credentials, loaded.config);
+  const claim = stateClaim(loaded.config, paths);
+  await expectOwnState(claim, options.signal);
   // agent.yaml may have come through one of them
   closeInheritedDescriptors();
   await mkdir(paths.state, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
@@ -53,6 +56,9 @@ export async function openAgent(options: OpenOptions): Promise<OpenAgent> {
   });
   if (lock.kind === 'held') throw lockedError(lock.by, paths);
   try {
+    await expectOwnState(claim, options.signal, 'locked');
+    // who leaves keeps the state for nobody
+    if (options.verb !== 'unenroll') noteOwner(claim);
     const { executable, log, daemon, progress } = options;
     const wired = await wireAgent({
       loaded,

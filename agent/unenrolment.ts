@@ -7,6 +7,7 @@ import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { lockedError, openAgent } from './open.ts';
 import { OperationError } from './operation-error.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
+import { expectOwnState, forgetOwner, stateClaim } from './state-owner.ts';
 import { markUnenrolled, unenrolmentMark } from './unenrolment-mark.ts';
 import { purgeAgent, remainsOf, removeCredentials, takeOutAgentId } from './unenrolment-remains.ts';
 
@@ -85,6 +86,8 @@ export async function unenrol(order: UnenrolmentOrder, signal: AbortSignal): Pro
     mark?.stage !== 'leaving' && there.removed.length === 0 && loaded.config.agent_id === undefined;
   const known = { console: 'none', console_message: null, reports_waiting: 0, daemon: null } as const;
   if (done) return { ...facts, ...known, was_enrolled: false, ...there };
+  // else this would end the agent whose state it is
+  await expectOwnState({ ...stateClaim(loaded.config, paths), agent_id: agentId }, signal);
   if (order.dryRun) {
     const daemon = await controlPeer(paths.socket, signal);
     const tells = tellsConsole(order, loaded.config) && mark === null;
@@ -114,6 +117,7 @@ export async function unenrol(order: UnenrolmentOrder, signal: AbortSignal): Pro
   order.onProgress('removing the credentials …');
   await underLock(paths, signal, async () => {
     await removeCredentials(paths);
+    forgetOwner(paths.state);
     await takeOutAgentId(order.configFile);
   });
   if (order.purge) await purgeAgent(paths, loaded.config.tenant);

@@ -7,6 +7,7 @@ import type { Observer } from '../agent/observer.ts';
 import { OperationError } from '../agent/operation-error.ts';
 import type { AgentOperations } from '../agent/operations.ts';
 import { agentPaths, socketPath } from '../agent/paths.ts';
+import { expectOwnState, stateClaim } from '../agent/state-owner.ts';
 import type { ClosableLog } from '../system/log.ts';
 import type { Globals } from './globals.ts';
 import { createTerminalProgress } from './progress.ts';
@@ -73,10 +74,12 @@ export async function quietLog({ verbose }: Globals): Promise<ClosableLog> {
 async function socketOf(globals: Globals): Promise<string> {
   try {
     const { config } = await loadConfig(globals.config);
-    return agentPaths(config, globals.config).socket;
+    const paths = agentPaths(config, globals.config);
+    await expectOwnState(stateClaim(config, paths), globals.signal);
+    return paths.socket;
   } catch (error) {
     if (!(error instanceof OperationError) || error.code !== 'config_invalid') throw error;
-    const state = await stateOfWrongConfig(globals.config);
+    const state = await stateOfWrongConfig(globals.config, globals.signal);
     if (state === null || (await controlPeer(socketPath(state), globals.signal)) === null) throw error;
     globals.terminal.note(`warning: the agent works with the last good configuration: ${error.message}`);
     return socketPath(state);
@@ -88,7 +91,7 @@ export async function withObserver<T>(
   work: (observer: Observer) => T | Promise<T>,
 ): Promise<T> {
   const { openObserver } = await import('../agent/observer.ts');
-  const observer = await openObserver(globals.config);
+  const observer = await openObserver(globals.config, globals.signal);
   try {
     return await work(observer);
   } finally {

@@ -88,8 +88,10 @@ function runningFinding({ peer }: Patient): Finding {
 
 const START = 'start it: edge-agent run, or its service';
 
-function reconcileFindings({ status, statusFault, obstacles }: Patient): Finding[] {
+function reconcileFindings({ status, statusFault, obstacles, other }: Patient): Finding[] {
   const name = 'agent.reconcile';
+  // said of the state
+  if (other !== null) return [];
   if (status === null) return [fail(name, statusFault ?? 'no status', READY, null)];
   const last = status.source.last_sync_at;
   const at = last === null ? 'never looked at the branch' : `last looked at the branch ${last}`;

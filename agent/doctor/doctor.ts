@@ -7,6 +7,7 @@ import { effectiveSettings } from '../effective-settings.ts';
 import { type LoadedConfig, stateOfWrongConfig } from '../load-config.ts';
 import { openObserver } from '../observer.ts';
 import { agentPaths, socketPath } from '../paths.ts';
+import { notOurs, otherOwner, stateClaim } from '../state-owner.ts';
 import { AGENT_VERSION } from '../version.ts';
 import { agentChecks, programChecks } from './agent.ts';
 import { createCallers } from './callers.ts';
@@ -70,9 +71,12 @@ async function meet(configFile: string, loaded: LoadedConfig, signal: AbortSigna
   const paths = agentPaths(loaded.config, configFile);
   const settings = effectiveSettings(loaded.config, loaded.written, null, paths, { deepCheck: false });
   const within = AbortSignal.any([signal, AbortSignal.timeout(STATUS_MS)]);
-  const peer = await controlPeer(paths.socket, within).catch(() => null);
+  const claim = stateClaim(loaded.config, paths);
+  const other = await otherOwner(claim, within);
+  const peer = other === null ? await controlPeer(paths.socket, within).catch(() => null) : null;
   signal.throwIfAborted();
-  const base = { loaded, paths, settings, peer };
+  const base = { loaded, paths, settings, other, peer };
+  if (other !== null) return { ...base, status: null, obstacles: null, statusFault: notOurs(claim, other) };
   try {
     if (peer !== null) {
       const daemon = createControlClient(paths.socket);
@@ -82,7 +86,7 @@ async function meet(configFile: string, loaded: LoadedConfig, signal: AbortSigna
       ]);
       return { ...base, status, obstacles, statusFault: null };
     }
-    const observer = await openObserver(configFile);
+    const observer = await openObserver(configFile, within);
     try {
       const [status, obstacles] = await Promise.all([observer.status(within), observer.obstacles(within)]);
       return { ...base, status, obstacles, statusFault: null };
@@ -96,7 +100,7 @@ async function meet(configFile: string, loaded: LoadedConfig, signal: AbortSigna
 }
 
 async function daemonOfWrongConfig(configFile: string, signal: AbortSignal): Promise<ControlPeer | null> {
-  const state = await stateOfWrongConfig(configFile);
+  const state = await stateOfWrongConfig(configFile, signal);
   return state === null ? null : controlPeer(socketPath(state), signal).catch(() => null);
 }
 

@@ -3,6 +3,7 @@ import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Current } from '../../schemas/current.ts';
 import { readCompleteMark } from '../../store/complete-mark.ts';
+import { notOurs, stateClaim, wayOut } from '../state-owner.ts';
 import { type Check, type Finding, fail, ok, warn } from './check.ts';
 import { quickCheck } from './database-look.ts';
 import { kindFinding, nearest, probeFolder, spaceFindings } from './file-system.ts';
@@ -13,11 +14,17 @@ export function stateChecks(patient: Patient): Check[] {
   const { paths, loaded } = patient;
   const base = { group: 'state', code: 4 } as const;
   const folder = nearest(paths.state);
-  return [
+  const ofFolder: Check[] = [
     { ...base, name: 'state.folder', expected: FOLDER, run: () => folderFinding(paths.state, loaded.config) },
     { ...base, name: 'state.file_system', expected: 'a local disk', run: async () => kindFinding(folder) },
     { ...base, name: 'state.writable', expected: 'a folder to write to', run: () => probeFolder(folder) },
     { ...base, name: 'state.space', expected: 'room', run: async () => spaceFindings(folder) },
+    { ...base, name: 'state.owner', code: 2, expected: OWNER, run: async () => ownerFinding(patient) },
+  ];
+  // what another agent has there says nothing of this one
+  if (patient.other !== null) return ofFolder;
+  return [
+    ...ofFolder,
     {
       ...base,
       name: 'state.database',
@@ -36,6 +43,7 @@ export function stateChecks(patient: Patient): Check[] {
 }
 
 const FOLDER = 'a folder of this account that nobody else may write to';
+const OWNER = 'the state of this agent, or nobody’s';
 const DATABASE = 'a database without faults';
 const POINTER = 'current.json names versions that are whole';
 const HOLDER = 'a control socket that answers, or no agent at work';
@@ -56,6 +64,14 @@ async function folderFinding(
   const allowed = runs.user === undefined ? 0o700 : 0o711;
   if ((mode & ~allowed) === 0) return ok(name, shown, FOLDER);
   return warn(name, shown, FOLDER, `chmod ${allowed.toString(8)} ${state}`);
+}
+
+function ownerFinding({ loaded, paths, other }: Patient): Finding {
+  const name = 'state.owner';
+  const { agent_id: agentId } = loaded.config;
+  if (other === null) return ok(name, agentId === undefined ? 'this agent' : `agent ${agentId}`, OWNER);
+  const claim = stateClaim(loaded.config, paths);
+  return fail(name, notOurs(claim, other), OWNER, wayOut(claim, other));
 }
 
 function databaseFinding(path: string): Finding {

@@ -101,8 +101,9 @@ async function wholeMemory(places: Places): Promise<TrustMemory> {
 }
 
 /** A place may lag behind by a crash, and then the highest counts; what contradicts stops the agent. */
-async function memoryFinding({ loaded, paths }: Patient): Promise<Finding> {
+async function memoryFinding({ loaded, paths, other }: Patient): Promise<Finding | Finding[]> {
   const name = 'trust.memory';
+  if (other !== null) return [];
   const places = patientPlaces(paths, loaded.config.tenant);
   try {
     const credentials = await createCredentialsTrustFile(places.credentials).load();

@@ -48,6 +48,7 @@ export function addEnroll(program: Command): void {
       const token = await tokenInput(options.tokenFile, signal);
       terminal.progress('enrolling …');
       let keyMade: string | null = null;
+      let taken: { agent_id: string | null; config: string } | null = null;
       const enrolment = await enrol(
         {
           token,
@@ -62,6 +63,9 @@ export function addEnroll(program: Command): void {
           onKeyMade(place) {
             keyMade = place;
           },
+          onStateTaken(from) {
+            taken = from;
+          },
         },
         signal,
       )
@@ -74,6 +78,7 @@ export function addEnroll(program: Command): void {
         })
         .finally(() => terminal.clearProgress());
       terminal.document(enrolment);
+      if (taken !== null) terminal.note(stateTaken(enrolment.cache_dir, taken));
       const named = [resolve('agent.yaml'), platformConfigPath()].includes(config)
         ? ''
         : ` --config ${config}`;
@@ -81,6 +86,7 @@ export function addEnroll(program: Command): void {
       terminal.line();
       terminal.line(`  configuration  ${enrolment.config}`);
       terminal.line(`  credentials    ${enrolment.credentials_dir}`);
+      terminal.line(`  versions       ${enrolment.cache_dir}`);
       terminal.line(`  source         ${enrolment.source_url}  branch tenant/${enrolment.tenant}`);
       for (const warning of await warningsOf(enrolment.config)) terminal.note(`warning: ${warning}`);
       terminal.line();
@@ -93,6 +99,12 @@ export function addEnroll(program: Command): void {
 async function warningsOf(config: string): Promise<readonly string[]> {
   const loaded = await loadConfig(config);
   return (await checkMachine(loaded.config, agentPaths(loaded.config, config))).warnings;
+}
+
+/** Not silently: what that agent had, this one goes on with. */
+function stateTaken(cache: string, from: { agent_id: string | null; config: string }): string {
+  const whose = from.agent_id === null ? 'of an agent without a console' : `agent ${from.agent_id}'s`;
+  return `note: the state in ${cache} was ${whose}, whose agent.yaml (${from.config}) is gone or names another one; it is this agent's now`;
 }
 
 /** Nothing of what was given is repeated: it is the token, most likely. */

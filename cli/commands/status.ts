@@ -71,7 +71,7 @@ async function look(globals: Globals): Promise<Seen> {
 /** A wrong agent.yaml stops no daemon: it works on with the last good one, and says so itself. */
 async function lookAtDaemon(error: unknown, { config, signal }: Globals): Promise<Seen> {
   if (!(error instanceof OperationError) || error.code !== 'config_invalid') throw error;
-  const state = await stateOfWrongConfig(config);
+  const state = await stateOfWrongConfig(config, signal);
   const socket = state === null ? null : socketPath(state);
   const peer = socket === null ? null : await controlPeer(socket, signal);
   if (socket === null || peer === null) throw error;

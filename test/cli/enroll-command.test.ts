@@ -85,6 +85,7 @@ describe('edge-agent enroll', () => {
       tenant: 'acme',
       config: folder.at('agent.yaml'),
       credentials_dir: credentials,
+      cache_dir: folder.at('cache'),
       source_url: `${running.url}/git/acme.git`,
     });
 
