@@ -23,7 +23,11 @@ export function edgeAgent(args: readonly string[], options: CommandOptions): Pro
     const child = execFile(
       process.execPath,
       [AGENT_MAIN, ...args],
-      { cwd, env: { ...process.env, HOME: cwd, XDG_CONFIG_HOME: `${cwd}/.config`, ...env }, timeout: 30_000 },
+      {
+        cwd,
+        env: { ...process.env, HOME: cwd, XDG_CONFIG_HOME: `${cwd}/.config`, ...env },
+        timeout: 120_000,
+      },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
         resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) as unknown });

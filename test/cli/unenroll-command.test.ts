@@ -45,7 +45,7 @@ describe('edge-agent unenroll', { timeout: 180_000 }, () => {
     const daemon = machine.start();
     await until(
       'a daemon',
-      async () => (await machine.agent('status')).stdout.includes('edge-agent run'),
+      async () => (await machine.agent('status')).stdout.includes('edge-agent run, process'),
       60_000,
     );
     const before = await readFile(machine.config, 'utf8');

@@ -133,7 +133,9 @@ describe('edge-agent upload', () => {
     configure({ enabled: true, paths: ['documents'] });
     const bytes = randomBytes(24 * MIB);
     daemon = startDaemon(world);
-    await until('the daemon', async () => (await world.agent('status')).stdout.includes('edge-agent run'));
+    await until('the daemon', async () =>
+      (await world.agent('status')).stdout.includes('edge-agent run, process'),
+    );
     const before = relay.sent();
     const hung = relay.hangAfter(10 * MIB);
     const asked = upload(document('large.bin', bytes));
@@ -167,7 +169,9 @@ if "document" in given:
     daemon = startDaemon(world);
     const bytes = randomBytes(100_000);
     document('invoice.pdf', bytes);
-    await until('the daemon', async () => (await world.agent('status')).stdout.includes('edge-agent run'));
+    await until('the daemon', async () =>
+      (await world.agent('status')).stdout.includes('edge-agent run, process'),
+    );
     const input = JSON.stringify({ n: 7, document: join(world.folder, 'documents/invoice.pdf') });
     const { document: report } = await world.json<{ run_id: string }>(
       'trigger',
