@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { isStrictBase64url, type PrivateJwk, type PublicJwk } from '../schemas/jws.ts';
 import { Id } from '../schemas/names.ts';
 import { printable } from '../system/printable.ts';
-import { compactSignatureHolds } from './jws.ts';
+import { ed25519Holds } from './ed25519.ts';
 import { firstFault } from './refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -117,11 +117,11 @@ type TokenRefusal = Extract<RequestTokenVerdict, { kind: 'refused' }>;
 export async function verifyRequestToken(expected: RequestTokenExpectation): Promise<RequestTokenVerdict> {
   const unsigned = readUnsigned(expected.token);
   if (unsigned.kind === 'refused') return unsigned;
-  const { claims } = unsigned;
+  const { claims, signingInput, signature } = unsigned;
   const key = await expected.findKey(claims.iss);
   if (key === null)
     return refused('key_unknown', `expected the token of an enrolled agent, found iss ${claims.iss}`);
-  if (!compactSignatureHolds(expected.token, key)) {
+  if (!ed25519Holds(signingInput, signature, key)) {
     return refused('signature_invalid', `expected a token signed by the device key of ${claims.iss}`);
   }
   const fault = claimsFault(claims, expected);
@@ -137,11 +137,19 @@ export async function verifyRequestToken(expected: RequestTokenExpectation): Pro
   return { kind: 'verified', issuer: claims.iss, claims };
 }
 
-function readUnsigned(token: string): { kind: 'read'; claims: RequestClaims } | TokenRefusal {
+interface Unsigned {
+  readonly kind: 'read';
+  readonly claims: RequestClaims;
+  readonly signingInput: string;
+  readonly signature: Uint8Array;
+}
+
+/** The form alone: three parts of strict base64url, and a header that says this algorithm, this type and nothing else. */
+function readUnsigned(token: string): Unsigned | TokenRefusal {
   const parts = token.split('.');
-  const [header, payload] = parts;
+  const [header, payload, signature] = parts;
   const formed = token.length <= MAX_CHARACTERS && parts.length === 3 && parts.every(isStrictBase64url);
-  if (!formed || header === undefined || payload === undefined) {
+  if (!formed || header === undefined || payload === undefined || signature === undefined) {
     return refused('token_malformed', `expected a compact JWT of at most ${MAX_CHARACTERS} characters`);
   }
   const headerJson = parseStrictJson(Buffer.from(header, 'base64url'));
@@ -152,7 +160,12 @@ function readUnsigned(token: string): { kind: 'read'; claims: RequestClaims } | 
   if (json.kind === 'malformed') return refused('token_malformed', `claims: ${json.message}`);
   const claims = Claims.safeParse(json.value);
   if (!claims.success) return refused('claims_invalid', `claims: ${firstFault(claims.error)}`);
-  return { kind: 'read', claims: claims.data };
+  return {
+    kind: 'read',
+    claims: claims.data,
+    signingInput: `${header}.${payload}`,
+    signature: Buffer.from(signature, 'base64url'),
+  };
 }
 
 function claimsFault(claims: RequestClaims, expected: RequestTokenExpectation): TokenRefusal | null {

@@ -9,6 +9,9 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+/** Of whole texts, so that nothing of one is left for the next. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 type StrictJson =
   | { readonly kind: 'parsed'; readonly value: unknown }
   | { readonly kind: 'malformed'; readonly message: string };
@@ -20,7 +23,7 @@ type StrictJson =
 export function parseStrictJson(bytes: Uint8Array): StrictJson {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = UTF8.decode(bytes);
   } catch {
     return { kind: 'malformed', message: 'expected UTF-8 text' };
   }

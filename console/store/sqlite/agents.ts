@@ -108,6 +108,8 @@ export function setGitToken(
 
 function one(row: unknown): Agent | null {
   if (row === undefined) return null;
-  const found = row as Omit<Agent, 'device_jwk'> & { device_jwk: string };
-  return { ...found, device_jwk: JSON.parse(found.device_jwk) as PublicJwk };
+  // In place: a row is nobody else's, and one is read for every call.
+  const found = row as { device_jwk: unknown };
+  found.device_jwk = JSON.parse(found.device_jwk as string) as PublicJwk;
+  return found as Agent;
 }

@@ -62,17 +62,11 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
     agentId: string,
     row: Before,
     summary: StatusSummary,
+    texts: Texts,
     state: AgentState,
     stateSince: string,
     at: string,
   ) => {
-    const rest: SummaryRest = {
-      suspended: summary.suspended,
-      problem: summary.problem,
-      commit: summary.commit,
-      labels: summary.labels,
-      held: summary.held,
-    };
     database
       .prepare(
         `INSERT INTO agent_summaries (agent_id, made_by, reported_at, stalled, ready, health, is_suspended, state, state_since,
@@ -110,15 +104,14 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
         held: summary.flows.filter((flow) => flow.held).length,
         reason: summary.problem?.reason ?? null,
       });
-    const [said, flowRows] = [JSON.stringify(rest), JSON.stringify(summary.flows)];
-    if (row.rest === said && row.flow_rows === flowRows && row.status_text === summary.text) return;
+    if (isSame(row, texts) && row.status_text === summary.text) return;
     database
       .prepare(
         `INSERT INTO agent_details (agent_id, rest, flow_rows, name_text, status_text) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (agent_id) DO UPDATE SET rest = excluded.rest, flow_rows = excluded.flow_rows,
            name_text = excluded.name_text, status_text = excluded.status_text`,
       )
-      .run(agentId, said, flowRows, nameText(agentId, row.hostname), summary.text);
+      .run(agentId, texts.rest, texts.flowRows, nameText(agentId, row.hostname), summary.text);
   };
 
   const saveFlows = (agentId: string, slug: string, flows: readonly FlowSummary[]) => {
@@ -157,17 +150,21 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
       if (row.state === null) noteEnrolled(database, row);
       const summary = summariseStatus(status);
       const state = standingState(row, summary, at, at);
-      const flowsChanged = row.flow_rows !== JSON.stringify(summary.flows);
+      const texts = textsOf(summary);
+      const flowsChanged = row.flow_rows !== texts.flowRows;
       const revisionsChanged =
         row.reported_at === null ||
         row.desired_revision !== summary.desiredRevision ||
         row.applied_revision !== summary.appliedRevision;
-      for (const change of changesOf(row, summary, state)) {
-        insertChange(database, { ...change, agent_id: agentId, tenant: row.slug }, at);
+      // What was said is read again only where something else is said now: most reports say the same.
+      if (revisionsChanged || row.state !== state || !isSame(row, texts)) {
+        for (const change of changesOf(row, summary, state)) {
+          insertChange(database, { ...change, agent_id: agentId, tenant: row.slug }, at);
+        }
       }
-      const isSame = row.state === state && row.state_since !== null;
       const now = at.toISOString();
-      save(agentId, row, summary, state, isSame ? (row.state_since as string) : now, now);
+      const since = row.state === state ? (row.state_since ?? now) : now;
+      save(agentId, row, summary, texts, state, since, now);
       if (flowsChanged) saveFlows(agentId, row.slug, summary.flows);
       if (revisionsChanged || summary.commitOf !== null) noteRevisions(row.slug, summary, at);
       return { state: row.state !== state, flows: flowsChanged, revisions: revisionsChanged };
@@ -190,7 +187,8 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
             const summary = status.success ? summariseStatus(status.data) : NOTHING_KNOWN;
             const received = new Date(at);
             const state = standingState(row, summary, new Date(row.last_seen_at ?? at), received);
-            save(agentId, row, summary, state, row.state_since ?? summary.problem?.since ?? at, at);
+            const since = row.state_since ?? summary.problem?.since ?? at;
+            save(agentId, row, summary, textsOf(summary), state, since, at);
             saveFlows(agentId, row.slug, row.revoked_at === null ? summary.flows : []);
             noteRevisions(row.slug, summary, received);
           }
@@ -198,6 +196,21 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
       }
     },
   };
+}
+
+/** As they are kept, so that they are compared without being read. */
+interface Texts {
+  readonly rest: string;
+  readonly flowRows: string;
+}
+
+function textsOf({ suspended, problem, commit, labels, held, flows }: StatusSummary): Texts {
+  const rest: SummaryRest = { suspended, problem, commit, labels, held };
+  return { rest: JSON.stringify(rest), flowRows: JSON.stringify(flows) };
+}
+
+function isSame(row: Before, texts: Texts): boolean {
+  return row.rest === texts.rest && row.flow_rows === texts.flowRows;
 }
 
 /** Of a status that cannot be read: the agent has reported, and that is all. */
