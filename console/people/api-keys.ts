@@ -1,8 +1,11 @@
 import type { Grant } from '../../schemas/console/people.ts';
+import { notFound, type RequestRefused } from '../refusal.ts';
 import { hashOf, newToken } from '../secrets.ts';
 import type { ApiKeyRecord, ApiKeyStore } from '../store/ports/api-keys.ts';
+import type { AuditAction, AuditEntry } from '../store/ports/audit.ts';
 import { whenWritable } from '../store/unwritable.ts';
 import type { Actor } from './actor.ts';
+import { decidesOver, expectToGiveNow, reaches } from './giving.ts';
 
 /** `last_used_at` is no finer than this: it would cost every call a write to disk. */
 const USED_EVERY_MS = 10 * 60_000;
@@ -14,7 +17,7 @@ export interface ApiKeyDraft {
   readonly expires_at: string | null;
 }
 
-/** Keys of the API (`X-Api-Key`). Whether the maker may give what a key is to do is asked elsewhere (giving.ts). */
+/** Keys of the API (`X-Api-Key`). What a key is to do, its maker may give at that moment (403 otherwise). */
 export interface ApiKeys {
   /** The key itself, `secret`, is kept nowhere. */
   make(draft: ApiKeyDraft, by: Actor): Promise<{ readonly key: ApiKeyRecord; readonly secret: string }>;
@@ -23,8 +26,11 @@ export interface ApiKeys {
   get(keyId: string): Promise<ApiKeyRecord | null>;
   /** Newest first. */
   list(): Promise<ApiKeyRecord[]>;
-  /** It is void from now on. Null when there is no such key. */
-  revoke(keyId: string, by: Actor): Promise<ApiKeyRecord | null>;
+  /**
+   * It is void from now on. Null when there is no such key; 404 when it is not theirs, or has no role in the tenant that is asked
+   * for: decided in the step itself.
+   */
+  revoke(keyId: string, by: Actor, tenant?: string): Promise<ApiKeyRecord | null>;
   /** Notes that it was used, if it can be written. */
   used(key: ApiKeyRecord): Promise<void>;
   count(): Promise<number>;
@@ -49,12 +55,13 @@ export function createApiKeys(
       await store.add(
         { ...key, hash: hashOf(secret) },
         {
-          action: 'api_key_made',
-          tenant: onlyTenant(grants),
-          agent_id: null,
-          by: by.by,
-          actor_id: by.id,
-          message: `the API key "${label}" (${key.key_id}) was made: ${grantsInWords(grants)}${expires_at === null ? '' : `, until ${key.expires_at}`}`,
+          asker: by,
+          decide: (_key, askerGrants) => {
+            expectToGiveNow(grants, askerGrants);
+            const until = expires_at === null ? '' : `, until ${key.expires_at}`;
+            const message = `the API key "${label}" (${key.key_id}) was made: ${grantsInWords(grants)}${until}`;
+            return { told: tell(by, 'api_key_made', grants, message) };
+          },
         },
       );
       return { key: { ...key, last_used_at: null, revoked_at: null }, secret };
@@ -65,18 +72,14 @@ export function createApiKeys(
     },
     get: (keyId) => store.get(keyId),
     list: () => store.list(),
-    async revoke(keyId, by) {
-      const key = await store.get(keyId);
-      if (key === null) return null;
-      return store.revoke(keyId, now(), {
-        action: 'api_key_revoked',
-        tenant: onlyTenant(key.grants),
-        agent_id: null,
-        by: by.by,
-        actor_id: by.id,
-        message: `the API key "${key.label}" (${keyId}) is void`,
-      });
-    },
+    revoke: (keyId, by, tenant) =>
+      store.revoke(keyId, now(), {
+        asker: by,
+        decide: ({ label, grants }, askerGrants) => {
+          if (!decidesOver({ grants: askerGrants }, grants) || !reaches(grants, tenant)) throw noSuchKey();
+          return { told: tell(by, 'api_key_revoked', grants, `the API key "${label}" (${keyId}) is void`) };
+        },
+      }),
     async used(key) {
       const at = now();
       if (at.getTime() - Date.parse(key.last_used_at ?? '1970-01-01') < USED_EVERY_MS) return;
@@ -84,6 +87,14 @@ export function createApiKeys(
     },
     count: () => store.count(),
   };
+}
+
+export function noSuchKey(): RequestRefused {
+  return notFound('expected the id of a key of the API, found no such key');
+}
+
+function tell({ by, id }: Actor, action: AuditAction, grants: readonly Grant[], message: string): AuditEntry {
+  return { action, tenant: onlyTenant(grants), agent_id: null, by, actor_id: id, message };
 }
 
 export function apiKeyState(

@@ -6,9 +6,9 @@ import { Id } from '../../schemas/names.ts';
 import type { Callers } from '../callers.ts';
 import { operation } from '../openapi/operation.ts';
 import { scopeOf } from '../people/actor.ts';
-import { apiKeyState } from '../people/api-keys.ts';
+import { apiKeyState, noSuchKey } from '../people/api-keys.ts';
 import { decidesOver, expectToGive, reaches } from '../people/giving.ts';
-import { notFound, RequestRefused } from '../refusal.ts';
+import { RequestRefused } from '../refusal.ts';
 import type { ConsoleState } from '../state.ts';
 import type { ApiKeyRecord } from '../store/ports/api-keys.ts';
 
@@ -74,10 +74,8 @@ export function keyRoutes(parts: { readonly state: ConsoleState; readonly caller
       scopeOf(actor, undefined, 'admin');
       const { params, query } = REVOKE.read(request);
       const { id } = params;
-      const grants = (await state.apiKeys.get(id))?.grants ?? null;
-      const isTheirs = grants !== null && decidesOver(actor, grants) && reaches(grants, query.tenant);
-      const key = isTheirs ? await state.apiKeys.revoke(id, actor) : null;
-      if (key === null) throw notFound('expected the id of a key of the API, found no such key');
+      const key = await state.apiKeys.revoke(id, actor, query.tenant);
+      if (key === null) throw noSuchKey();
       callers.ended(id);
       return { key: shown(key) };
     });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Actor, PROGRAM } from '../../console/people/actor.ts';
 import type { ApiKey, NewKeyAnswer } from '../../schemas/console/keys.ts';
 import type { Grant, InvitedPerson, PeopleAnswer, Role } from '../../schemas/console/people.ts';
 import {
@@ -83,6 +84,61 @@ describe('an invitation', () => {
     });
     expect(signIn.status).toBe(401);
     expect((await accept(invitation.url.split('#')[1] as string)).answer.status).toBe(200);
+  });
+
+  it('is void when its person is given more, stays when they are given less, and says so in the audit', async () => {
+    const { code, person } = await invited(all, [on('acme', 'operator')]);
+    const change = async (grants: Grant[]) => {
+      const answer = await all.call('PATCH', `/api/people/${person.id}`, { grants });
+      return ((await answer.json()) as { person: InvitedPerson['person'] }).person;
+    };
+    expect((await change([on('acme', 'viewer')])).invited_until).not.toBe(null);
+    expect(await change([on('acme', 'viewer'), on('globex', 'viewer')])).toMatchObject({
+      state: 'invited',
+      invited_until: null,
+    });
+    expect(await codeOf((await accept(code)).answer)).toBe('code_refused');
+    const audit = await all.call('GET', `/api/audit?action=person_changed&limit=2`);
+    expect(await audit.json()).toMatchObject({
+      entries: [
+        { message: expect.stringMatching(/; the invitation that was out is void$/) as string },
+        { message: expect.not.stringContaining('void') as string },
+      ],
+    });
+    const again = await all.call('POST', `/api/people/${person.id}/invitation`);
+    const { invitation } = (await again.json()) as InvitedPerson;
+    const { answer } = await accept(invitation.url.split('#')[1] as string);
+    expect(await answer.json()).toMatchObject({ grants: [on('acme', 'viewer'), on('globex', 'viewer')] });
+  });
+
+  it('is made, as keys are, only by who may still do so when it is written', async () => {
+    const { admin } = running.console;
+    const { person } = await invited(all, [on('acme', 'admin')]);
+    // what a call that has just come in knows of its caller, who is removed meanwhile
+    const actor: Actor = {
+      kind: 'person',
+      id: person.id,
+      name: person.login,
+      by: `person:${person.login}`,
+      grants: person.grants,
+      credential: null,
+    };
+    const grants = [on('acme', 'viewer')];
+    const own = await invited(acme, grants);
+    const { key } = await admin.apiKeys.make({ label: 'x', grants, expires_at: null }, PROGRAM);
+    await admin.people.remove(PROGRAM, person.id);
+    const late = [
+      admin.people.invite(actor, { login: `p-${randomUUID()}`, locale: null, grants }),
+      admin.people.change(actor, own.person.id, { grants }),
+      admin.people.remove(actor, own.person.id),
+      admin.apiKeys.make({ label: 'y', grants, expires_at: null }, actor),
+      admin.apiKeys.revoke(key.key_id, actor),
+    ];
+    const codes = (await Promise.allSettled(late)).map((each) =>
+      each.status === 'rejected' ? (each.reason as { code: string }).code : 'done',
+    );
+    expect(codes).toEqual(['role_too_small', 'not_found', 'not_found', 'role_too_small', 'not_found']);
+    expect((await admin.apiKeys.get(key.key_id))?.revoked_at).toBe(null);
   });
 
   it('is not made for a login that somebody has, in whatever case', async () => {

@@ -1,5 +1,5 @@
 import type { Grant } from '../../../schemas/console/people.ts';
-import type { AuditEntry } from './audit.ts';
+import type { Decision } from './askers.ts';
 
 /** What is kept of a key of the API: all but the key. */
 export interface ApiKeyRecord {
@@ -28,13 +28,13 @@ export interface NewApiKey {
 /** Keys of the API. Whether one is still in force is for the caller to say: expired and revoked ones are found, too. */
 export interface ApiKeyStore {
   /** What is done and the row of the audit that tells of it are one step. */
-  add(key: NewApiKey, told: AuditEntry): Promise<void>;
+  add(key: NewApiKey, decision: Decision<NewApiKey>): Promise<void>;
   byHash(hash: string): Promise<ApiKeyRecord | null>;
   get(keyId: string): Promise<ApiKeyRecord | null>;
   /** Newest first, revoked ones as well. */
   list(): Promise<ApiKeyRecord[]>;
   used(keyId: string, at: Date): Promise<void>;
   /** The first time counts, and is told of. Null when there is no such key. */
-  revoke(keyId: string, at: Date, told: AuditEntry): Promise<ApiKeyRecord | null>;
+  revoke(keyId: string, at: Date, decision: Decision<ApiKeyRecord>): Promise<ApiKeyRecord | null>;
   count(): Promise<number>;
 }

@@ -1,4 +1,5 @@
 import type { Grant } from '../../../schemas/console/people.ts';
+import type { Decision } from './askers.ts';
 import type { AuditEntry } from './audit.ts';
 
 export interface PersonRecord {
@@ -34,14 +35,14 @@ export type PersonChanged =
   | { readonly kind: 'last_admin' };
 
 /**
- * People and their invitations. `told` is the row of the audit that is written in the same step, when something was done. Whatever
- * takes a person's password, grants or existence away ends that person's sessions in the same step.
+ * People and their invitations. `told` is the row of the audit that is written in the same step, when something was done; where an
+ * admin asks, a `Decision` says in the step whether it is done, and the row. Whatever takes a person's password, grants or existence away ends that person's sessions in the same step.
  */
 export interface PeopleStore {
   /** With a password at once, and only while `awaitsFirst` and nobody has the login; false otherwise. */
   addFirst(person: NewPerson, password: string, told: AuditEntry): Promise<boolean>;
   /** False when somebody has the login. */
-  invite(person: NewPerson, invitation: Invitation, told: AuditEntry): Promise<boolean>;
+  invite(person: NewPerson, invitation: Invitation, decision: Decision<NewPerson>): Promise<boolean>;
   get(personId: string): Promise<PersonRecord | null>;
   /** With the stored form of the password, null while there is none. */
   byLogin(login: string): Promise<{ readonly person: PersonRecord; readonly password: string | null } | null>;
@@ -57,15 +58,15 @@ export interface PeopleStore {
       readonly grants?: readonly Grant[];
     },
     at: Date,
-    told: AuditEntry,
+    decision: Decision<PersonRecord>,
   ): Promise<PersonChanged>;
-  remove(personId: string, at: Date, told: AuditEntry): Promise<PersonChanged>;
+  remove(personId: string, at: Date, decision: Decision<PersonRecord>): Promise<PersonChanged>;
   /** Another invitation in the place of the one before, and of the password: of the last admin's only when that is meant. */
   renewInvitation(
     personId: string,
     invitation: Invitation,
     at: Date,
-    told: AuditEntry,
+    decision: Decision<PersonRecord>,
     options?: { readonly evenLastAdmin: boolean },
   ): Promise<PersonChanged>;
   /** Whose invitation it is, while it is good. */

@@ -1,5 +1,6 @@
 import type { Grant } from '../../../schemas/console/people.ts';
 import type { ApiKeyRecord, ApiKeyStore } from '../ports/api-keys.ts';
+import { askerGrants } from './askers.ts';
 import { insertAudit } from './audit.ts';
 import type { ConsoleDatabase } from './database.ts';
 
@@ -28,9 +29,10 @@ export function createApiKeyStore(database: ConsoleDatabase): ApiKeyStore {
   };
 
   return {
-    add: async (key, told) =>
+    add: async (key, { asker, decide }) =>
       write(() => {
         const { key_id, hash, label, created_by, created_at, expires_at } = key;
+        const { told } = decide(key, askerGrants(database, asker, new Date(created_at)));
         statements.add.run(key_id, hash, label, created_by, created_at, expires_at);
         for (const { tenant, role } of key.grants) statements.grant.run(key_id, tenant, role);
         insertAudit(database, told, new Date(created_at));
@@ -39,8 +41,11 @@ export function createApiKeyStore(database: ConsoleDatabase): ApiKeyStore {
     get: async (keyId) => withGrants(statements.byId.get(keyId)),
     list: async () => statements.list.all().flatMap((row) => withGrants(row) ?? []),
     used: async (keyId, at) => write(() => void statements.used.run(at.toISOString(), keyId)),
-    revoke: async (keyId, at, told) =>
+    revoke: async (keyId, at, { asker, decide }) =>
       write(() => {
+        const key = withGrants(statements.byId.get(keyId));
+        if (key === null) return null;
+        const { told } = decide(key, askerGrants(database, asker, at));
         if (statements.revoke.run(at.toISOString(), keyId).changes > 0) insertAudit(database, told, at);
         return withGrants(statements.byId.get(keyId));
       }),

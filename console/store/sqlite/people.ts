@@ -1,5 +1,7 @@
 import type { Grant } from '../../../schemas/console/people.ts';
+import type { Decision } from '../ports/askers.ts';
 import type { NewPerson, PeopleStore, PersonRecord } from '../ports/people.ts';
+import { askerGrants } from './askers.ts';
 import { insertAudit } from './audit.ts';
 import type { ConsoleDatabase } from './database.ts';
 
@@ -75,6 +77,9 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
     return (before.of_all > 0 && after.of_all === 0) || (before.active > 0 && after.active === 0);
   };
 
+  const decided = <T>({ asker, decide }: Decision<T>, subject: T, at: Date) =>
+    decide(subject, askerGrants(database, asker, at));
+
   return {
     addFirst: async (person, password, told) =>
       write(() => {
@@ -83,8 +88,9 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
         insertAudit(database, told, new Date(person.created_at));
         return true;
       }),
-    invite: async (person, { code_hash, expires_at }, told) =>
+    invite: async (person, { code_hash, expires_at }, decision) =>
       write(() => {
+        const { told } = decided(decision, person, new Date(person.created_at));
         if (readPerson(database, 'login', person.login) !== null) return false;
         insert(person, null);
         setInvitation(person.person_id, code_hash, expires_at);
@@ -98,10 +104,11 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
         (row) => shown(database, row).person,
       ),
     awaitsFirst: async () => awaitsFirst(),
-    change: async (personId, { name, locale, grants }, at, told) =>
+    change: async (personId, { name, locale, grants }, at, decision) =>
       undoable(write, () => {
         const person = find(personId);
         if (person === null) return { kind: 'absent' };
+        const { told, voidsInvitation = false } = decided(decision, person, at);
         const before = admins();
         prepare('UPDATE people SET name = ?, locale = ? WHERE person_id = ?').run(
           name ?? person.name,
@@ -112,14 +119,16 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
           grant(personId, grants);
           endSessions(personId);
         }
+        if (voidsInvitation) prepare('DELETE FROM invitations WHERE person_id = ?').run(personId);
         if (leavesNoAdmin(before)) throw new LastAdmin();
         insertAudit(database, told, at);
         return { kind: 'done', person: find(personId) ?? person };
       }),
-    remove: async (personId, at, told) =>
+    remove: async (personId, at, decision) =>
       undoable(write, () => {
         const person = find(personId);
         if (person === null) return { kind: 'absent' };
+        const { told } = decided(decision, person, at);
         const before = admins();
         // Grants, invitation and sessions go along.
         prepare('DELETE FROM people WHERE person_id = ?').run(personId);
@@ -127,10 +136,11 @@ export function createPeopleStore(database: ConsoleDatabase): PeopleStore {
         insertAudit(database, told, at);
         return { kind: 'done', person };
       }),
-    renewInvitation: async (personId, { code_hash, expires_at }, at, told, options) =>
+    renewInvitation: async (personId, { code_hash, expires_at }, at, decision, options) =>
       undoable(write, () => {
         const person = find(personId);
         if (person === null) return { kind: 'absent' };
+        const { told } = decided(decision, person, at);
         const before = admins();
         prepare('UPDATE people SET password = NULL WHERE person_id = ?').run(personId);
         if (options?.evenLastAdmin !== true && leavesNoAdmin(before)) throw new LastAdmin();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiKeyStore } from '../../../console/store/ports/api-keys.ts';
+import type { Decided, Decision } from '../../../console/store/ports/askers.ts';
 import type { AuditEntry, AuditStore } from '../../../console/store/ports/audit.ts';
 import type { NewPerson, PeopleStore } from '../../../console/store/ports/people.ts';
 import type { SessionStore } from '../../../console/store/ports/sessions.ts';
@@ -27,6 +28,11 @@ const told = (message = 'something was done', change: Partial<AuditEntry> = {}):
   message,
   ...change,
 });
+/** Decided with no look at who asks. */
+const yes = (row = told(), change: Partial<Decided> = {}): Decision<unknown> => ({
+  asker: { kind: 'program', id: 'operator' },
+  decide: () => ({ told: row, ...change }),
+});
 const person = (login: string, grants: readonly Grant[] = [VIEWER]): NewPerson => ({
   person_id: `id-${login}`,
   login,
@@ -52,7 +58,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
 
     /** Invited, and has chosen a password. */
     const active = async (login: string, grants?: readonly Grant[]) => {
-      await stores.people.invite(person(login, grants), invitation(`code-${login}`), told());
+      await stores.people.invite(person(login, grants), invitation(`code-${login}`), yes());
       await stores.people.acceptInvitation(`code-${login}`, { password: `hash-${login}` }, AT, told());
     };
     const openSession = async (
@@ -80,7 +86,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
 
       test('leave the door open while only a reader is invited, and close it at an invited admin', async () => {
         const invite = async (login: string, grant: Grant) =>
-          stores.people.invite(person(login, [grant]), invitation(`code-${login}`), told());
+          stores.people.invite(person(login, [grant]), invitation(`code-${login}`), yes());
         await invite('vera', { tenant: 'acme', role: 'viewer' });
         expect(await stores.people.awaitsFirst()).toBe(true);
         expect(await stores.people.addFirst(person('vera', [ADMIN]), 'hash', told())).toBe(false);
@@ -95,7 +101,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
             stores.people.invite(
               { ...person('ann'), person_id: `id-${place}` },
               invitation(`code-${place}`),
-              told(),
+              yes(),
             ),
           ),
         );
@@ -105,7 +111,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
       });
 
       test('take an invitation once, until its time is over', async () => {
-        await stores.people.invite(person('ann'), invitation('code', 60), told('invited'));
+        await stores.people.invite(person('ann'), invitation('code', 60), yes(told('invited')));
         expect(await stores.people.invited('other', AT)).toBe(null);
         expect(await stores.people.invited('code', later(60))).toBe(null);
         expect(await stores.people.acceptInvitation('code', { password: 'h' }, later(60), told())).toBe(null);
@@ -127,27 +133,27 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
       test('lose password, sessions and the invitation before to another one', async () => {
         await active('ann');
         await openSession('ann', 'token');
-        const again = await stores.people.renewInvitation('id-ann', invitation('two'), AT, told());
+        const again = await stores.people.renewInvitation('id-ann', invitation('two'), AT, yes());
         const person = { has_password: false, invited_until: later(60).toISOString() };
         expect(again).toMatchObject({ kind: 'done', person });
         expect(await stores.sessions.byHash('token')).toBe(null);
-        await stores.people.renewInvitation('id-ann', invitation('three'), AT, told());
+        await stores.people.renewInvitation('id-ann', invitation('three'), AT, yes());
         expect(await stores.people.invited('two', AT)).toBe(null);
         expect((await stores.people.invited('three', AT))?.login).toBe('ann');
-        const absent = await stores.people.renewInvitation('id-nobody', invitation('four'), AT, told());
+        const absent = await stores.people.renewInvitation('id-nobody', invitation('four'), AT, yes());
         expect(absent).toEqual({ kind: 'absent' });
       });
 
       test('keep their sessions when their name changes, and lose them to other grants', async () => {
         await active('ann');
         await openSession('ann', 'token');
-        await stores.people.change('id-ann', { name: 'Ann' }, AT, told());
+        await stores.people.change('id-ann', { name: 'Ann' }, AT, yes());
         expect((await stores.sessions.byHash('token'))?.person.name).toBe('Ann');
         const grants: Grant[] = [VIEWER, { tenant: 'globex', role: 'operator' }];
-        const changed = await stores.people.change('id-ann', { grants }, AT, told());
+        const changed = await stores.people.change('id-ann', { grants }, AT, yes());
         expect(changed).toMatchObject({ kind: 'done', person: { name: 'Ann', grants } });
         expect(await stores.sessions.byHash('token')).toBe(null);
-        expect(await stores.people.change('id-nobody', { name: 'x' }, AT, told())).toEqual({
+        expect(await stores.people.change('id-nobody', { name: 'x' }, AT, yes())).toEqual({
           kind: 'absent',
         });
       });
@@ -155,12 +161,12 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
       test('never lose the last who decides over all, nor the last of those who can sign in', async () => {
         await active('ann', [ADMIN]);
         await openSession('ann', 'token');
-        await stores.people.invite(person('bob', [ADMIN]), invitation('code'), told());
+        await stores.people.invite(person('bob', [ADMIN]), invitation('code'), yes());
         const before = await messages();
-        expect(await stores.people.remove('id-ann', AT, told('no'))).toEqual({ kind: 'last_admin' });
-        const smaller = await stores.people.change('id-ann', { grants: [VIEWER] }, AT, told('no'));
+        expect(await stores.people.remove('id-ann', AT, yes(told('no')))).toEqual({ kind: 'last_admin' });
+        const smaller = await stores.people.change('id-ann', { grants: [VIEWER] }, AT, yes(told('no')));
         expect(smaller).toEqual({ kind: 'last_admin' });
-        const again = await stores.people.renewInvitation('id-ann', invitation('two'), AT, told('no'));
+        const again = await stores.people.renewInvitation('id-ann', invitation('two'), AT, yes(told('no')));
         expect(again).toEqual({ kind: 'last_admin' });
         expect((await stores.people.byLogin('ann'))?.password).not.toBe(null);
         expect(await stores.people.invited('two', AT)).toBe(null);
@@ -170,16 +176,66 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
         await stores.people.acceptInvitation('code', { password: 'h' }, AT, told());
         // of two who ask at once to be rid of each other, one stays
         const removed = await Promise.all(
-          ['id-ann', 'id-bob'].map(async (id) => stores.people.remove(id, AT, told())),
+          ['id-ann', 'id-bob'].map(async (id) => stores.people.remove(id, AT, yes())),
         );
         expect(removed.map(({ kind }) => kind).toSorted()).toEqual(['done', 'last_admin']);
         expect(await stores.people.list()).toHaveLength(1);
       });
 
+      test('are decided over in the step itself: as they are then, by what who asks may do then', async () => {
+        await active('ann');
+        await active('bob', [{ tenant: 'acme', role: 'admin' }]);
+        const heard: unknown[] = [];
+        const byBob = (): Decision<{ grants: readonly Grant[] }> => ({
+          asker: { kind: 'person', id: 'id-bob' },
+          decide: ({ grants }, askerGrants) => {
+            heard.push([grants, askerGrants]);
+            if (grants.some(({ tenant }) => tenant === '*') || askerGrants.length === 0)
+              throw new Error('no');
+            return { told: told('by bob') };
+          },
+        });
+        // what was asked first is done first, and Bob hears of it
+        const [, removed] = await Promise.allSettled([
+          stores.people.change('id-ann', { grants: [ADMIN] }, AT, yes(told('larger'))),
+          stores.people.remove('id-ann', AT, byBob()),
+        ]);
+        expect(removed).toMatchObject({ status: 'rejected', reason: { message: 'no' } });
+        const [, changed, made] = await Promise.allSettled([
+          stores.people.remove('id-bob', AT, yes(told('bob is gone'))),
+          stores.people.change('id-ann', { name: 'x' }, AT, byBob()),
+          stores.people.invite(person('carl'), invitation('c'), byBob()),
+        ]);
+        expect([changed.status, made.status]).toEqual(['rejected', 'rejected']);
+        expect(heard).toEqual([
+          [[ADMIN], [{ tenant: 'acme', role: 'admin' }]],
+          [[ADMIN], []],
+          [[VIEWER], []],
+        ]);
+        expect(await stores.people.get('id-ann')).toMatchObject({ name: 'ann', grants: [ADMIN] });
+        expect(await stores.people.byLogin('carl')).toBe(null);
+        expect(await messages()).not.toContain('by bob');
+      });
+
+      test('lose the invitation that is out when that is decided with other grants', async () => {
+        await stores.people.invite(person('ann'), invitation('code'), yes());
+        await stores.people.change('id-ann', { name: 'Ann' }, AT, yes());
+        expect((await stores.people.invited('code', AT))?.name).toBe('Ann');
+        const change = { grants: [ADMIN] };
+        const changed = await stores.people.change(
+          'id-ann',
+          change,
+          AT,
+          yes(told(), { voidsInvitation: true }),
+        );
+        expect(changed).toMatchObject({ kind: 'done', person: { invited_until: null, grants: [ADMIN] } });
+        expect(await stores.people.invited('code', AT)).toBe(null);
+      });
+
       test('lose the password of the last admin to another invitation when that is meant', async () => {
         await active('ann', [ADMIN]);
         const code = invitation('two');
-        const again = await stores.people.renewInvitation('id-ann', code, AT, told(), {
+        const again = await stores.people.renewInvitation('id-ann', code, AT, yes(), {
           evenLastAdmin: true,
         });
         expect(again).toMatchObject({ kind: 'done', person: { has_password: false } });
@@ -202,7 +258,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
         await active('ann');
         expect(await openSession('ann', 'one', 'hash-of-before')).toBe(null);
         expect(await openSession('nobody', 'two', 'hash-nobody')).toBe(null);
-        await stores.people.invite(person('bob'), invitation('b'), told());
+        await stores.people.invite(person('bob'), invitation('b'), yes());
         expect(await openSession('bob', 'three', '')).toBe(null);
         const session = await openSession('ann', 'four');
         expect(session).toMatchObject({
@@ -210,7 +266,7 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
           person: { login: 'ann', grants: [VIEWER] },
         });
         expect((await stores.people.get('id-ann'))?.last_sign_in_at).toBe(AT.toISOString());
-        await stores.people.remove('id-ann', AT, told());
+        await stores.people.remove('id-ann', AT, yes());
         expect(await stores.sessions.byHash('four')).toBe(null);
       });
 
@@ -248,26 +304,46 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
       });
 
       test('are found by their hash, and listed newest first', async () => {
-        await stores.apiKeys.add(key('a'), told('made a'));
-        await stores.apiKeys.add(key('b', 1), told('made b'));
+        await stores.apiKeys.add(key('a'), yes(told('made a')));
+        await stores.apiKeys.add(key('b', 1), yes(told('made b')));
         expect(await stores.apiKeys.byHash('hash-a')).toMatchObject({ key_id: 'a', grants: [VIEWER] });
         expect(await stores.apiKeys.byHash('a')).toBe(null);
         expect((await stores.apiKeys.list()).map(({ key_id }) => key_id)).toEqual(['b', 'a']);
         expect([await stores.apiKeys.count(), await messages()]).toEqual([2, ['made b', 'made a']]);
-        await expect(stores.apiKeys.add(key('a'), told('made a twice'))).rejects.toThrow();
+        await expect(stores.apiKeys.add(key('a'), yes(told('made a twice')))).rejects.toThrow();
         expect(await messages()).toEqual(['made b', 'made a']);
       });
 
+      test('are decided over in the step itself, by what the key that asks may do then', async () => {
+        await stores.apiKeys.add(key('a'), yes(told('made a')));
+        await stores.apiKeys.add(key('b'), yes(told('made b')));
+        const byB = (): Decision<unknown> => ({
+          asker: { kind: 'key', id: 'b' },
+          decide: (_key, askerGrants) => {
+            if (askerGrants.length === 0) throw new Error('no');
+            return { told: told('by b') };
+          },
+        });
+        const [, revoked, made] = await Promise.allSettled([
+          stores.apiKeys.revoke('b', later(1), yes(told('b is void'))),
+          stores.apiKeys.revoke('a', later(1), byB()),
+          stores.apiKeys.add(key('c'), byB()),
+        ]);
+        expect([revoked.status, made.status]).toEqual(['rejected', 'rejected']);
+        expect(await stores.apiKeys.get('a')).toMatchObject({ revoked_at: null });
+        expect(await messages()).toEqual(['b is void', 'made b', 'made a']);
+      });
+
       test('are revoked once: the first time counts, and is told of', async () => {
-        await stores.apiKeys.add(key('a'), told('made'));
+        await stores.apiKeys.add(key('a'), yes(told('made')));
         await stores.apiKeys.used('a', later(1));
-        await stores.apiKeys.revoke('a', later(2), told('void'));
-        const again = await stores.apiKeys.revoke('a', later(3), told('void again'));
+        await stores.apiKeys.revoke('a', later(2), yes(told('void')));
+        const again = await stores.apiKeys.revoke('a', later(3), yes(told('void again')));
         expect(again).toMatchObject({
           revoked_at: later(2).toISOString(),
           last_used_at: later(1).toISOString(),
         });
-        expect(await stores.apiKeys.revoke('nobody', AT, told('void'))).toBe(null);
+        expect(await stores.apiKeys.revoke('nobody', AT, yes(told('void')))).toBe(null);
         expect(await messages()).toEqual(['void', 'made']);
       });
     });
