@@ -72,10 +72,10 @@ export function ActionDialog(props: { asking: Asking; onClose: () => void; onDon
     );
   return (
     <ConfirmAction
-      title={text.title[asking.action](who)}
+      title={text.title[asking.action](who, asking.flow)}
       action={text.verb[asking.action]}
       danger={asking.action === 'revoke' || asking.action === 'rollback' || asking.action === 'cancel'}
-      outcome={<Outcome asking={asking} dry={dry} />}
+      outcome={<Outcome asking={asking} draft={draft} dry={dry} />}
       offBecause={offBecause()}
       onConfirm={confirm}
       onClose={() => {
@@ -84,7 +84,7 @@ export function ActionDialog(props: { asking: Asking; onClose: () => void; onDon
     >
       <ActionFields asking={asking} draft={draft} onDraft={setDraft} />
       {expected === null ? null : (
-        <Field label={text.confirmBy(expected)}>
+        <Field label={text.confirmBy(expected)} required>
           {(field) => (
             <input
               {...field}

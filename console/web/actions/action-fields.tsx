@@ -3,7 +3,7 @@ import { Field } from '../parts/field.tsx';
 import { en } from '../text/en/actions.ts';
 import { fr } from '../text/fr/actions.ts';
 import { useText } from '../text/language.tsx';
-import type { Asking, Draft } from './asking.ts';
+import { type Asking, type Draft, objectIn } from './asking.ts';
 
 interface FieldsProps {
   asking: Asking;
@@ -21,12 +21,21 @@ export function ActionFields({ asking, draft, onDraft }: FieldsProps) {
       return (
         <>
           <FlowField asking={asking} draft={draft} onDraft={onDraft} />
-          <Field label={text.fields.inputs} note={text.fields.inputsNote}>
+          <Field
+            label={text.fields.inputs}
+            note={
+              <>
+                {asking.inputsNote === undefined ? null : <>{asking.inputsNote} </>}
+                {text.fields.inputsNote}
+              </>
+            }
+            fault={objectIn(draft.inputs) === null ? text.fields.inputs_malformed : null}
+          >
             {(field) => (
               <textarea
                 {...field}
                 class="input mono"
-                rows={3}
+                rows={asking.inputs === undefined ? 3 : 6}
                 spellcheck={false}
                 placeholder="{}"
                 value={draft.inputs}
@@ -70,7 +79,7 @@ function FlowField({ asking, draft, onDraft }: FieldsProps) {
   if (asking.flow !== undefined) return null;
   const offered = asking.flows ?? [...new Set((all.data?.flows ?? []).map(({ flow }) => flow))];
   return (
-    <Field label={text.fields.flow}>
+    <Field label={text.fields.flow} required>
       {(field) => (
         <select
           {...field}

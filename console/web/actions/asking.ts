@@ -15,7 +15,9 @@ export interface Asking {
   /** Flows of the one agent; otherwise those of the tenant are offered. */
   readonly flows?: readonly string[];
   readonly version?: string;
-  readonly inputs?: Record<string, unknown>;
+  /** What the inputs begin with, and where that is from. */
+  readonly inputs?: unknown;
+  readonly inputsNote?: string;
   /** Of `cancel`. */
   readonly runId?: string;
 }
@@ -74,7 +76,8 @@ export function requestOf(asking: Asking, draft: Draft, reason: string, now: Dat
   }
 }
 
-function objectIn(text: string): ActionRequest['inputs'] | null {
+/** The inputs as the field holds them; null where that is no JSON object. */
+export function objectIn(text: string): ActionRequest['inputs'] | null {
   if (text.trim() === '') return {};
   try {
     const value: unknown = JSON.parse(text);

@@ -5,19 +5,21 @@ import { en } from '../text/en/actions.ts';
 import { fr } from '../text/fr/actions.ts';
 import { useText } from '../text/language.tsx';
 import { useWords } from '../text/words.ts';
-import type { Asking } from './asking.ts';
+import { type Asking, type Draft, objectIn } from './asking.ts';
 import type { Dry } from './use-dry-run.ts';
 
 /** What will happen, in sentences, from the dry run. */
-export function Outcome({ asking, dry }: { asking: Asking; dry: Dry }) {
+export function Outcome({ asking, draft, dry }: { asking: Asking; draft: Draft; dry: Dry }) {
   const text = useText({ en, fr });
   const words = useWords();
   switch (dry.kind) {
     case 'looking':
       return <p class="quiet">{words.confirm.looking}</p>;
     case 'flow_missing':
+      return <p class="quiet">{text.fields.flow_missing}</p>;
+    // The field itself says what is wrong.
     case 'inputs_malformed':
-      return <p class="quiet">{text.fields[dry.kind]}</p>;
+      return <p class="quiet">{text.fields.afterInputs}</p>;
     case 'fault':
       return <FaultNote fault={dry.fault} />;
     case 'told': {
@@ -26,6 +28,7 @@ export function Outcome({ asking, dry }: { asking: Asking; dry: Dry }) {
       return (
         <div class="stack-small">
           {taken === 0 ? null : <p>{text.will[asking.action](taken)}</p>}
+          {asking.action === 'run' && taken > 0 ? <Inputs draft={draft} /> : null}
           {counts.offline === 0 ? null : <p>{text.offline(counts.offline)}</p>}
           {versions.length === 0 ? null : (
             <ul>
@@ -41,6 +44,22 @@ export function Outcome({ asking, dry }: { asking: Asking; dry: Dry }) {
       );
     }
   }
+}
+
+const INPUTS_SHOWN = 300;
+
+/** What each run is given, as it will be signed: on one line, and cut where it is long. */
+function Inputs({ draft }: { draft: Draft }) {
+  const text = useText({ en, fr });
+  const inputs = objectIn(draft.inputs) ?? {};
+  if (Object.keys(inputs).length === 0) return <p>{text.withoutInputs}</p>;
+  const written = JSON.stringify(inputs);
+  return (
+    <p class="asked-inputs">
+      {text.withInputs}{' '}
+      <code>{written.length > INPUTS_SHOWN ? `${written.slice(0, INPUTS_SHOWN)}…` : written}</code>
+    </p>
+  );
 }
 
 const SHOWN = 8;

@@ -15,6 +15,7 @@ import { useText } from '../text/language.tsx';
 import { visible } from './run/ansi.ts';
 import { RunFacts } from './run/facts.tsx';
 import { Files } from './run/files.tsx';
+import { RunInputsCard } from './run/inputs.tsx';
 import { LogCard } from './run/log-card.tsx';
 import { RunActions } from './run/run-actions.tsx';
 import { Timeline } from './run/timeline.tsx';
@@ -56,6 +57,7 @@ function Known({ run }: { run: RunDetail }) {
         <Timeline run={run} />
         <RunFacts run={run} />
       </div>
+      <RunInputsCard run={run} />
       <LogCard run={run} />
       <Files run={run} />
     </Page>

@@ -11,12 +11,26 @@ export interface ButtonProps extends Omit<JSX.IntrinsicElements['button'], 'size
   label?: string;
   /** Why it cannot be pressed now: it stays reachable, and says so. */
   offBecause?: string | null;
+  /** Pressed all the same: to show where what is missing has to go. */
+  onOff?: () => void;
   type?: 'button' | 'submit';
   children?: ComponentChildren;
 }
 
 export function Button(props: ButtonProps) {
-  const { look, small, icon, turning, label, offBecause, children, class: more, onClick, ...rest } = props;
+  const {
+    look,
+    small,
+    icon,
+    turning,
+    label,
+    offBecause,
+    onOff,
+    children,
+    class: more,
+    onClick,
+    ...rest
+  } = props;
   const off = offBecause !== undefined && offBecause !== null;
   const classes = ['button'];
   if (look !== undefined) classes.push(`is-${look}`);
@@ -31,7 +45,14 @@ export function Button(props: ButtonProps) {
       aria-label={label}
       aria-disabled={off ? true : undefined}
       title={off ? offBecause : (props.title ?? label)}
-      onClick={off ? (event) => event.preventDefault() : onClick}
+      onClick={
+        off
+          ? (event) => {
+              event.preventDefault();
+              onOff?.();
+            }
+          : onClick
+      }
     >
       {icon === undefined ? null : <Icon name={icon} turning={turning} />}
       {children}

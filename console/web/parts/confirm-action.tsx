@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { useWords } from '../text/words.ts';
 import { Button } from './button.tsx';
 import { Dialog } from './dialog.tsx';
@@ -35,9 +35,11 @@ export function ConfirmAction(props: ConfirmActionProps) {
   const [working, setWorking] = useState(false);
   const [fault, setFault] = useState<unknown>(null);
 
+  const reasonField = useRef<HTMLTextAreaElement>(null);
+
   const confirm = async () => {
     if (reason.trim() === '') {
-      setMissing(true);
+      askForReason();
       return;
     }
     setWorking(true);
@@ -50,18 +52,31 @@ export function ConfirmAction(props: ConfirmActionProps) {
       setWorking(false);
     }
   };
+  const askForReason = () => {
+    setMissing(true);
+    reasonField.current?.focus();
+  };
   const off = props.offBecause ?? (props.outcome === null ? words.confirm.looking : null);
+  /** Why the button is off, in words beside it. */
+  const why = off ?? (reason.trim() === '' ? words.confirm.reasonFirst : null);
   return (
     <Dialog
       title={props.title}
       onClose={props.onClose}
       foot={
         <>
+          {why === null ? null : (
+            <p class="dialog-why" id="confirm-why">
+              {why}
+            </p>
+          )}
           <Button onClick={props.onClose}>{words.cancel}</Button>
           <Button
             look={props.danger === true ? 'danger' : 'main'}
             disabled={working}
-            offBecause={off}
+            offBecause={why}
+            onOff={off === null ? askForReason : undefined}
+            aria-describedby={why === null ? undefined : 'confirm-why'}
             type="submit"
             form="confirm-action"
           >
@@ -85,12 +100,14 @@ export function ConfirmAction(props: ConfirmActionProps) {
         {props.children}
         <Field
           label={words.confirm.reason}
+          required
           note={words.confirm.reasonNote}
           fault={missing && reason.trim() === '' ? words.confirm.reasonMissing : null}
         >
           {(field) => (
             <textarea
               {...field}
+              ref={reasonField}
               class="input"
               rows={2}
               maxLength={REASON_MAX}

@@ -3,6 +3,7 @@ import { useId, useRef } from 'preact/hooks';
 import { useWords } from '../text/words.ts';
 import { Button } from './button.tsx';
 import { useModal } from './modal.ts';
+import { useCover } from './toast.tsx';
 
 /** The browser's own modal dialog: it keeps the focus, Escape and a press outside close it, and the focus goes back after. */
 export function Dialog(props: {
@@ -16,6 +17,7 @@ export function Dialog(props: {
   const id = useId();
   const dialog = useRef<HTMLDialogElement>(null);
   useModal(dialog);
+  useCover();
   return (
     <dialog
       ref={dialog}

@@ -21,17 +21,29 @@ export function obedienceOf(
     const payload: unknown = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8'));
     const command = Command.parse(payload);
     const at = new Date();
+    const { command_id } = command;
     switch (command.action) {
-      case 'run':
+      case 'run': {
+        const { flow, run_id } = command;
+        await machine.answers({ command_id, flow, run_id }, `run ${run_id} of flow ${flow} is queued`, at);
         return carryOut(machine, command, { chance, underway, signal });
-      case 'cancel':
-        return underway.get(command.run_id)?.abort();
+      }
+      case 'cancel': {
+        const { run_id } = command;
+        underway.get(run_id)?.abort();
+        return machine.answers({ command_id, run_id }, `run ${run_id} is being cancelled`, at);
+      }
       case 'suspend':
-        return machine.suspends({ by: command.by, why: command.why, until: command.until ?? null }, at);
+        await machine.suspends({ by: command.by, why: command.why, until: command.until ?? null }, at);
+        return machine.answers({ command_id }, `activation is suspended by ${command.by}`, at);
       case 'resume':
-        return machine.resumes(command.by, at);
-      case 'rollback':
-        return machine.rollsBack(command.flow, command.by, command.why, at);
+        await machine.resumes(command.by, at);
+        return machine.answers({ command_id }, `activation is resumed by ${command.by}`, at);
+      case 'rollback': {
+        const { flow, by } = command;
+        await machine.rollsBack(flow, by, command.why, at);
+        return machine.answers({ command_id, flow }, `flow ${flow} is rolled back by ${by}`, at);
+      }
     }
   };
   return (jws) => {

@@ -29,6 +29,12 @@ export interface Machine {
   resumes(by: string, at: Date): Promise<void>;
   /** To the version before, and held there. */
   rollsBack(flow: string, by: string, why: string, at: Date): Promise<void>;
+  /** What came of a command, in its log. */
+  answers(
+    command: { readonly command_id: string; readonly flow?: string; readonly run_id?: string },
+    message: string,
+    at: Date,
+  ): Promise<void>;
   /** A run from its beginning to its report, which is sent at `at`. */
   runs(run: RunStart & { readonly tookMs: number; readonly text: RunText }, at: Date): Promise<void>;
   /** A run begins and goes on; its log is sent as far as it is. */
@@ -470,6 +476,17 @@ export function createMachine(member: CastMember, device: Device): Machine {
         event(at, { severity: 'warning', reason: 'RolledBack', message, because: why, flow: id, version }),
       ]);
       await send(at);
+    },
+    async answers({ command_id, flow, run_id }, message, at) {
+      const version = run_id === undefined && flow !== undefined ? flows.get(flow)?.active_version : null;
+      const about = {
+        ...(flow === undefined ? {} : { flow }),
+        ...(version === null || version === undefined ? {} : { version }),
+        ...(run_id === undefined ? {} : { run_id }),
+        command_id,
+      };
+      const said = `command ${command_id}: ${message}`;
+      await tell([event(at, { severity: 'info', reason: 'CommandDone', message: said, ...about })]);
     },
     begins,
     async runs({ tookMs, text, ...start }, at) {

@@ -13,21 +13,33 @@ import { useText } from '../../text/language.tsx';
 export type Ask = (asking: Asking) => void;
 
 /** Why an action cannot be asked of this agent by this person; null: it can, or the agent is not known yet. */
-export function useOffBecause(agent: AgentDetail | null): (action: ActionName) => string | null {
+export function useOffBecause(
+  agent: AgentDetail | null,
+): (action: ActionName, flow?: string) => string | null {
   const { off } = useText({ en, fr });
   const mayOperate = useMay('operator', agent?.tenant);
   const mayRevoke = useMay('admin', agent?.tenant);
-  return (action) => {
+  return (action, flow) => {
     if (agent === null) return null;
     if (agent.revoked_at !== null) return off.revoked;
     if (action === 'revoke') return mayRevoke ? null : off.admin;
     if (!mayOperate) return off.operator;
     if (action === 'reconcile') return null;
     if (!agent.can_command) return off.noKey;
+    if (action === 'run' && activeFlows(agent, flow).length === 0) {
+      return flow === undefined ? off.noneActive : off.notActive;
+    }
     const held = agent.status?.flows.some((flow) => flow.held !== null) === true;
     if (action === 'resume' && agent.suspended === null && !held) return off.notSuspended;
     return null;
   };
+}
+
+/** Those that can be run: of all of them, or of this one. */
+function activeFlows(agent: AgentDetail, flow?: string): string[] {
+  return (agent.status?.flows ?? [])
+    .filter(({ id, active_version }) => active_version !== null && (flow === undefined || id === flow))
+    .map(({ id }) => id);
 }
 
 export function askingOf(agent: AgentDetail, action: ActionName, flow?: string): Asking {
@@ -38,7 +50,7 @@ export function askingOf(agent: AgentDetail, action: ActionName, flow?: string):
     hostname: agent.hostname,
     tenant: agent.tenant,
     flow,
-    flows: (agent.status?.flows ?? []).map(({ id }) => id),
+    flows: action === 'run' ? activeFlows(agent) : (agent.status?.flows ?? []).map(({ id }) => id),
   };
 }
 

@@ -60,13 +60,7 @@ function useColumns(): Column<CommandRow>[] {
       cell: (command) => <Standing command={command} />,
     },
     { id: 'about', title: text.about, cell: (command) => <About command={command} /> },
-    {
-      id: 'asked',
-      title: text.asked,
-      tight: true,
-      cell: ({ created_at }) => <Time at={created_at} />,
-    },
-    { id: 'why', title: text.why, cell: (command) => <Asked command={command} /> },
+    { id: 'asked', title: text.asked, cell: (command) => <Asked command={command} /> },
     { id: 'came', title: text.came, wide: true, cell: (command) => <Came command={command} /> },
     {
       id: 'id',
@@ -104,11 +98,14 @@ function About({ command: { action, flow, version } }: { command: CommandRow }) 
   );
 }
 
-function Asked({ command: { asked_by: by, why } }: { command: CommandRow }) {
-  if (by === null && why === null) return <span class="quiet">–</span>;
+/** When, by whom and why. */
+function Asked({ command: { created_at, asked_by: by, why } }: { command: CommandRow }) {
   return (
     <span class="one-wrap small">
-      {by === null ? null : <span class="quiet">{by}</span>}{' '}
+      <span class="quiet">
+        <Time at={created_at} />
+        {by === null ? null : ` · ${by}`}{' '}
+      </span>
       {why === null ? null : <Verbatim>{why}</Verbatim>}
     </span>
   );
@@ -118,13 +115,16 @@ function Asked({ command: { asked_by: by, why } }: { command: CommandRow }) {
 function Came({ command }: { command: CommandRow }) {
   const { commands: text } = useText({ en, fr });
   const { agent_id: agent, command_id, state, code, message, outcome_at, outcome_message } = command;
-  const at = outcome_at ?? command.settled_at;
+  const waits = state === 'acknowledged' && outcome_at === null;
+  const at = waits ? null : (outcome_at ?? command.settled_at);
   const said = outcome_message ?? message;
+  // A run that has begun tells of itself.
+  const hasBegun = command.run_state !== null && command.run_state !== 'asked';
   return (
     <span class="one-wrap small">
       {code === null ? null : <strong>{code} </strong>}
       {said === null ? null : <Verbatim>{said} </Verbatim>}
-      {said === null && state === 'acknowledged' ? <span class="quiet">{text.notYet} </span> : null}
+      {waits && !hasBegun ? <span class="quiet">{text.notYet} </span> : null}
       {at === null ? null : (
         <span class="quiet">
           <Time at={at} />{' '}

@@ -4,6 +4,7 @@ import { counted } from '../counted.ts';
 const n = counted('en');
 const agents = (count: number) => n(count, { one: '# agent', other: '# agents' });
 
+type Title = (who: string, flow?: string) => string;
 type Each<T> = Record<ActionName, T>;
 
 export const en = {
@@ -18,13 +19,13 @@ export const en = {
   } satisfies Each<string> as Each<string>,
   title: {
     reconcile: (who) => `Let ${who} look at the branch now?`,
-    run: (who) => `Run a flow on ${who}?`,
+    run: (who, flow = 'a flow') => `Run ${flow} on ${who}?`,
     cancel: (who) => `Cancel this run on ${who}?`,
     suspend: (who) => `Suspend ${who}?`,
     resume: (who) => `Resume ${who}?`,
-    rollback: (who) => `Roll back a flow on ${who}?`,
+    rollback: (who, flow = 'a flow') => `Roll back ${flow} on ${who}?`,
     revoke: (who) => `Revoke ${who} for ever?`,
-  } satisfies Each<(who: string) => string> as Each<(who: string) => string>,
+  } satisfies Each<Title> as Each<Title>,
   will: {
     reconcile: (count) => `${agents(count)} will look at the branch and apply what it says.`,
     run: (count) =>
@@ -39,6 +40,8 @@ export const en = {
     revoke: (count) =>
       `The keys of ${agents(count)} are refused from now on, the tunnel ends, and what waits is dropped. What runs on the machine stays as it is. This cannot be taken back: the machine has to be enrolled again.`,
   } satisfies Each<(count: number) => string> as Each<(count: number) => string>,
+  withInputs: 'With the inputs',
+  withoutInputs: 'Without inputs.',
   offline: (count: number) =>
     `${n(count, { one: '# of them is not connected: it gets this when it is', other: '# of them are not connected: they get this when they are' })}.`,
   refusedTitle: (count: number) => `Not for ${agents(count)}`,
@@ -76,9 +79,11 @@ export const en = {
     flow: 'Flow',
     chooseFlow: 'Choose a flow',
     inputs: 'Inputs',
-    inputsNote: 'A JSON object, such as {"month": "2026-11"}. Empty: {}.',
+    inputsNote:
+      'A JSON object, such as {"month": "2026-11"}. Empty: {}. No secrets: those belong on the machine.',
     flow_missing: 'Choose a flow to see what will happen.',
     inputs_malformed: 'Expected the inputs to be a JSON object, such as {"month": "2026-11"}.',
+    afterInputs: 'Correct the inputs to see what will happen.',
     until: 'For how long',
     untilResumed: 'Until somebody resumes',
     hours: { '1': '1 hour', '4': '4 hours', '24': '1 day', '168': '7 days' },

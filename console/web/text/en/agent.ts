@@ -141,8 +141,7 @@ export const en = {
     state: 'State',
     id: 'Command',
     about: 'Flow and version',
-    asked: 'Asked',
-    why: 'By whom, and why',
+    asked: 'Asked, and why',
     came: 'What became of it',
     notYet: 'The agent has not said yet what came of it.',
     events: 'Its events',
@@ -184,6 +183,8 @@ export const en = {
     admin: 'Needs the role admin of the tenant',
     revoked: 'This agent is revoked',
     noKey: 'This console holds no trigger key of the tenant, so it cannot sign commands: see Settings',
+    noneActive: 'No flow has an active version here: there is nothing to run',
+    notActive: 'This flow has no active version here: there is nothing to run',
     notSuspended: 'It is not suspended, and holds no version by hand',
   },
   /** By reason of the condition; without one the message has to do. */

@@ -47,6 +47,23 @@ export const en = {
     id: 'Run',
     command: 'Command',
   },
+  inputs: {
+    title: 'What it was given',
+    what: 'what it was given',
+    download: 'Download',
+    large: (size: string) => `${size}, too much to show here: download it.`,
+    not: {
+      none: 'It was given no inputs.',
+      withheld: 'It was given inputs. Operators may read them: they may be about people.',
+      elsewhere: 'It was not asked for at this console: what it was given stays on the machine.',
+      forgotten: 'It was given its inputs at this console, which keeps them no longer.',
+    },
+    again: {
+      given: 'The inputs are those of the run before; change what you like.',
+      elsewhere: 'The inputs of the run before stay on the machine: give it its inputs here.',
+      forgotten: 'The inputs of the run before are kept no longer: give it its inputs here.',
+    },
+  },
   commitBy: (author: string) => `${author},`,
   log: {
     title: 'What it printed',

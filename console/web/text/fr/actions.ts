@@ -17,11 +17,12 @@ export const fr: typeof en = {
   },
   title: {
     reconcile: (who) => `Faire regarder la branche maintenant (${who}) ?`,
-    run: (who) => `Exécuter un flux (${who}) ?`,
+    run: (who, flow = 'un flux') => `Exécuter ${flow} (${who}) ?`,
     cancel: (who) => `Annuler cette exécution sur ${who} ?`,
     suspend: (who) => `Suspendre ${who} ?`,
     resume: (who) => `Reprendre ${who} ?`,
-    rollback: (who) => `Revenir à la version précédente (${who}) ?`,
+    rollback: (who, flow) =>
+      `Revenir à la version précédente${flow === undefined ? '' : ` de ${flow}`} (${who}) ?`,
     revoke: (who) => `Révoquer ${who} définitivement ?`,
   },
   will: {
@@ -54,6 +55,8 @@ export const fr: typeof en = {
     revoke: (count) =>
       `Les clés de ${agents(count)} sont refusées dès maintenant, le tunnel se ferme et ce qui attend est abandonné. Ce qui tourne sur la machine reste tel quel. C’est définitif : il faudra enrôler de nouveau la machine.`,
   },
+  withInputs: 'Avec les entrées',
+  withoutInputs: 'Sans entrées.',
   offline: (count) =>
     `${n(count, { one: '# d’entre eux n’est pas connecté : il le recevra quand il le sera', other: '# d’entre eux ne sont pas connectés : ils le recevront quand ils le seront' })}.`,
   refusedTitle: (count) => `Pas pour ${agents(count)}`,
@@ -91,9 +94,11 @@ export const fr: typeof en = {
     flow: 'Flux',
     chooseFlow: 'Choisissez un flux',
     inputs: 'Entrées',
-    inputsNote: 'Un objet JSON, par exemple {"month": "2026-11"}. Vide : {}.',
+    inputsNote:
+      'Un objet JSON, par exemple {"month": "2026-11"}. Vide : {}. Pas de secrets : leur place est sur la machine.',
     flow_missing: 'Choisissez un flux pour voir ce qui se passera.',
     inputs_malformed: 'Les entrées doivent être un objet JSON, par exemple {"month": "2026-11"}.',
+    afterInputs: 'Corrigez les entrées pour voir ce qui se passera.',
     until: 'Pour combien de temps',
     untilResumed: 'Jusqu’à ce que quelqu’un reprenne',
     hours: { '1': '1 heure', '4': '4 heures', '24': '1 jour', '168': '7 jours' },

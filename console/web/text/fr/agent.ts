@@ -144,8 +144,7 @@ export const fr: typeof en = {
     state: 'État',
     id: 'Commande',
     about: 'Flux et version',
-    asked: 'Demandée',
-    why: 'Par qui, et pourquoi',
+    asked: 'Demandée, et pourquoi',
     came: 'Suite donnée',
     notYet: 'L’agent n’a pas encore dit ce qu’il en est advenu.',
     events: 'Ses événements',
@@ -188,6 +187,8 @@ export const fr: typeof en = {
     revoked: 'Cet agent est révoqué',
     noKey:
       'Cette console n’a pas de clé de déclenchement du client et ne peut pas signer de commande : voir Réglages',
+    noneActive: 'Aucun flux n’a de version active ici : il n’y a rien à exécuter',
+    notActive: 'Ce flux n’a pas de version active ici : il n’y a rien à exécuter',
     notSuspended: 'Il n’est pas suspendu, et ne retient aucune version à la main',
   },
   todo: {

@@ -46,6 +46,24 @@ export const fr: typeof en = {
     id: 'Exécution',
     command: 'Commande',
   },
+  inputs: {
+    title: 'Ce qu’elle a reçu',
+    what: 'ce qu’elle a reçu',
+    download: 'Télécharger',
+    large: (size) => `${size}, trop pour être affiché ici : téléchargez-le.`,
+    not: {
+      none: 'Elle n’a reçu aucune entrée.',
+      withheld:
+        'Elle a reçu des entrées. Les opérateurs peuvent les lire : elles peuvent concerner des personnes.',
+      elsewhere: 'Elle n’a pas été demandée à cette console : ce qu’elle a reçu reste sur la machine.',
+      forgotten: 'Elle a reçu ses entrées de cette console, qui ne les garde plus.',
+    },
+    again: {
+      given: 'Les entrées sont celles de l’exécution précédente ; modifiez ce que vous voulez.',
+      elsewhere: 'Les entrées de l’exécution précédente restent sur la machine : donnez-les ici.',
+      forgotten: 'Les entrées de l’exécution précédente ne sont plus gardées : donnez-les ici.',
+    },
+  },
   commitBy: (author) => `${author},`,
   log: {
     title: 'Ce qu’elle a affiché',
