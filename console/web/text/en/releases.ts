@@ -19,7 +19,7 @@ export const en = {
   noCommit: 'Commit not known here',
   applied: (applied: string, total: string) => `${applied} of ${total}`,
   heldBack: (count: number) => n(count, { one: '# held back', other: '# held back' }),
-  replaced: 'No agent runs it any more',
+  replaced: 'Replaced everywhere',
   none: 'Nothing has been released yet',
   noneMore: 'Push a signed release to the tenant’s branch: it appears here within a second.',
   one: {
@@ -27,7 +27,7 @@ export const en = {
       everywhere: (total: number) =>
         `All ${n(total, { one: '# agent has', other: '# agents have' })} applied it.`,
       held: (applied: number, held: number, total: number) =>
-        `${applied} of ${n(total, { one: '# agent', other: '# agents' })} ${applied === 1 ? 'has' : 'have'} applied it, ${held} ${held === 1 ? 'holds' : 'hold'} a flow of it back.`,
+        `${applied} of ${n(total, { one: '# agent', other: '# agents' })} ${applied === 1 || total === 1 ? 'has' : 'have'} applied it, ${held} ${held === 1 ? 'holds' : 'hold'} a flow of it back.`,
       on_its_way: (applied: number, total: number) =>
         `${applied} of ${n(total, { one: '# agent', other: '# agents' })} have applied it; it goes on.`,
       failing: (failing: number, total: number) =>
