@@ -69,7 +69,9 @@ export function builderRoutes(parts: {
       const { params, query, body } = RUN.read(request);
       const asker = { actor, scope: scopeOf(actor, query.tenant) };
       const header = request.headers['idempotency-key'];
-      const key = typeof header === 'string' ? header : undefined;
+      // Of somebody who may run nothing anywhere nothing is written down; why they are refused is said below.
+      const mayRun = actor.grants.some(({ role }) => role !== 'viewer');
+      const key = mayRun && typeof header === 'string' ? header : undefined;
       const { wait, ...asked } = body;
       // How long whoever asks waits makes no other request of it.
       const what = { call: 'POST /flows/:id/run', tenant: query.tenant, flow: params.id, asked };

@@ -107,8 +107,8 @@ async function report(agent: EnrolledAgent, change: Partial<Status>): Promise<vo
   expect(answer.status).toBe(200);
 }
 
-const post = (id: string, body: unknown = {}, headers: Record<string, string> = {}) =>
-  fetch(`${running.url}/flows/${id}/run`, {
+const post = (id: string, body: unknown = {}, headers: Record<string, string> = {}, query = '') =>
+  fetch(`${running.url}/flows/${id}/run${query}`, {
     method: 'POST',
     headers: { 'x-api-key': running.apiKey, 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
@@ -264,10 +264,18 @@ describe('POST /flows/<id>/run', () => {
       first.command_id,
       first.agent_id,
     ]);
-    expect(await refusal(await post('invoice-bot', { inputs: { other: true } }, headers))).toEqual([
-      422,
-      'idempotency_key_reused',
-    ]);
+    const reused = [422, 'idempotency_key_reused'];
+    expect(await refusal(await post('invoice-bot', { inputs: { other: true } }, headers))).toEqual(reused);
+    // so is one in a tenant that is named: others run a flow of that name there
+    expect(await refusal(await post('invoice-bot', {}, headers, '?tenant=acme'))).toEqual(reused);
+  });
+
+  it('writes down no request of somebody who may run nothing', async () => {
+    const headers = { 'x-api-key': viewer, 'idempotency-key': randomUUID() };
+    const small = [403, 'role_too_small'];
+    expect(await refusal(await post('invoice-bot', {}, headers))).toEqual(small);
+    // under a key that had been taken, another request would be refused for that
+    expect(await refusal(await post('invoice-bot', { inputs: { other: true } }, headers))).toEqual(small);
   });
 
   it('queues for an agent that is named and away, and refuses when the choice is its own and nobody is there', async () => {
