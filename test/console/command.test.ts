@@ -64,6 +64,27 @@ describe('npm run console', () => {
     expect(response.status).toBe(200);
   });
 
+  it('makes the first key at the first start that gets as far as to show it', async () => {
+    const cwd = join(folder, 'first');
+    await mkdir(cwd);
+    const failed = await runIn(cwd, 'serve', '--port', new URL(url).port);
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('in use') as string]);
+    const started = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--output', 'json'], {
+      cwd,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [line] = (await once(createInterface(started.stdout), 'line')) as [string];
+      const shown = JSON.parse(line) as { url: string; api_key: string | null };
+      const answer = await fetch(`${shown.url}/api/tenants`, {
+        headers: { 'x-api-key': shown.api_key ?? '' },
+      });
+      expect(answer.status).toBe(200);
+    } finally {
+      started.kill('SIGKILL');
+    }
+  });
+
   it('says what was wrong, with exit code 2', async () => {
     const results = await Promise.all([
       run('token', 'new', 'nobody', '--output', 'json'),

@@ -192,6 +192,23 @@ describe('the group commit', () => {
     expect(committed()).toEqual(['a', 'b']);
   });
 
+  it('does what a write asks for afterwards when it is on the disk, and nothing of one that was taken back', async () => {
+    const told: string[][] = [];
+    const telling = (text: string) => () => {
+      note(text)();
+      database.afterwards(() => told.push([text, ...committed()]));
+      if (text === 'b') throw new Error('taken back');
+    };
+    const outcomes = await Promise.allSettled(
+      ['a', 'b', 'c'].map(async (text) => database.write(telling(text))),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(told).toEqual([
+      ['a', 'a', 'c'],
+      ['c', 'a', 'c'],
+    ]);
+  });
+
   it('writes what waits before it closes, and nothing later', async () => {
     const waiting = Promise.all(['a', 'b'].map((text) => database.write(note(text))));
     database.close();

@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createAdmin } from '../../console/admin.ts';
+import { openTold } from '../../console/data-folder.ts';
 import { openState } from '../../console/state.ts';
 import { createSystemClock } from '../../system/clock.ts';
 import { rootDocument } from './running-console.ts';
@@ -37,6 +38,20 @@ it('a key that is missing beside the database of tenants is told of, once', asyn
   expect(await opened()).toBe(false);
   await rm(join(data, 'console.key'));
   expect([await opened(), await opened()]).toEqual([true, false]);
+});
+
+it('whoever starts a console without its key is told what is void, and what to do', async () => {
+  await withTenant();
+  await rm(join(data, 'console.key'));
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    for (let times = 0; times < 2; times += 1) await (await openTold(data, clock)).close();
+    expect(stderr.mock.calls.map(([text]) => text)).toEqual([
+      expect.stringMatching(/console\.key was missing .*trigger keys have to be given again.*backup/),
+    ]);
+  } finally {
+    stderr.mockRestore();
+  }
 });
 
 it.each(['absent', 'empty'])(

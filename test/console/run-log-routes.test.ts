@@ -14,7 +14,7 @@ let agent: EnrolledAgent;
 let client: TunnelClient;
 
 beforeAll(async () => {
-  running = await startConsole({ limits: { agentBurst: 10_000 } });
+  running = await startConsole({ limits: { agentBurst: 10_000, logFollowersEach: 1, logSearchesEach: 1 } });
   await addTenant(running, 'acme');
   agent = await enrolAgent(running, 'acme');
   client = await connect(agent, running.url);
@@ -86,5 +86,31 @@ describe('a log', () => {
       { line: 2, offset: 300_001, text: 'needle one' },
       { line: 4, offset: text.indexOf('needle two'), text: 'needle two' },
     ]);
+  });
+
+  it('is for the others, too, when somebody has all that one may have of it', async () => {
+    await print('r-share', 'a line\n'.repeat(50_000));
+    const other = await running.console.admin.newApiKey('other', {
+      grants: [{ tenant: 'acme', role: 'viewer' }],
+    });
+    const leaving = new AbortController();
+    const statusOf = async (key: string, path: string) => {
+      const url = `${running.url}/api/agents/${agent.issuer}/runs/r-share/log${path}`;
+      const answer = await fetch(url, { headers: { 'x-api-key': key }, signal: leaving.signal });
+      if (path.startsWith('/search')) await answer.text();
+      return answer.status;
+    };
+    const followed: number[] = [];
+    for (const key of [running.apiKey, running.apiKey, other])
+      followed.push(await statusOf(key, '?follow=true'));
+    expect(followed).toEqual([200, 429, 200]);
+
+    const atOnce = async (keys: readonly string[]) =>
+      Promise.all(keys.map(async (key) => statusOf(key, '/search?q=line')));
+    const greedy = Array<string>(4).fill(running.apiKey);
+    await expect.poll(async () => Math.max(...(await atOnce(greedy))), { interval: 1 }).toBe(429);
+    for (let times = 0; times < 5; times += 1)
+      expect(await atOnce([running.apiKey, other])).toEqual([200, 200]);
+    leaving.abort();
   });
 });

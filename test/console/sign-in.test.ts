@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROGRAM } from '../../console/people/actor.ts';
 import type { SignedIn } from '../../schemas/console/session.ts';
 import { addTenant, type RunningConsole, startConsole } from './running-console.ts';
 import { type Browser, newBrowser, PASSWORD, signedIn } from './signed-in.ts';
@@ -48,6 +49,11 @@ describe('the first person', () => {
       signed_in: false,
       setup_needed: true,
     });
+    // who is invited to read only shuts no door, not even by the login
+    const grants = [{ tenant: 'acme', role: 'viewer' as const }];
+    const invited = { login: 'vera', locale: null, grants };
+    await running.console.admin.people.invite(PROGRAM, invited);
+    expect(await (await stranger.call('GET', '/api/session')).json()).toMatchObject({ setup_needed: true });
     const old = (await running.console.setupUrl())?.split('#')[1] as string;
     const code = (await running.console.setupUrl())?.split('#')[1] as string;
     for (const wrong of [old, `${code}x`, '', 'ecf_']) {
@@ -55,6 +61,8 @@ describe('the first person', () => {
     }
     expect(await codeOf(await setup(code, 'ann@example.com'))).toBe('password_weak');
     expect((await setup(code, 'short')).status).toBe(422);
+    const taken = await stranger.call('POST', '/api/setup', { code, login: 'vera', password: PASSWORD });
+    expect(await codeOf(taken)).toBe('code_refused');
     const made = await setup(code);
     expect(made.status).toBe(201);
     expect(await made.json()).toMatchObject({

@@ -14,6 +14,7 @@ import { type ConsoleDatabase, openDatabase } from '../../console/store/sqlite/d
 import { createHealth } from '../../console/store/sqlite/health.ts';
 import { createPeopleStore } from '../../console/store/sqlite/people.ts';
 import { createSessionStore } from '../../console/store/sqlite/sessions.ts';
+import { startConsole } from './running-console.ts';
 
 const HOUR_MS = 60 * 60_000;
 let folder: string;
@@ -109,6 +110,19 @@ it('a write is answered 503 read_only when the database takes none', async () =>
   await app.close();
 });
 
+it('a write is answered 503 read_only when the disk fails in the middle of it', async () => {
+  // SQLITE_IOERR_READ, as the database throws it
+  const fault = Object.assign(new Error('disk I/O error'), { errcode: 266 });
+  const app = await answering(null, async () =>
+    database.write(() => {
+      throw fault;
+    }),
+  );
+  const refused = await app.inject({ method: 'POST', url: '/work' });
+  expect([refused.statusCode, refused.json().error.code]).toEqual([503, 'read_only']);
+  await app.close();
+});
+
 it('a file that finds no room is answered 503 full', async () => {
   const fault = Object.assign(new Error('ENOSPC: no space left on device, write /data'), { code: 'ENOSPC' });
   const app = await answering(null, async () => Promise.reject(fault));
@@ -142,4 +156,13 @@ it('monitors are told 503 read_only when nothing can be written, by a test every
   ms += 5_000;
   expect((await app.inject('/healthz')).statusCode).toBe(200);
   await app.close();
+});
+
+it('a console that is asked whether it is well tries to write', async () => {
+  await using running = await startConsole();
+  expect((await fetch(`${running.url}/healthz`)).status).toBe(200);
+  const own = openDatabase(join(running.directory, 'data', 'console.db'));
+  const tests = own.sql.prepare(`SELECT value FROM settings WHERE name = 'write_tests'`).get();
+  own.close();
+  expect(tests).toEqual({ value: '1' });
 });

@@ -178,7 +178,7 @@ describe('GET /api/live', () => {
     expect(other.told).toEqual([]);
   });
 
-  it('tells that every agent of a tenant is another one when its trigger key or the tenant is', () => {
+  it('tells of the agent of a row, and that every agent of a tenant is another one when the tenant is', async () => {
     const feed = createLiveFeed(() => new Date());
     const told: LiveChange[] = [];
     const silent = () => () => {};
@@ -191,9 +191,11 @@ describe('GET /api/live', () => {
     feedFromState(feed, { audit, uploads: { onChanged: silent } });
     feed.subscribe(['acme'], (change) => told.push(change));
     const row = { agent_id: null, by: 'operator', message: '' };
+    note({ ...row, action: 'reconcile_asked', tenant: 'acme', agent_id: 'a1' });
+    await expect.poll(() => told, { timeout: 20_000 }).toMatchObject([{ agents: ['a1'], audit: true }]);
     note({ ...row, action: 'trigger_key_set', tenant: 'acme' });
-    return expect
-      .poll(() => told, { timeout: 20_000 })
+    await expect
+      .poll(() => told.slice(1), { timeout: 20_000 })
       .toMatchObject([{ agents: 'many', audit: true, tokens: false }]);
   });
 
@@ -278,6 +280,19 @@ describe('GET /api/live', () => {
     expect([first.status, second.status]).toEqual([200, 503]);
     first.leave();
     await expect.poll(async () => (await ask()).status, { timeout: 20_000 }).toBe(200);
+  });
+
+  it('gives one reader no more than a share, and has room for the others then', async () => {
+    await using own = await startConsole({ limits: { liveSubscribersEach: 1 } });
+    const modest = await own.console.admin.newApiKey('modest', { grants: [{ tenant: '*', role: 'viewer' }] });
+    const leaving = new AbortController();
+    const found: number[] = [];
+    for (const key of [own.apiKey, own.apiKey, modest]) {
+      const headers = { 'x-api-key': key };
+      found.push((await fetch(`${own.url}/api/live`, { headers, signal: leaving.signal })).status);
+    }
+    leaving.abort();
+    expect(found).toEqual([200, 429, 200]);
   });
 
   it('does not wait for a reader that does not read', async () => {

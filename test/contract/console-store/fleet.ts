@@ -224,6 +224,15 @@ export function fleetContract(name: string, open: () => Promise<FleetUnderTest>)
         ({ kind }) => kind === 'connected',
       );
       expect(came).toMatchObject([{ count: 2, agents_count: 1, agents: [{ agent_id: 'a1' }] }]);
+      // of more than are kept with their agents it is not known, and not guessed
+      for (let times = 0; times < 50; times += 1) {
+        await fleet.notes.presence('a2', NOW);
+        await fleet.notes.presence('a2', null);
+      }
+      const many = (await fleet.changes.groups(['acme'], later(-60_000), 50)).find(
+        ({ kind }) => kind === 'connected',
+      );
+      expect([many?.count, many?.agents_count]).toEqual([52, undefined]);
       expect(await fleet.changes.groups(['globex'], later(-60_000), 50)).toEqual([]);
       expect(await fleet.changes.groups('*', later(60 * 60_000), 50)).toEqual([]);
       await fleet.changes.prune(1, NOW);
