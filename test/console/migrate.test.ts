@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,6 +42,26 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
     err.mockRestore();
   }
 }
+
+/** Of each migration, as it landed. A new one comes with its own; none of these is ever another. */
+const LANDED = [
+  '5164fb91ea4fb907',
+  '1a01e0518ba2569d',
+  '26e08b0e9bd5f33d',
+  '90c46d9468eac72b',
+  'a820b82df515279b',
+  'a3e8ee56ae235357',
+  '37b95197e5f96b30',
+  '545e3834dcde6ca2',
+  '9ad6b47c8dc6a65c',
+  '85271d064ddf3c4f',
+  '11a8649c1fde8085',
+];
+
+it('a migration that has landed is never edited: data that it made is out there', () => {
+  const digests = MIGRATIONS.map((step) => createHash('sha256').update(step).digest('hex').slice(0, 16));
+  expect(digests).toEqual(LANDED);
+});
 
 describe('the data of an older console', () => {
   it.each(OLDER)(

@@ -40,6 +40,20 @@ const ROWS: Readonly<Record<number, string>> = {
     INSERT INTO enrolment_tokens VALUES ('jti-1', 'acme', '2026-11-01T00:00:00.000Z', 1793000000, NULL);
     INSERT INTO audit (at, slug, agent_id, action, by_whom, message)
       VALUES ('2026-11-01T00:00:00.000Z', 'acme', '${AGENT}', 'token_made', 'operator', 'a token was made');`,
+  6: `
+    INSERT INTO people (person_id, login, name, password, created_by, created_at)
+      VALUES ('ann', 'ann@acme.example', 'Ann', 'hash', 'operator', '2026-11-01T00:00:00.000Z');
+    INSERT INTO person_grants VALUES ('ann', 'acme', 'admin');
+    INSERT INTO invitations VALUES ('ann', 'code-hash', '2026-11-02T00:00:00.000Z');
+    INSERT INTO sessions VALUES ('token-hash', 'ann', '2026-11-01T00:00:00.000Z', '2026-11-01T00:00:00.000Z');`,
+  7: `
+    INSERT INTO trigger_keys VALUES ('acme', 'kid', 'sealed', '2026-11-01T00:00:00.000Z', 'person:ann@acme.example');
+    INSERT INTO repeatable_requests VALUES ('ann', 'key', 'sha', '2026-11-01T00:00:00.000Z', '{}');`,
+  // summaries of agents are made anew at the next start
+  8: `
+    INSERT INTO agent_changes (at, slug, agent_id, kind) VALUES ('2026-11-01T00:00:00.000Z', 'acme', '${AGENT}', 'enrolled');
+    INSERT INTO releases (slug, revision, first_seen_at, newest_at)
+      VALUES ('acme', 'tenant/acme@sha1:1', '2026-11-01T00:00:00.000Z', '2026-11-01T00:00:00.000Z');`,
 };
 
 /** Makes a database as a console of that schema version had it, with rows in the tables. */
