@@ -2,9 +2,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { backUp } from '../../console/backup/backup.ts';
-import { backUpInto, isTime } from '../../console/backup/backup-schedule.ts';
+import { backUpInto, isTime, startBackups } from '../../console/backup/backup-schedule.ts';
 import { restore } from '../../console/backup/restore.ts';
 import { createTar, readTar } from '../../console/backup/tar-file.ts';
 import { TenantFault } from '../../console/tenants.ts';
@@ -131,6 +132,23 @@ describe('backups by the clock', () => {
     expect(isAt('*/15 * * * 1-5', '2026-11-21T11:45:00')).toBe(false);
     expect(isAt('0 3 1 * 6', '2026-11-21T03:00:00')).toBe(true);
     expect(isAt('0 3 1 * 1', '2026-11-21T03:00:00')).toBe(false);
+  });
+
+  it('are made in their minute, and once, by a timer that is early', async () => {
+    await using running = await startConsole();
+    const dir = join(folder, 'backups');
+    const began = performance.now();
+    // 20 ms before the minute, of a clock that loses 40 ms to the timer
+    const now = () => {
+      const passed = Math.max(0, performance.now() - began - 40);
+      return new Date(Date.parse('2026-11-21T02:59:59.980Z') + passed);
+    };
+    const settings = { schedule: '* * * * *', dir, keep: 5 };
+    const log = pino({ level: 'silent' });
+    const backups = startBackups({ settings, data: join(running.directory, 'data'), log, now });
+    const names = async () => (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.tar'));
+    await expect.poll(names).toEqual(['console-20261121T030000Z.tar']);
+    await backups.close();
   });
 
   it('keep the newest, and leave alone what is not theirs', async () => {
