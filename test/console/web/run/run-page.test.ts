@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ActionAnswer } from '../../../../schemas/console/action.ts';
 import { CHROMIUM, startBrowser, type TestBrowser, type Visit } from '../../../support/browser.ts';
+import { buildPages } from '../../../support/built-pages.ts';
 import { seededChance } from '../../../support/fleet/chance.ts';
 import type { Machine } from '../../../support/fleet/machine.ts';
 import { ask } from '../../../support/fleet/operator.ts';
@@ -21,6 +22,7 @@ describe.skipIf(CHROMIUM === null)('the page of a run', () => {
   let session: Awaited<ReturnType<typeof signInAs>>;
 
   beforeAll(async () => {
+    buildPages();
     folder = await mkdtemp(join(tmpdir(), 'run-page-'));
     [fleet, browser] = await Promise.all([startFleet({ folder, agents: 6, runs: 1 }), startBrowser()]);
     session = await signInAs(fleet.url, 'operator');

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, startBrowser, type TestBrowser, type Visit } from '../../../support/browser.ts';
+import { buildPages } from '../../../support/built-pages.ts';
 import { addTenant, type RunningConsole, startConsole } from '../../running-console.ts';
 import { PASSWORD, signedIn } from '../../signed-in.ts';
 
@@ -8,6 +9,7 @@ describe.skipIf(CHROMIUM === null)('the settings', () => {
   let browser: TestBrowser;
 
   beforeAll(async () => {
+    buildPages();
     [running, browser] = await Promise.all([startConsole(), startBrowser()]);
     await addTenant(running, 'acme');
     await signedIn(running, 'ann', [{ tenant: '*', role: 'admin' }]);
@@ -93,6 +95,28 @@ describe.skipIf(CHROMIUM === null)('the settings', () => {
     expect(await give.getAttribute('aria-disabled')).toBe('true');
     expect(await give.getAttribute('title')).toBe('This needs the role Admin in acme.');
   });
+
+  it('send a reader who comes to a page of others away with words, and offer no form', async () => {
+    await using visit = await come('vera', '/tokens');
+    await visit.page.getByText('Admins of a tenant enrol machines').waitFor();
+    expect(await visit.page.locator('form').count()).toBe(0);
+    await visit.go('/audit');
+    await visit.page.getByText('The audit is for operators').waitFor();
+    expect(await visit.page.getByRole('table').count()).toBe(0);
+  });
+
+  it.each(['/..//evil.example/x', '/.//evil.example', '//evil.example', 'https://evil.example/'])(
+    'are of this console, whatever way back somebody sends: %s',
+    async (back) => {
+      await using visit = await browser.visit(running.url);
+      await visit.go(`/sign-in?back=${encodeURIComponent(back)}`);
+      await visit.page.locator('input[autocomplete="username"]').fill('ann');
+      await visit.page.locator('input[type="password"]').fill(PASSWORD);
+      await visit.page.locator('button[type="submit"]').click();
+      await visit.page.getByRole('navigation').first().waitFor();
+      expect(visit.page.url()).toBe(`${running.url}/`);
+    },
+  );
 
   it('leave an open page at once when its session ends elsewhere', async () => {
     await using visit = await come('vera', '/agents');
