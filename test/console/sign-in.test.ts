@@ -108,8 +108,12 @@ describe('signing in', () => {
       return performance.now() - began;
     };
     await signedIn(running, 'timed', [{ tenant: 'acme', role: 'viewer' }]);
-    const known = Math.min(await time('timed'), await time('timed'));
-    const unknown = Math.min(await time('nobody-1'), await time('nobody-2'));
+    let [known, unknown] = [Infinity, Infinity];
+    // the best of some, so that a machine that was busy for a moment tells nothing
+    for (let times = 0; times < 5 && (times === 0 || unknown <= known / 3); times += 1) {
+      known = Math.min(known, await time('timed'));
+      unknown = Math.min(unknown, await time(`nobody-${times}`));
+    }
     expect(unknown).toBeGreaterThan(known / 3);
   });
 

@@ -95,6 +95,12 @@ export function accessStoresContract(name: string, open: () => Promise<AccessSto
         expect(await stores.people.addFirst(person('carl', [ADMIN]), 'hash', told())).toBe(false);
       });
 
+      test('shut the door once anybody can sign in, whatever they may do', async () => {
+        await active('vera', [VIEWER]);
+        expect(await stores.people.awaitsFirst()).toBe(false);
+        expect(await stores.people.addFirst(person('carl', [ADMIN]), 'hash', told())).toBe(false);
+      });
+
       test('have a login that nobody else has', async () => {
         const asked = await Promise.all(
           [1, 2].map(async (place) =>
