@@ -1,4 +1,5 @@
 import { createReconcileLoop } from '../reconciler/loop.ts';
+import type { AgentConfig } from '../schemas/agent-config.ts';
 import { watchConfigFile } from '../sources/config-watch.ts';
 import { createSystemClock } from '../system/clock.ts';
 import { keepPart } from './daemon-part.ts';
@@ -10,14 +11,20 @@ import { upkeep } from './upkeep.ts';
 export interface DaemonOptions extends Omit<OpenOptions, 'daemon' | 'verb'> {
   /** Aborts when runs are not to be waited for any more. */
   readonly hurry: AbortSignal;
+  /** It is at work: said once, not again when it starts anew with another agent.yaml. */
+  readonly onRunning?: (config: AgentConfig) => void;
 }
 
-/** `edge-agent run`: until the signal aborts. Runs under way are let finish (their own timeouts bound it), or ended by `hurry`. */
-export async function runDaemon(options: DaemonOptions): Promise<void> {
+/** `edge-agent run`: until the signal aborts. Runs under way are let finish (their own timeouts bound it), or ended by `hurry`. Why it ended. */
+export async function runDaemon(options: DaemonOptions): Promise<string> {
+  let told = false;
   for (;;) {
     const agent = await openAgent({ ...options, daemon: true, verb: 'run' });
     try {
-      if ((await liveOn(agent, options)) === 'ended') return;
+      if (!told) options.onRunning?.(agent.loaded.config);
+      told = true;
+      const ended = await liveOn(agent, options);
+      if (ended !== null) return ended;
       options.log.info('starting anew with the new agent.yaml');
     } finally {
       await agent.close();
@@ -25,7 +32,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   }
 }
 
-async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended' | 'restart'> {
+/** Why it ended; null: it is to start anew. */
+async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<string | null> {
   const { log } = options;
   const clock = createSystemClock();
   const restart = new AbortController();
@@ -120,5 +128,8 @@ async function liveOn(agent: OpenAgent, options: DaemonOptions): Promise<'ended'
   await agent.outbox.flushOnce({ deadlineMs: 2_000 }).catch((error: unknown) => {
     log.warn('the last reports wait for the next start', { error });
   });
-  return options.signal.aborted || stop.signal.aborted ? 'ended' : 'restart';
+  for (const { aborted, reason } of [options.signal, stop.signal]) {
+    if (aborted) return reason instanceof Error ? reason.message : String(reason);
+  }
+  return null;
 }

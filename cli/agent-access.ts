@@ -11,6 +11,7 @@ import { expectOwnState, stateClaim } from '../agent/state-owner.ts';
 import type { ClosableLog } from '../system/log.ts';
 import type { Globals } from './globals.ts';
 import { createTerminalProgress } from './progress.ts';
+import { createRunNotes } from './run-notes.ts';
 
 // What a command does not need is not loaded: a status behind the socket of a daemon is quick.
 
@@ -109,16 +110,31 @@ export async function runDaemon(globals: Globals): Promise<void> {
     import('../system/log.ts'),
     import('../system/log-directory.ts'),
   ]);
+  const watched = process.stderr.isTTY && !globals.terminal.json;
   const log = createLog({
     level: globals.verbose ? 'debug' : config.log.level,
     dir: paths.log ?? platformLogDir(),
     maxFiles: config.log.max_files,
     maxBytes: config.log.max_size,
-    tty: process.stderr.isTTY,
+    tty: watched,
   });
   try {
     const { config: configFile, signal, hurry } = globals;
-    await daemon({ configFile, executable, log, lockWaitMs: LOCK_WAIT_MS, signal, hurry });
+    const notes = createRunNotes(globals.terminal, () => new Date());
+    const because = await daemon({
+      configFile,
+      executable,
+      log,
+      lockWaitMs: LOCK_WAIT_MS,
+      signal,
+      hurry,
+      onRunning({ agent_id = null, tenant }) {
+        if (watched) log.info(`this log is kept in ${log.file ?? 'no file'}`);
+        else notes.running({ agent_id, tenant, config: configFile, log: log.file });
+      },
+    });
+    log.info(`edge-agent has stopped: ${because}`);
+    if (!watched) notes.ended(because);
   } finally {
     log.close();
   }

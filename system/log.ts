@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type DestinationStream, pino } from 'pino';
 import { describeFields, REDACTED_PATHS } from './log-fields.ts';
 import { formatForPeople } from './log-lines.ts';
@@ -35,6 +36,8 @@ export interface ClosableLog extends Log {
   /** What every line of a part carries (`part: 'outbox'`). */
   child(fields: LogFields): Log;
   setLevel(level: LogLevel): void;
+  /** Where it goes; null without a file, or where that cannot be written. */
+  readonly file: string | null;
   close(): void;
 }
 
@@ -63,6 +66,7 @@ export function createLog(options: LogOptions): ClosableLog {
       opening = error;
     }
   }
+  const { dir } = options;
   let lost = 0;
 
   const destination: DestinationStream = {
@@ -115,6 +119,7 @@ export function createLog(options: LogOptions): ClosableLog {
     setLevel(level) {
       root.level = level;
     },
+    file: dir === null || file === null ? null : join(dir, `${LOG_NAME}${LOG_EXTENSION}`),
     close() {
       file?.close();
     },
