@@ -14,7 +14,7 @@ export interface ReplayGuard {
   /** New the first time; the id is remembered until `expiresAt` (seconds since 1970), restarts included. */
   takeOnce(caller: string, jti: string, expiresAt: number): Promise<Taken>;
   /** Forgets ids whose token could not be used any more; how many. */
-  prune(now: Date): Promise<number>;
+  prune(now: Date, signal?: AbortSignal): Promise<number>;
 }
 
 /** `jti` of request tokens, accepted once (contract, section 7). On disk: a restart must not open the door to replays. */
@@ -49,7 +49,7 @@ export function createReplayGuard(ids: RequestIds): ReplayGuard {
       return { isNew: true, kept };
     },
     // An hour later than need be: the verifier allows for clocks that differ.
-    prune: async (now) => ids.prune(Math.floor(now.getTime() / 1_000) - 3_600),
+    prune: async (now, signal) => ids.prune(Math.floor(now.getTime() / 1_000) - 3_600, signal),
   };
 }
 

@@ -271,7 +271,14 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     addressOf: addresses.of,
   });
 
-  const prune = async () => void (await state.prune(limits));
+  // One that takes longer than an hour goes on, and the next one waits for its own time.
+  let pruning: Promise<number> | undefined;
+  const prune = async () => {
+    pruning ??= state.prune(limits, closing.signal).finally(() => {
+      pruning = undefined;
+    });
+    await pruning;
+  };
   let upkeep: NodeJS.Timeout | undefined;
   const close = async () => {
     draining = true;

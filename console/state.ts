@@ -91,7 +91,7 @@ export interface ConsoleState {
   /** Whether another process (a verb of the command line) has written since this was asked last. */
   changedElsewhere(): Promise<boolean>;
   /** Brings every table back within its bounds; how many rows went. */
-  prune(limits: ConsoleLimits): Promise<number>;
+  prune(limits: ConsoleLimits, signal?: AbortSignal): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -202,9 +202,9 @@ async function createState(parts: {
       url = own;
       await store.settings.setPublicUrl(own);
     },
-    prune: async (bounds) =>
-      (await store.prune(bounds, now())) +
-      (await replays.prune(now())) +
+    prune: async (bounds, signal) =>
+      (await store.prune(bounds, now(), signal)) +
+      (await replays.prune(now(), signal)) +
       (await enrolment.prune(now())) +
       (await store.tokens.prune(now())) +
       (await identities.prune()) +

@@ -81,5 +81,5 @@ export interface AuditStore {
   /** Newest first. */
   list(filter: AuditFilter): Promise<AuditRow[]>;
   /** Forgets the oldest beyond `keep`; how many. */
-  prune(keep: number): Promise<number>;
+  prune(keep: number, signal?: AbortSignal): Promise<number>;
 }

@@ -103,5 +103,5 @@ export interface CommandRows {
   /** Agents for which something waits. */
   agentsWaiting(): Promise<string[]>;
   /** Forgets the oldest settled ones of every agent beyond `keep`; how many. */
-  prune(keep: number): Promise<number>;
+  prune(keep: number, signal?: AbortSignal): Promise<number>;
 }

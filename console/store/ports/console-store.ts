@@ -80,8 +80,11 @@ export interface ConsoleStore {
   healthy(): Promise<void>;
   /** Whether another process has written since this was asked last; true the first time. */
   changedElsewhere(): Promise<boolean>;
-  /** Brings what only grows back within its bounds; how many rows went. */
-  prune(bounds: StoreBounds, now: Date): Promise<number>;
+  /**
+   * Brings what only grows back within its bounds; how many rows went. In pieces: everything else has its turn between two of them,
+   * and what an abort or a crash has left goes the next time. Throws the signal's reason.
+   */
+  prune(bounds: StoreBounds, now: Date, signal?: AbortSignal): Promise<number>;
   /** Writes what waits, first. */
   close(): Promise<void>;
 }

@@ -73,5 +73,5 @@ export interface EventRows {
   /** The agent tells this log in two ways; true when that was not known. */
   forked(agentId: string, logId: string, at: Date): Promise<boolean>;
   /** Drops the oldest events and the oldest logs of every agent beyond so many; how many events. */
-  prune(keepEvents: number, keepLogs: number): Promise<number>;
+  prune(keepEvents: number, keepLogs: number, signal?: AbortSignal): Promise<number>;
 }

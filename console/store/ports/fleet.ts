@@ -108,7 +108,7 @@ export interface ChangeStore {
   /** When each agent first had this revision applied, in order of time. */
   appliedAt(tenant: string, revision: string): Promise<string[]>;
   /** Forgets the oldest of every agent beyond `keep`; how many. */
-  prune(keep: number, now: Date): Promise<number>;
+  prune(keep: number, now: Date, signal?: AbortSignal): Promise<number>;
 }
 
 /** What a status has changed, for those who watch. */

@@ -26,5 +26,5 @@ export interface RepeatableRequestStore {
   /** The first answer counts. */
   answered(actorId: string, key: string, answer: string): Promise<void>;
   /** Forgets those begun before; how many. */
-  prune(before: Date): Promise<number>;
+  prune(before: Date, signal?: AbortSignal): Promise<number>;
 }

@@ -50,5 +50,5 @@ export interface ReportRows {
   setStatus(agentId: string, status: Status, text: string, at: Date): Promise<SummaryChange>;
   status(agentId: string): Promise<{ readonly received_at: string; readonly text: string } | null>;
   /** Drops the oldest runs of every agent beyond `keep` of them or `keepBytes` of their bodies; how many. */
-  prune(keep: number, keepBytes: number): Promise<number>;
+  prune(keep: number, keepBytes: number, signal?: AbortSignal): Promise<number>;
 }

@@ -4,5 +4,5 @@ export interface RequestIds {
   /** Rejected when somebody was quicker. `expiresAt`: seconds since 1970; it is remembered until then. */
   keep(caller: string, jti: string, expiresAt: number): Promise<void>;
   /** Forgets those that expired before (seconds since 1970); how many. */
-  prune(before: number): Promise<number>;
+  prune(before: number, signal?: AbortSignal): Promise<number>;
 }

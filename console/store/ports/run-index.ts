@@ -47,5 +47,5 @@ export interface RunIndex {
    * Forgets the oldest that have ended of every agent beyond `keep`, and the oldest of more than `keep` that have not: an agent may
    * tell of beginnings for ever; and with a run the settled commands that asked for it. How many.
    */
-  prune(keep: number): Promise<number>;
+  prune(keep: number, signal?: AbortSignal): Promise<number>;
 }

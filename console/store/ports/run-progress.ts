@@ -29,5 +29,5 @@ export interface RunProgressStore {
   /** Newest first. */
   list(agentId: string, filter: { running?: boolean; limit: number }): Promise<RunProgress[]>;
   get(agentId: string, runId: string): Promise<RunProgress[]>;
-  prune(keep: number): Promise<number>;
+  prune(keep: number, signal?: AbortSignal): Promise<number>;
 }

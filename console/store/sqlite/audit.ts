@@ -1,6 +1,7 @@
 import type { AuditEntry, AuditRow, AuditStore } from '../ports/audit.ts';
 import { tenantList } from '../ports/tenant-scope.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { createPruning } from './pruning.ts';
 
 const MESSAGE_MAX = 1_000;
 const WORDS_MAX = 16;
@@ -72,9 +73,13 @@ export function createAuditStore(database: ConsoleDatabase): AuditStore {
       });
       return rows as unknown as AuditRow[];
     },
-    prune: async (keep) =>
-      write(() =>
-        Number(prepare('DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?').run(keep).changes),
+    prune: async (keep, signal) =>
+      createPruning(database, signal).inPieces((limit) =>
+        Number(
+          prepare(
+            'DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id <= (SELECT max(id) FROM audit) - ? ORDER BY id LIMIT ?)',
+          ).run(keep, limit).changes,
+        ),
       ),
   };
 }

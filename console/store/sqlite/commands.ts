@@ -2,6 +2,7 @@ import type { CommandRow, CommandRows, ListedCommand, WaitingCommand } from '../
 import { insertAudit } from './audit.ts';
 import { tellRun } from './command-endings.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { beyondNewest, createPruning } from './pruning.ts';
 import { noteRunAsked } from './run-index-writes.ts';
 
 const COLUMNS = `id, agent_id, command_id, action, run_id, state, code, message, created_at, expires_at, sent_at, settled_at,
@@ -132,14 +133,9 @@ export function createCommandRows(database: ConsoleDatabase): CommandRows {
           agent_id: string;
         }[]
       ).map(({ agent_id }) => agent_id),
-    prune: (keep) =>
-      write(() => {
-        const done = prepare(
-          `DELETE FROM commands WHERE id IN (SELECT id FROM (SELECT id,
-             row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place FROM commands WHERE NOT ${UNSETTLED})
-           WHERE place > ?)`,
-        ).run(keep);
-        return Number(done.changes);
-      }),
+    prune: async (keep, signal) => {
+      const settled = beyondNewest(database, 'commands', keep, `NOT ${UNSETTLED}`);
+      return createPruning(database, signal).ofEachAgent(settled.look, settled.remove);
+    },
   };
 }

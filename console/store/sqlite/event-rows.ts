@@ -3,6 +3,7 @@ import type { EventLogPosition, EventLogState, EventRows, StoredEvent } from '..
 import { tenantList } from '../ports/tenant-scope.ts';
 import { noteCommandOutcome } from './command-endings.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { beyondNewest, createPruning } from './pruning.ts';
 
 export function createEventRows(database: ConsoleDatabase): EventRows {
   const { prepare, write } = database;
@@ -81,17 +82,34 @@ export function createEventRows(database: ConsoleDatabase): EventRows {
           'UPDATE event_logs SET forked_at = ? WHERE agent_id = ? AND log_id = ? AND forked_at IS NULL';
         return prepare(mark).run(at.toISOString(), agentId, logId).changes > 0;
       }),
-    prune(keepEvents, keepLogs) {
-      const oldest = (table: string, order: string, column: string) =>
-        `DELETE FROM ${table} WHERE ${column} IN (SELECT ${column} FROM (SELECT ${column},
-           row_number() OVER (PARTITION BY agent_id ORDER BY ${order} DESC) AS place FROM ${table}) WHERE place > ?)`;
-      return write(() => {
-        const count = () => (prepare('SELECT count(*) AS n FROM events').get() as { n: number }).n;
-        const before = count();
-        prepare(oldest('event_logs', 'updated_at', 'rowid')).run(keepLogs);
-        prepare(oldest('events', 'id', 'id')).run(keepEvents);
-        return before - count();
-      });
+    async prune(keepEvents, keepLogs, signal) {
+      const { ofEachAgent } = createPruning(database, signal);
+      const tooMany = beyondNewest(database, 'events', keepEvents);
+      // A log goes with its events, which may be very many: they go first.
+      let ofLogs = 0;
+      await ofEachAgent(
+        (agentId) => {
+          const found = prepare(
+            'SELECT log_id FROM event_logs WHERE agent_id = ? ORDER BY updated_at DESC, log_id LIMIT -1 OFFSET ?',
+          ).all(agentId, keepLogs) as { log_id: string }[];
+          return found.length === 0 ? null : found.map(({ log_id }) => log_id);
+        },
+        (agentId, logs, limit) => {
+          const oldest = logs.at(-1);
+          if (oldest === undefined) return 0;
+          const { changes } = prepare(
+            'DELETE FROM events WHERE id IN (SELECT id FROM events WHERE agent_id = ? AND log_id = ? LIMIT ?)',
+          ).run(agentId, oldest, limit);
+          ofLogs += Number(changes);
+          if (changes < limit) {
+            prepare('DELETE FROM event_logs WHERE agent_id = ? AND log_id = ?').run(agentId, oldest);
+            logs.pop();
+          }
+          // There may be another one to look at.
+          return limit;
+        },
+      );
+      return ofLogs + (await ofEachAgent(tooMany.look, tooMany.remove));
     },
   };
 }

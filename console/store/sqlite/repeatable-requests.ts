@@ -5,6 +5,7 @@ import type {
   RepeatableRequestStore,
 } from '../ports/repeatable-requests.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { createPruning } from './pruning.ts';
 
 export function createRepeatableRequestStore(database: ConsoleDatabase): RepeatableRequestStore {
   const { prepare } = database;
@@ -38,10 +39,13 @@ export function createRepeatableRequestStore(database: ConsoleDatabase): Repeata
             'UPDATE repeatable_requests SET answer = ? WHERE actor_id = ? AND key = ? AND answer IS NULL',
           ).run(answer, actorId, key),
       ),
-    prune: async (before) =>
-      database.write(() =>
+    prune: async (before, signal) =>
+      createPruning(database, signal).inPieces((limit) =>
         Number(
-          prepare('DELETE FROM repeatable_requests WHERE begun_at < ?').run(before.toISOString()).changes,
+          prepare(
+            `DELETE FROM repeatable_requests WHERE (actor_id, key) IN
+               (SELECT actor_id, key FROM repeatable_requests WHERE begun_at < ? LIMIT ?)`,
+          ).run(before.toISOString(), limit).changes,
         ),
       ),
   };

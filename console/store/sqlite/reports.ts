@@ -2,6 +2,7 @@ import type { ReportRows, RunRow } from '../ports/reports.ts';
 import { tenantList } from '../ports/tenant-scope.ts';
 import type { ConsoleDatabase } from './database.ts';
 import type { SummaryWriter } from './fleet/summary-writer.ts';
+import { beyondNewest, createPruning } from './pruning.ts';
 import { writeCompleted } from './run-progress.ts';
 
 export function createReportRows(
@@ -85,15 +86,17 @@ export function createReportRows(
       (prepare('SELECT body AS text, received_at FROM statuses WHERE agent_id = ?').get(agentId) as
         | { text: string; received_at: string }
         | undefined) ?? null,
-    prune: (keep, keepBytes) =>
-      write(() => {
-        const done = prepare(
-          `DELETE FROM runs WHERE id IN (
-             SELECT id FROM (SELECT id, row_number() OVER newest AS place, sum(body_bytes) OVER newest AS bytes FROM runs
-               WINDOW newest AS (PARTITION BY agent_id ORDER BY id DESC))
-             WHERE place > ? OR bytes > ?)`,
-        ).run(keep, keepBytes);
-        return Number(done.changes);
-      }),
+    prune: async (keep, keepBytes, signal) =>
+      createPruning(database, signal).ofEachAgent(
+        (agentId) => {
+          const { newest } = prepare(
+            `SELECT max(id) AS newest FROM (SELECT id, row_number() OVER newest AS place, sum(body_bytes) OVER newest AS bytes
+               FROM runs WHERE agent_id = ? WINDOW newest AS (ORDER BY id DESC))
+             WHERE place > ? OR bytes > ?`,
+          ).get(agentId, keep, keepBytes) as { newest: number | null };
+          return newest;
+        },
+        beyondNewest(database, 'runs', keep).remove,
+      ),
   };
 }

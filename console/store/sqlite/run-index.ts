@@ -1,5 +1,6 @@
 import type { IndexedRun, RunFilter, RunIndex } from '../ports/run-index.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { beyondNewest, createPruning } from './pruning.ts';
 
 /** What no index finds is looked for among so many of the newest, so that no search holds everybody up. */
 const LOOKED_AT = 100_000;
@@ -61,23 +62,36 @@ export function createRunIndex(
       ).all(JSON.stringify(agentIds)) as { agent_id: string; runs: number }[];
       return new Map(rows.map(({ agent_id, runs }) => [agent_id, runs]));
     },
-    prune: async (keep) =>
-      database.write(() => {
-        const { changes } = prepare(
-          `DELETE FROM run_index WHERE id IN (SELECT id FROM (SELECT id, goes_on,
-               row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place,
-               row_number() OVER (PARTITION BY agent_id, goes_on ORDER BY id DESC) AS place_of_like
-               FROM (SELECT id, agent_id, state IN ('asked', 'queued', 'running') AS goes_on FROM run_index))
-             WHERE CASE WHEN goes_on THEN place_of_like ELSE place END > ?)`,
-        ).run(keep);
-        // The command that asked for a run has its inputs in it, and these are kept no longer than the run.
-        const { changes: commands } = prepare(
-          `DELETE FROM commands WHERE action = 'run' AND run_id IS NOT NULL AND state NOT IN ('queued', 'sent')
-             AND NOT EXISTS (SELECT 1 FROM run_index
-               WHERE run_index.agent_id = commands.agent_id AND run_index.run_id = commands.run_id)`,
-        ).run();
-        return Number(changes) + Number(commands);
-      }),
+    prune: async (keep, signal) => {
+      const { ofEachAgent } = createPruning(database, signal);
+      const goesOn = beyondNewest(database, 'run_index', keep, `state IN ('asked', 'queued', 'running')`);
+      const ended = beyondNewest(database, 'run_index', keep);
+      // The command that asked for a run has its inputs in it, and these are kept no longer than the run.
+      const orphan = `agent_id = ? AND action = 'run' AND run_id IS NOT NULL AND state NOT IN ('queued', 'sent')
+        AND NOT EXISTS (SELECT 1 FROM run_index
+          WHERE run_index.agent_id = commands.agent_id AND run_index.run_id = commands.run_id)`;
+      return (
+        // Those that have ended count among all of them, so they come first.
+        (await ofEachAgent(ended.look, (agentId, newest, limit) =>
+          Number(
+            prepare(
+              `DELETE FROM run_index WHERE id IN (SELECT id FROM run_index WHERE agent_id = ? AND id <= ?
+                 AND state NOT IN ('asked', 'queued', 'running') ORDER BY id LIMIT ?)`,
+            ).run(agentId, newest, limit).changes,
+          ),
+        )) +
+        (await ofEachAgent(goesOn.look, goesOn.remove)) +
+        (await ofEachAgent(
+          (agentId) => prepare(`SELECT 1 FROM commands WHERE ${orphan} LIMIT 1`).get(agentId) ?? null,
+          (agentId, _found, limit) =>
+            Number(
+              prepare(
+                `DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE ${orphan} LIMIT ?)`,
+              ).run(agentId, limit).changes,
+            ),
+        ))
+      );
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { RunCompleted, RunProgress, RunProgressStore } from '../ports/run-progress.ts';
 import type { ConsoleDatabase } from './database.ts';
+import { createPruning } from './pruning.ts';
 import { noteRunEnded, noteRunStarted } from './run-index-writes.ts';
 
 export function createRunProgressStore(database: ConsoleDatabase): RunProgressStore {
@@ -24,15 +25,22 @@ export function createRunProgressStore(database: ConsoleDatabase): RunProgressSt
         agentId,
         runId,
       ) as unknown as RunProgress[],
-    prune: (keep) =>
-      write(() => {
-        const done = prepare(
-          `DELETE FROM run_progress WHERE (agent_id, run_id, attempt) IN (SELECT agent_id, run_id, attempt FROM (
-             SELECT agent_id, run_id, attempt, row_number() OVER (PARTITION BY agent_id ORDER BY updated_at DESC) AS place
-             FROM run_progress) WHERE place > ?)`,
-        ).run(keep);
-        return Number(done.changes);
-      }),
+    prune: async (keep, signal) =>
+      createPruning(database, signal).ofEachAgent(
+        (agentId) => {
+          const { n } = prepare('SELECT count(*) AS n FROM run_progress WHERE agent_id = ?').get(agentId) as {
+            n: number;
+          };
+          return n > keep ? keep : null;
+        },
+        (agentId, kept, limit) =>
+          Number(
+            prepare(
+              `DELETE FROM run_progress WHERE (agent_id, run_id, attempt) IN (SELECT agent_id, run_id, attempt
+                 FROM run_progress WHERE agent_id = ? ORDER BY updated_at DESC LIMIT ? OFFSET ?)`,
+            ).run(agentId, limit, kept).changes,
+          ),
+      ),
   };
 }
 

@@ -90,16 +90,16 @@ export async function openSqliteStore(folder: string, now: () => Date): Promise<
     upgraded: database.migrated,
     healthy: createHealth(database),
     changedElsewhere: async () => database.changedElsewhere(),
-    prune: async (bounds, at) =>
-      (await audit.prune(bounds.keepAudit)) +
-      (await reports.prune(bounds.keepRuns, bounds.keepRunBytes)) +
-      (await events.prune(bounds.keepEvents, bounds.keepEventLogs)) +
-      (await commands.prune(bounds.keepCommands)) +
-      (await progress.prune(bounds.keepRunProgress)) +
-      (await runs.prune(bounds.keepRuns)) +
-      (await changes.prune(bounds.keepChanges, at)) +
+    prune: async (bounds, at, signal) =>
+      (await audit.prune(bounds.keepAudit, signal)) +
+      (await reports.prune(bounds.keepRuns, bounds.keepRunBytes, signal)) +
+      (await events.prune(bounds.keepEvents, bounds.keepEventLogs, signal)) +
+      (await commands.prune(bounds.keepCommands, signal)) +
+      (await progress.prune(bounds.keepRunProgress, signal)) +
+      (await runs.prune(bounds.keepRuns, signal)) +
+      (await changes.prune(bounds.keepChanges, at, signal)) +
       (await releases.prune(bounds.keepReleases)) +
-      (await repeatable.prune(new Date(at.getTime() - REPEATABLE_MS))),
+      (await repeatable.prune(new Date(at.getTime() - REPEATABLE_MS), signal)),
     close: async () => database.close(),
   };
 }

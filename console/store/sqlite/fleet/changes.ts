@@ -2,6 +2,7 @@ import type { AgentChange } from '../../../../schemas/console/agent.ts';
 import type { ChangeGroup } from '../../../../schemas/console/overview.ts';
 import type { ChangeStore } from '../../ports/fleet.ts';
 import type { ConsoleDatabase } from '../database.ts';
+import { beyondNewest, createPruning } from '../pruning.ts';
 import { inScope, scopeParameter } from './standing-columns.ts';
 
 export type ChangeDraft = Omit<AgentChange, 'id' | 'at' | 'hostname'>;
@@ -100,18 +101,21 @@ export function createChangeStore(database: ConsoleDatabase): ChangeStore {
           )
           .all(revision, tenant) as { at: string }[]
       ).map(({ at }) => at),
-    prune: (keep, now) =>
-      database.write(() => {
-        const until = minuteOf(new Date(now.getTime() - COUNTS_KEPT_MS));
-        database.prepare('DELETE FROM change_counts WHERE minute < ?').run(until);
-        return Number(
+    prune: async (keep, now, signal) => {
+      const { inPieces, ofEachAgent } = createPruning(database, signal);
+      const until = minuteOf(new Date(now.getTime() - COUNTS_KEPT_MS));
+      await inPieces((limit) =>
+        Number(
           database
             .prepare(
-              `DELETE FROM agent_changes WHERE id IN (SELECT id FROM (SELECT id,
-                 row_number() OVER (PARTITION BY agent_id ORDER BY id DESC) AS place FROM agent_changes) WHERE place > ?)`,
+              `DELETE FROM change_counts WHERE (minute, slug, change) IN
+                 (SELECT minute, slug, change FROM change_counts WHERE minute < ? LIMIT ?)`,
             )
-            .run(keep).changes,
-        );
-      }),
+            .run(until, limit).changes,
+        ),
+      );
+      const beyond = beyondNewest(database, 'agent_changes', keep);
+      return ofEachAgent(beyond.look, beyond.remove);
+    },
   };
 }
