@@ -3,6 +3,7 @@ import type { AgentRow } from '../../../schemas/console/agent.ts';
 import { useAgents } from '../api/queries.ts';
 import { StateBadge } from '../parts/badge.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { SameNameId, sameNamed } from '../parts/same-name.tsx';
 import { en } from '../text/en/frame.ts';
 import { useFormat } from '../text/format.ts';
 import { fr } from '../text/fr/frame.ts';
@@ -26,6 +27,7 @@ export function AgentSearch({ onDone }: { onDone?: () => void }) {
   const words = useSettled(typed.trim());
   const { data, isPlaceholderData } = useAgents({ tenant, q: words, limit: SHOWN }, open && words !== '');
   const found = words === '' ? [] : (data?.agents ?? []);
+  const among = sameNamed(found);
   const total = data?.total ?? 0;
   const rows = total > found.length ? found.length + 1 : found.length;
   useEffect(() => setActive(0), [words]);
@@ -99,6 +101,7 @@ export function AgentSearch({ onDone }: { onDone?: () => void }) {
                 key={agent.agent_id}
                 id={`${id}-${at}`}
                 agent={agent}
+                among={among}
                 active={at === active}
                 onPoint={() => setActive(at)}
                 onChoose={() => choose(at)}
@@ -132,6 +135,7 @@ export function AgentSearch({ onDone }: { onDone?: () => void }) {
 function Row(props: {
   id: string;
   agent: AgentRow;
+  among: ReadonlySet<string>;
   active: boolean;
   onPoint: () => void;
   onChoose: () => void;
@@ -149,7 +153,9 @@ function Row(props: {
       onMouseEnter={props.onPoint}
     >
       <span class="one-line">
-        <strong>{agent.hostname}</strong> <span class="quiet small">{agent.tenant}</span>
+        <strong>{agent.hostname}</strong>
+        <SameNameId agentId={agent.agent_id} among={props.among} />{' '}
+        <span class="quiet small">{agent.tenant}</span>
       </span>
       <StateBadge state={agent.state} />
       <span class="mono quiet small one-line">{agent.problem?.reason ?? agent.agent_id}</span>

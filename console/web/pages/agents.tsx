@@ -8,6 +8,7 @@ import { DataTable, type Sort } from '../parts/data-table.tsx';
 import { Link } from '../parts/link.tsx';
 import { Empty } from '../parts/note.tsx';
 import { Page } from '../parts/page.tsx';
+import { sameNamed } from '../parts/same-name.tsx';
 import { NOTHING_SELECTED, type Selection } from '../parts/selection.ts';
 import { Pager } from '../parts/table-tools.tsx';
 import { type Tile, Tiles } from '../parts/tiles.tsx';
@@ -35,7 +36,7 @@ export default function Agents() {
   const query = { ...filter, sort: sort.by, order: sort.order, limit: PAGE, offset };
   const { data, error, isPlaceholderData, refetch } = useAgents(query);
   const [selection, setSelection] = useState<Selection>(NOTHING_SELECTED);
-  const columns = useColumns(tenant === null);
+  const columns = useColumns(tenant === null, sameNamed(data?.agents ?? []));
   const [dialog, ask] = useAsking(() => setSelection(NOTHING_SELECTED));
   const filtered = JSON.stringify(filter);
   // What was chosen under another filter would be acted on unseen.

@@ -9,6 +9,7 @@ import { HistoryList } from '../parts/history-list.tsx';
 import { Link } from '../parts/link.tsx';
 import { Empty } from '../parts/note.tsx';
 import { Card, Page } from '../parts/page.tsx';
+import { SameNameId, sameNamed } from '../parts/same-name.tsx';
 import { TableTools } from '../parts/table-tools.tsx';
 import { Time } from '../parts/time.tsx';
 import { en } from '../text/en/audit.ts';
@@ -46,7 +47,7 @@ function Entries() {
       </TableTools>
       <HistoryList<AuditEntry>
         caption={text.title}
-        columns={useColumns()}
+        columns={useColumns(sameNamed(answer.data?.entries ?? []))}
         rows={answer.data?.entries}
         rowId={({ id }) => String(id)}
         answer={answer}
@@ -58,7 +59,7 @@ function Entries() {
   );
 }
 
-function useColumns(): Column<AuditEntry>[] {
+function useColumns(among: ReadonlySet<string>): Column<AuditEntry>[] {
   const { column: text } = useText({ en, fr });
   const format = useFormat();
   return [
@@ -92,9 +93,12 @@ function useColumns(): Column<AuditEntry>[] {
         agent_id === null ? (
           <span class="quiet">{tenant ?? '–'}</span>
         ) : (
-          <Link to={`/agents/${agent_id}`} title={hostname ?? agent_id}>
-            {hostname ?? agent_id}
-          </Link>
+          <span>
+            <Link to={`/agents/${agent_id}`} title={hostname ?? agent_id}>
+              {hostname ?? agent_id}
+            </Link>
+            <SameNameId agentId={agent_id} among={among} />
+          </span>
         ),
     },
     {

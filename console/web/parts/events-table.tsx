@@ -8,6 +8,7 @@ import { Copy, Revision, Verbatim, Version } from './copied.tsx';
 import { type Column, DataTable } from './data-table.tsx';
 import { Link } from './link.tsx';
 import { Empty } from './note.tsx';
+import { SameNameId, sameNamed } from './same-name.tsx';
 import { Time } from './time.tsx';
 
 /** Events, the newest first, each with what it says word for word and the ways to what it is about. */
@@ -22,7 +23,10 @@ export function EventsTable(props: {
   foot?: ComponentChildren;
 }) {
   const text = useText({ en, fr });
-  const columns = useColumns().filter(({ id }) => props.withHost !== false || id !== 'host');
+  const among = sameNamed(
+    (props.events ?? []).map(({ hostname, event }) => ({ hostname, agent_id: event.agent_id })),
+  );
+  const columns = useColumns(among).filter(({ id }) => props.withHost !== false || id !== 'host');
   return (
     <DataTable<StoredEvent>
       caption={text.title}
@@ -42,7 +46,7 @@ export function EventsTable(props: {
   );
 }
 
-function useColumns(): Column<StoredEvent>[] {
+function useColumns(among: ReadonlySet<string>): Column<StoredEvent>[] {
   const { column: text } = useText({ en, fr });
   return [
     { id: 'time', title: text.time, tight: true, cell: ({ event }) => <Time at={event.time} clock /> },
@@ -73,9 +77,12 @@ function useColumns(): Column<StoredEvent>[] {
         event.agent_id === null ? (
           hostname
         ) : (
-          <Link to={`/agents/${event.agent_id}`} title={hostname}>
-            {hostname}
-          </Link>
+          <span>
+            <Link to={`/agents/${event.agent_id}`} title={hostname}>
+              {hostname}
+            </Link>
+            <SameNameId agentId={event.agent_id} among={among} />
+          </span>
         ),
     },
     { id: 'message', title: text.message, wide: true, cell: ({ event }) => <Message event={event} /> },

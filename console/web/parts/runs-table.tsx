@@ -7,6 +7,7 @@ import { RunBadge } from './badge.tsx';
 import { Version } from './copied.tsx';
 import { type Column, DataTable } from './data-table.tsx';
 import { Empty } from './note.tsx';
+import { SameNameId, sameNamed } from './same-name.tsx';
 import { Duration, Time } from './time.tsx';
 
 type Name = 'state' | 'flow' | 'version' | 'host' | 'tenant' | 'trigger' | 'duration' | 'exit' | 'when';
@@ -23,7 +24,7 @@ export function RunsTable(props: {
   foot?: ComponentChildren;
 }) {
   const text = useText({ en, fr });
-  const columns = useColumns(props.without?.includes('tenant') !== true).filter(
+  const columns = useColumns(props.without?.includes('tenant') !== true, sameNamed(props.runs ?? [])).filter(
     ({ id }) => props.without?.includes(id as Name) !== true,
   );
   return (
@@ -46,7 +47,7 @@ export function RunsTable(props: {
   );
 }
 
-function useColumns(withTenant: boolean): Column<RunRow>[] {
+function useColumns(withTenant: boolean, among: ReadonlySet<string>): Column<RunRow>[] {
   const { column: text, triggers } = useText({ en, fr });
   return [
     {
@@ -80,9 +81,10 @@ function useColumns(withTenant: boolean): Column<RunRow>[] {
       id: 'host',
       title: text.host,
       clipped: true,
-      cell: ({ hostname, tenant }) => (
+      cell: ({ agent_id, hostname, tenant }) => (
         <span title={withTenant ? `${hostname} (${tenant})` : hostname}>
           {hostname}
+          <SameNameId agentId={agent_id} among={among} />
           {withTenant ? <span class="below">{tenant}</span> : null}
         </span>
       ),

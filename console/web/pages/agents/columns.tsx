@@ -3,13 +3,14 @@ import { Badge, HealthBadge, StateBadge } from '../../parts/badge.tsx';
 import { Revision, Verbatim } from '../../parts/copied.tsx';
 import type { Column } from '../../parts/data-table.tsx';
 import { HeldMark } from '../../parts/held-mark.tsx';
+import { SameNameId } from '../../parts/same-name.tsx';
 import { Time } from '../../parts/time.tsx';
 import { en } from '../../text/en/agents.ts';
 import { fr } from '../../text/fr/agents.ts';
 import { useText } from '../../text/language.tsx';
 
 /** State, tunnel, sync and health stand apart: a machine may be connected and stalled, or silent and fine. */
-export function useColumns(withTenant: boolean): Column<AgentRow>[] {
+export function useColumns(withTenant: boolean, among: ReadonlySet<string>): Column<AgentRow>[] {
   const text = useText({ en, fr });
   return [
     {
@@ -25,7 +26,7 @@ export function useColumns(withTenant: boolean): Column<AgentRow>[] {
       title: text.column.hostname,
       sort: 'hostname',
       card: 'title',
-      cell: (agent) => <Name agent={agent} withTenant={withTenant} />,
+      cell: (agent) => <Name agent={agent} withTenant={withTenant} among={among} />,
     },
     { id: 'tunnel', title: text.column.tunnel, tight: true, cell: (agent) => <Tunnel agent={agent} /> },
     { id: 'sync', title: text.column.sync, tight: true, cell: (agent) => <Sync agent={agent} /> },
@@ -48,13 +49,15 @@ export function useColumns(withTenant: boolean): Column<AgentRow>[] {
   ];
 }
 
-function Name({ agent, withTenant }: { agent: AgentRow; withTenant: boolean }) {
+function Name(props: { agent: AgentRow; withTenant: boolean; among: ReadonlySet<string> }) {
+  const { agent, withTenant, among } = props;
   const labels = Object.entries(agent.labels).map(([key, value]) => `${key}: ${value}`);
   const more = withTenant ? [agent.tenant, ...labels] : labels;
   return (
     <span class="agent-name">
       <span class="agent-host" title={agent.hostname}>
         {agent.hostname}
+        <SameNameId agentId={agent.agent_id} among={among} />
       </span>
       {more.length === 0 ? null : (
         <span class="agent-labels" title={more.join('\n')}>

@@ -12,6 +12,7 @@ import { fr } from '../../text/fr/tokens.ts';
 import { useText } from '../../text/language.tsx';
 
 const SHELLS = ['posix', 'powershell'] as const;
+const AFTERWARDS = ['edge-agent reconcile', 'edge-agent run'] as const;
 
 /** The line, shown this once, and the machine as it arrives. */
 export function MadeToken(props: { made: TokenMade; row: TokenRow | null; onAnother: () => void }) {
@@ -39,10 +40,23 @@ export function MadeToken(props: { made: TokenMade; row: TokenRow | null; onAnot
       }
     >
       <div class="stack">
+        <p>
+          {text.steps.before} <span class="quiet">{text.steps.beforeMore}</span>
+        </p>
         <Command text={made.line[shell]} what={text.paste} />
         <p class="quiet small">
           {text.pasteMore} <Time at={made.expires_at} clock />
         </p>
+        <div class="stack-small">
+          <p>
+            {text.steps.after} <span class="quiet">{text.steps.stays}</span>
+          </p>
+          <div class="then">
+            {AFTERWARDS.map((command) => (
+              <Command key={command} text={command} />
+            ))}
+          </div>
+        </div>
         <div role="status">
           <Arrival row={row} />
         </div>

@@ -10,6 +10,7 @@ import { type Column, DataTable } from '../../parts/data-table.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Link } from '../../parts/link.tsx';
 import { Empty, FaultNote } from '../../parts/note.tsx';
+import { SameNameId, sameNamed } from '../../parts/same-name.tsx';
 import { Time } from '../../parts/time.tsx';
 import { useToast } from '../../parts/toast.tsx';
 import { en } from '../../text/en/tokens.ts';
@@ -33,7 +34,7 @@ export function TokenList(props: {
 }) {
   const text = useText({ en, fr });
   const [revoking, setRevoking] = useState<TokenRow | null>(null);
-  const columns = useColumns(setRevoking);
+  const columns = useColumns(setRevoking, sameNamed(props.tokens ?? []));
   return (
     <section class="stack-small">
       <h2>{text.list}</h2>
@@ -56,7 +57,7 @@ export function TokenList(props: {
   );
 }
 
-function useColumns(onRevoke: (token: TokenRow) => void): Column<TokenRow>[] {
+function useColumns(onRevoke: (token: TokenRow) => void, among: ReadonlySet<string>): Column<TokenRow>[] {
   const text = useText({ en, fr });
   return [
     {
@@ -74,7 +75,10 @@ function useColumns(onRevoke: (token: TokenRow) => void): Column<TokenRow>[] {
         agent_id === null ? (
           <span class="quiet">–</span>
         ) : (
-          <Link to={`/agents/${agent_id}`}>{hostname ?? agent_id}</Link>
+          <span>
+            <Link to={`/agents/${agent_id}`}>{hostname ?? agent_id}</Link>
+            <SameNameId agentId={agent_id} among={among} />
+          </span>
         ),
     },
     { id: 'made', title: text.column.made, tight: true, cell: ({ made_at }) => <Time at={made_at} /> },

@@ -10,6 +10,12 @@ export const en = {
   adminsOnly: 'Admins of a tenant enrol machines',
   adminsOnlyMore: 'A token is worth an agent. Ask an admin of the tenant for one, or for the role.',
   noTenants: 'There is no tenant yet. Add one in the shell of the console:',
+  steps: {
+    before: 'First: the program edge-agent has to be on the machine, in PATH.',
+    beforeMore: 'edge-agent --version prints what is there.',
+    after: 'Then, in the same folder: the machine looks at its branch once, or stays at work.',
+    stays: 'Until one of the two has run, it stands here as Waiting.',
+  },
   paste: 'Paste this line on the machine',
   pasteMore: 'The token is shown only now, and kept nowhere. It works until',
   shells: { posix: 'macOS, Linux', powershell: 'Windows (PowerShell)' },

@@ -12,6 +12,12 @@ export const fr: typeof en = {
   adminsOnly: 'Les administrateurs d’un client enrôlent les machines',
   adminsOnlyMore: 'Un jeton vaut un agent. Demandez-en un à un administrateur du client, ou le rôle.',
   noTenants: 'Il n’y a encore aucun client. Ajoutez-en un dans le terminal de la console :',
+  steps: {
+    before: 'D’abord : le programme edge-agent doit être sur la machine, dans le PATH.',
+    beforeMore: 'edge-agent --version affiche ce qui s’y trouve.',
+    after: 'Ensuite, dans le même dossier : la machine regarde sa branche une fois, ou reste à l’ouvrage.',
+    stays: 'Tant que ni l’un ni l’autre n’a tourné, elle reste En attente ici.',
+  },
   paste: 'Collez cette ligne sur la machine',
   pasteMore: 'Le jeton n’est affiché que maintenant, et gardé nulle part. Il est valable jusqu’à',
   shells: { posix: 'macOS, Linux', powershell: 'Windows (PowerShell)' },
