@@ -21,8 +21,9 @@ export const fr: typeof en = {
   more: (count) => `+${count}`,
   unhealthy: (count) => n(count, { one: '# défaillant', other: '# défaillants' }),
   allHealthy: 'Tous sains',
+  // A line may end behind the comma alone.
   runsOf: (succeeded, failed) =>
-    `${n(succeeded, { one: '# réussie', other: '# réussies' })}, ${n(failed, { one: '# échouée', other: '# échouées' })}`,
+    `${n(succeeded, { one: '#\u00a0réussie', other: '#\u00a0réussies' })}, ${n(failed, { one: '#\u00a0échouée', other: '#\u00a0échouées' })}`,
   noRuns: 'aucune',
   none: 'Aucun flux n’est encore sur un agent',
   noneMore:

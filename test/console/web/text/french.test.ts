@@ -63,9 +63,9 @@ describe('the French of the pages', () => {
   it('agrees with none, one and more', () => {
     const of = (say: (count: number) => string) => [0, 1, 2].map(say);
     expect(of((count) => flows.runsOf(0, count))).toEqual([
-      '0 réussie, 0 échouée',
-      '0 réussie, 1 échouée',
-      '0 réussie, 2 échouées',
+      '0\u00a0réussie, 0\u00a0échouée',
+      '0\u00a0réussie, 1\u00a0échouée',
+      '0\u00a0réussie, 2\u00a0échouées',
     ]);
     expect(of(flows.unhealthy)).toEqual(['0 défaillant', '1 défaillant', '2 défaillants']);
     expect(of(frame.searchFound)).toEqual(['0 trouvé', '1 trouvé', '2 trouvés']);
