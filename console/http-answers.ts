@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestRefused } from './refusal.ts';
 import { StoreBusy } from './store/busy.ts';
+import { StoreDamaged } from './store/damaged.ts';
 import { StoreUnwritable } from './store/unwritable.ts';
 
 /** Codes of faults the HTTP library finds by itself, before any route of ours. */
@@ -48,6 +49,11 @@ export function commonAnswers(
     if (unwritten !== null) {
       request.log.warn({ err: error }, 'a write had to be given up');
       return refuse(reply, unwritten);
+    }
+    if (error instanceof StoreDamaged) {
+      request.log.error({ err: error }, 'the database is damaged');
+      const message = `expected a sound database, found a part of it damaged; whoever runs this console restores a backup (its log says how, under request ${request.id})`;
+      return refuse(reply, new RequestRefused(500, 'damaged', message));
     }
     const status = error.statusCode ?? 500;
     if (status >= 400 && status < 500) {

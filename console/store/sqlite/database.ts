@@ -65,17 +65,21 @@ export function openDatabase(path: string, commit: Partial<GroupCommitOptions> =
     const database: ConsoleDatabase = {
       sql,
       migrated,
-      prepare: createStatements(sql),
+      prepare: createStatements(sql, (fault) => damageNamed(fault, path)),
       async write(work) {
         let written: (() => void)[] = [];
-        const result = await group.write(() => {
-          due = written = [];
-          try {
-            return work();
-          } finally {
-            due = null;
-          }
-        });
+        const result = await group
+          .write(() => {
+            due = written = [];
+            try {
+              return work();
+            } finally {
+              due = null;
+            }
+          })
+          .catch((fault: unknown) => {
+            throw damageNamed(fault, path);
+          });
         for (const done of written) done();
         return result;
       },
