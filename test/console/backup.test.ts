@@ -119,6 +119,37 @@ describe('a backup of a running console', () => {
     });
     expect(await replay.json()).toMatchObject({ stored: false });
   }, 60_000);
+
+  it('has every file that is kept beside the database, and the key to what is sealed in it', async () => {
+    await using running = await startConsole();
+    const data = join(running.directory, 'data');
+    await addTenant(running, 'acme');
+    for (const each of ['artifacts/acme', 'uploads/one', 'logs/agent/run']) {
+      await mkdir(join(data, each), { recursive: true });
+      await writeFile(join(data, each, 'a-file'), each);
+    }
+    const file = join(folder, 'console.tar');
+    await backUp(data, file, new Date(), NEVER);
+    const restored = join(folder, 'restored');
+    await restore(file, restored, NEVER);
+    const kept = async (root: string) => {
+      const entries = await readdir(root, { recursive: true, withFileTypes: true });
+      const paths = entries
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => join(parentPath, name).slice(root.length + 1));
+      // these two are other bytes of the same content
+      const alike = paths.filter((path) => !/^(?:git\/|console\.db)/.test(path)).toSorted();
+      return Promise.all(alike.map(async (path) => [path, hash(await readFile(join(root, path)))]));
+    };
+    const files = await kept(data);
+    expect(files.map(([path]) => path)).toEqual([
+      'artifacts/acme/a-file',
+      'console.key',
+      'logs/agent/run/a-file',
+      'uploads/one/a-file',
+    ]);
+    expect(await kept(restored)).toEqual(files);
+  });
 });
 
 describe('backups by the clock', () => {
