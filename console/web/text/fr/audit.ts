@@ -2,7 +2,7 @@ import type { en } from '../en/audit.ts';
 
 export const fr: typeof en = {
   title: 'Audit',
-  lead: 'Qui a fait quoi, à qui et pourquoi. Rien ici ne peut être modifié.',
+  lead: 'Qui a fait quoi, à qui et pourquoi. Rien ici ne peut être modifié. Les phrases sont en anglais.',
   search: 'Mots, identifiant, hôte, action',
   column: { at: 'Quand', by: 'Qui', action: 'Quoi', whom: 'À qui', message: 'En mots', reason: 'Pourquoi' },
   filter: { agent: 'Agent', action: 'Quoi', by: 'Qui', since: 'Depuis', until: 'Jusqu’à' },

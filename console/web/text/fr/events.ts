@@ -2,7 +2,7 @@ import type { en } from '../en/events.ts';
 
 export const fr: typeof en = {
   title: 'Événements',
-  lead: 'Tout ce que les agents ont fait, dans leurs mots, dans l’ordre où la console l’a appris.',
+  lead: 'Tout ce que les agents ont fait, dans leurs mots (en anglais), dans l’ordre où la console l’a appris.',
   search: 'Mots du message, hôte, raison',
   column: { time: 'Heure', severity: 'Gravité', reason: 'Raison', host: 'Hôte', message: 'Message' },
   run: 'L’exécution',

@@ -8,7 +8,7 @@ export const fr: typeof en = {
   skip: 'Aller au contenu',
   navigation: 'Console',
   nav: {
-    overview: 'Vue d’ensemble',
+    overview: 'Aperçu',
     agents: 'Agents',
     flows: 'Flux',
     releases: 'Publications',
@@ -49,7 +49,7 @@ export const fr: typeof en = {
   shortcutsOn: 'Utiliser les raccourcis à une touche',
   shortcutList: [
     ['/', 'Trouver un agent'],
-    ['g o', 'Vue d’ensemble'],
+    ['g o', 'Aperçu'],
     ['g a', 'Agents'],
     ['g f', 'Flux'],
     ['g l', 'Publications'],
@@ -63,7 +63,7 @@ export const fr: typeof en = {
   notFound: {
     title: 'Cette page n’existe pas',
     text: (path) => `${path} n’est pas une adresse de cette console.`,
-    home: 'Vers la vue d’ensemble',
+    home: 'Vers l’aperçu',
   },
   soon: 'Cette page est en cours d’écriture.',
 };
