@@ -61,6 +61,31 @@ const TEXT_MAX = 8_192;
 const HELD_MAX = 20;
 const WORST_HEALTH: readonly FlowHealth[] = ['unhealthy', 'unknown', 'healthy'];
 
+/** Of a status that cannot be read: the agent has reported, and that is all. */
+export const NOTHING_KNOWN: StatusSummary = {
+  stalled: false,
+  ready: false,
+  health: null,
+  suspended: null,
+  problem: null,
+  desiredRevision: null,
+  appliedRevision: null,
+  commit: null,
+  commitOf: null,
+  seq: null,
+  lastSyncAt: null,
+  agentVersion: '',
+  os: '',
+  arch: '',
+  labels: {},
+  running: 0,
+  queued: 0,
+  flows: [],
+  held: [],
+  givenUp: new Map(),
+  text: '',
+};
+
 export function summariseStatus(status: Status): StatusSummary {
   const { source, runs } = status;
   const flows = status.flows.map((flow) => ({

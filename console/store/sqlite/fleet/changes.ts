@@ -5,7 +5,7 @@ import type { ConsoleDatabase } from '../database.ts';
 import { beyondNewest, createPruning } from '../pruning.ts';
 import { inScope, scopeParameter } from './standing-columns.ts';
 
-export type ChangeDraft = Omit<AgentChange, 'id' | 'at' | 'hostname'>;
+type ChangeDraft = Omit<AgentChange, 'id' | 'at' | 'hostname'>;
 
 const NAMED_IN_GROUP = 3;
 /** Of the like changes of a minute, so many are kept with their agents: who they were of is known as long as there are no more. */

@@ -1,10 +1,16 @@
 import type { AgentState } from '../../../../schemas/console/agent.ts';
 import { Status } from '../../../../schemas/status.ts';
 import { agentState } from '../../../fleet/agent-state.ts';
-import { type FlowSummary, type StatusSummary, summariseStatus } from '../../../fleet/status-summary.ts';
+import { type KnownStanding, standingOf, statusChanges } from '../../../fleet/status-changes.ts';
+import {
+  type FlowSummary,
+  NOTHING_KNOWN,
+  type StatusSummary,
+  summariseStatus,
+} from '../../../fleet/status-summary.ts';
 import type { SummaryChange } from '../../ports/fleet.ts';
 import type { ConsoleDatabase } from '../database.ts';
-import { type ChangeDraft, insertChange } from './changes.ts';
+import { insertChange } from './changes.ts';
 import { type KnownAgent, nameText, noteEnrolled } from './enrolled-agent.ts';
 import { noteRelease } from './releases.ts';
 
@@ -149,7 +155,7 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
       if (row === undefined || row.revoked_at !== null) return UNCHANGED;
       if (row.state === null) noteEnrolled(database, row);
       const summary = summariseStatus(status);
-      const state = standingState(row, summary, at, at);
+      const state = stateOf(row, summary, at, at);
       const texts = textsOf(summary);
       const flowsChanged = row.flow_rows !== texts.flowRows;
       const revisionsChanged =
@@ -158,7 +164,7 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
         row.applied_revision !== summary.appliedRevision;
       // What was said is read again only where something else is said now: most reports say the same.
       if (revisionsChanged || row.state !== state || !isSame(row, texts)) {
-        for (const change of changesOf(row, summary, state)) {
+        for (const change of statusChanges(knownOf(row), summary, state)) {
           insertChange(database, { ...change, agent_id: agentId, tenant: row.slug }, at);
         }
       }
@@ -186,7 +192,7 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
             const status = Status.loose().safeParse(JSON.parse(body));
             const summary = status.success ? summariseStatus(status.data) : NOTHING_KNOWN;
             const received = new Date(at);
-            const state = standingState(row, summary, new Date(row.last_seen_at ?? at), received);
+            const state = stateOf(row, summary, new Date(row.last_seen_at ?? at), received);
             const since = row.state_since ?? summary.problem?.since ?? at;
             save(agentId, row, summary, textsOf(summary), state, since, at);
             saveFlows(agentId, row.slug, row.revoked_at === null ? summary.flows : []);
@@ -213,97 +219,17 @@ function isSame(row: Before, texts: Texts): boolean {
   return row.rest === texts.rest && row.flow_rows === texts.flowRows;
 }
 
-/** Of a status that cannot be read: the agent has reported, and that is all. */
-const NOTHING_KNOWN: StatusSummary = {
-  stalled: false,
-  ready: false,
-  health: null,
-  suspended: null,
-  problem: null,
-  desiredRevision: null,
-  appliedRevision: null,
-  commit: null,
-  commitOf: null,
-  seq: null,
-  lastSyncAt: null,
-  agentVersion: '',
-  os: '',
-  arch: '',
-  labels: {},
-  running: 0,
-  queued: 0,
-  flows: [],
-  held: [],
-  givenUp: new Map(),
-  text: '',
-};
-
-function standingState(row: Before, summary: StatusSummary, lastSeenAt: Date, now: Date): AgentState {
-  const { stalled, ready, health, suspended } = summary;
-  const standing = {
-    revoked: row.revoked_at !== null,
-    reported: true,
-    stalled,
-    unhealthy: health === 'unhealthy',
-    suspended: suspended !== null,
-    ready,
-    lastSeenAt,
-  };
-  return agentState(standing, now);
+function stateOf({ revoked_at }: Before, summary: StatusSummary, lastSeenAt: Date, now: Date): AgentState {
+  return agentState(standingOf(summary, { revoked: revoked_at !== null, lastSeenAt }), now);
 }
 
-type Change = Omit<ChangeDraft, 'agent_id' | 'tenant'>;
-const PLAIN = { from: null, to: null, flow: null, reason: null, message: null };
-
-/** Against the status before. The first one is compared with nothing: what it says is new. */
-function changesOf(row: Before, summary: StatusSummary, state: AgentState): Change[] {
-  const changes: Change[] = [];
+/** What the agent was known to say. It is read only where something else is said now. */
+function knownOf(row: Before): KnownStanding {
   const rest = row.rest === null ? null : (JSON.parse(row.rest) as SummaryRest);
-  const was = rest?.suspended ?? null;
-  if (summary.suspended !== null && was === null) {
-    const { by, why } = summary.suspended;
-    changes.push({ ...PLAIN, kind: 'suspended', reason: by, message: why });
-  }
-  if (summary.suspended === null && was !== null) changes.push({ ...PLAIN, kind: 'resumed' });
-  if (summary.appliedRevision !== null && row.applied_revision !== summary.appliedRevision) {
-    const message = summary.commitOf === summary.appliedRevision ? (summary.commit?.subject ?? null) : null;
-    const [from, to] = [row.applied_revision, summary.appliedRevision];
-    changes.push({ ...PLAIN, kind: 'revision', from, to, message });
-  }
-  changes.push(...flowChanges(JSON.parse(row.flow_rows ?? '[]') as FlowSummary[], summary));
-  // Last, so that it is the newest: what the other ones lead to.
-  if (row.state !== state) {
-    const { reason = null, message = null } = summary.problem ?? {};
-    changes.push({ ...PLAIN, kind: 'state', from: row.state ?? 'waiting', to: state, reason, message });
-  }
-  return changes;
-}
-
-/** A roll back by hand is said as such, with who and why; one that the agent made itself with what was wrong with the version. */
-function flowChanges(was: readonly FlowSummary[], summary: StatusSummary): Change[] {
-  const changes: Change[] = [];
-  const before = new Map(was.map((each) => [each.flow, each]));
-  for (const { flow, active, held } of summary.flows) {
-    const from = before.get(flow)?.active ?? null;
-    const wasHeld = before.get(flow)?.held === true;
-    const of = { ...PLAIN, flow, from: from === active ? null : from, to: active };
-    if (wasHeld && !held) changes.push({ ...PLAIN, kind: 'released', flow, from });
-    if (held && !(wasHeld && from === active)) {
-      const { by: reason = null, why: message = null } =
-        summary.held.find((each) => each.flow === flow) ?? {};
-      changes.push({ ...of, kind: 'held', reason, message });
-    } else if (from !== active) {
-      const message = from === null ? null : (summary.givenUp.get(flow) ?? null);
-      changes.push({
-        ...of,
-        kind: 'version',
-        ...(message === null ? {} : { reason: 'quarantined', message }),
-      });
-    }
-    before.delete(flow);
-  }
-  for (const [flow, { active: from }] of before) {
-    if (from !== null) changes.push({ ...PLAIN, kind: 'version', flow, from, to: null });
-  }
-  return changes;
+  return {
+    state: row.state,
+    suspended: rest?.suspended ?? null,
+    appliedRevision: row.applied_revision,
+    flows: JSON.parse(row.flow_rows ?? '[]') as FlowSummary[],
+  };
 }
