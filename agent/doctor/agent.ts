@@ -1,6 +1,7 @@
 import type { Status } from '../../schemas/status.ts';
 import { AGENT_VERSION, cpuArch, osName } from '../version.ts';
 import { type Check, type Finding, fail, ok, warn } from './check.ts';
+import { ENVIRONMENT, environmentFinding } from './environment.ts';
 import type { Patient } from './patient.ts';
 import { ENROL_ANEW } from './standing.ts';
 
@@ -14,7 +15,7 @@ export function programChecks(): Check[] {
     { ...base, name: 'agent.version', expected: 'a version', run: async () => versionFinding() },
     { ...base, name: 'agent.permission_model', expected: PERMISSION, run: async () => permissionFinding() },
     { ...base, name: 'agent.signals', expected: SIGNALS, run: async () => signalsFinding() },
-    { ...base, name: 'agent.environment', expected: ENVIRONMENT, run: async () => environmentFinding() },
+    { ...base, name: 'agent.environment', expected: ENVIRONMENT, run: () => environmentFinding() },
   ];
 }
 
@@ -30,7 +31,6 @@ export function agentChecks(patient: Patient): Check[] {
 
 const PERMISSION = 'children that open what is foreign run under Node’s permission model';
 const SIGNALS = 'a flow can be asked to end before it is ended';
-const ENVIRONMENT = 'proxy and certificates as they are meant for the agent, not for a person’s shell alone';
 const RUNNING = 'an agent that keeps this machine so';
 const READY = 'Ready';
 const REPORTS = 'reports reach the console';
@@ -56,27 +56,6 @@ function signalsFinding(): Finding {
   return process.platform === 'win32'
     ? warn(name, 'Windows has no signals: a flow is ended at once', SIGNALS, null)
     : ok(name, 'a flow is asked to end first (SIGTERM)', SIGNALS);
-}
-
-/** Names and hosts; a proxy's user info is nobody's business. */
-function environmentFinding(): Finding {
-  const names = [
-    'HTTPS_PROXY',
-    'HTTP_PROXY',
-    'NO_PROXY',
-    'NODE_EXTRA_CA_CERTS',
-    'SSL_CERT_FILE',
-    'LC_ALL',
-    'LANG',
-  ];
-  const said = names.flatMap((name) => {
-    const value = process.env[name.toLowerCase()] ?? process.env[name];
-    if (value === undefined || value === '') return [];
-    const shown =
-      name.endsWith('PROXY') && URL.canParse(value) && value.includes('//') ? new URL(value).host : value;
-    return [`${name}=${shown.replace(/^[^@\s]*@/, '')}`];
-  });
-  return ok('agent.environment', said.join(', ') || 'nothing set', ENVIRONMENT);
 }
 
 function runningFinding({ peer }: Patient): Finding {

@@ -2,6 +2,7 @@ import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DoctorReport } from '../../schemas/doctor.ts';
+import { makeCertificate } from '../support/certificate.ts';
 import { type ConsoleWorld, createConsoleWorld, type EnrolledMachine } from '../support/console-world.ts';
 import { helloBundle } from '../support/world.ts';
 
@@ -100,6 +101,39 @@ describe('doctor', { timeout: 180_000 }, () => {
       expect(french.stdout).toContain('\nRéseau\n');
     } finally {
       process.env['LC_ALL'] = 'C.UTF-8';
+    }
+  });
+
+  it('says of NODE_EXTRA_CA_CERTS that Node takes none of it, and why', async () => {
+    const before = process.env['NODE_EXTRA_CA_CERTS'];
+    using made = makeCertificate();
+    const certificate = made.cert;
+    const place = (name: string) => join(world.folder, name);
+    await writeFile(place('good.pem'), certificate);
+    await writeFile(place('cut.pem'), certificate.slice(0, certificate.length / 2));
+    await writeFile(place('none.pem'), 'no certificate\n');
+    const said = async (name: string) => {
+      process.env['NODE_EXTRA_CA_CERTS'] = place(name);
+      return (await examined()).of('agent.environment');
+    };
+    try {
+      const good = await said('good.pem');
+      expect(good).toMatchObject({ status: 'ok', fix: null });
+      expect(good?.found).toContain(`NODE_EXTRA_CA_CERTS=${place('good.pem')}`);
+      for (const [name, why] of [
+        ['cut.pem', 'a certificate in it cannot be read'],
+        ['none.pem', 'there is no certificate in it'],
+        ['away.pem', 'ENOENT'],
+      ] as const) {
+        const found = await said(name);
+        expect(found).toMatchObject({ status: 'warn' });
+        expect(found?.found).toContain(`NODE_EXTRA_CA_CERTS=${place(name)}`);
+        expect(found?.found).toContain(why);
+        expect(found?.fix).toContain('network.ca_file');
+      }
+    } finally {
+      if (before === undefined) delete process.env['NODE_EXTRA_CA_CERTS'];
+      else process.env['NODE_EXTRA_CA_CERTS'] = before;
     }
   });
 
