@@ -165,11 +165,9 @@ describe.skipIf(CHROMIUM === null)('the pages, for somebody who is new to them',
     await page.getByLabel('Client', { exact: true }).selectOption('acme');
     await page.getByRole('button', { name: 'Créer un jeton' }).click();
     await page.getByText('le programme edge-agent doit être sur la machine').waitFor();
-    expect(await page.locator('.command code').allInnerTexts()).toEqual([
-      expect.stringContaining('edge-agent enroll'),
-      'edge-agent reconcile',
-      'edge-agent run',
-    ]);
+    expect(await page.locator('.command code').innerText()).toContain('edge-agent enroll');
+    const after = page.locator('p', { hasText: 'Ensuite, dans le même dossier' }).locator('code');
+    expect(await after.allInnerTexts()).toEqual(['edge-agent reconcile', 'edge-agent run']);
     await visit.expectAccessible();
   });
 

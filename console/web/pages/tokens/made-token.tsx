@@ -12,7 +12,6 @@ import { fr } from '../../text/fr/tokens.ts';
 import { useText } from '../../text/language.tsx';
 
 const SHELLS = ['posix', 'powershell'] as const;
-const AFTERWARDS = ['edge-agent reconcile', 'edge-agent run'] as const;
 
 /** The line, shown this once, and the machine as it arrives. */
 export function MadeToken(props: { made: TokenMade; row: TokenRow | null; onAnother: () => void }) {
@@ -47,16 +46,10 @@ export function MadeToken(props: { made: TokenMade; row: TokenRow | null; onAnot
         <p class="quiet small">
           {text.pasteMore} <Time at={made.expires_at} clock />
         </p>
-        <div class="stack-small">
-          <p>
-            {text.steps.after} <span class="quiet">{text.steps.stays}</span>
-          </p>
-          <div class="then">
-            {AFTERWARDS.map((command) => (
-              <Command key={command} text={command} />
-            ))}
-          </div>
-        </div>
+        <p>
+          {text.steps.after} <code>edge-agent reconcile</code> {text.steps.once} <code>edge-agent run</code>{' '}
+          {text.steps.stay} <span class="quiet">{text.steps.stays}</span>
+        </p>
         <div role="status">
           <Arrival row={row} />
         </div>

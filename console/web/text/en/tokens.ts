@@ -13,7 +13,9 @@ export const en = {
   steps: {
     before: 'First: the program edge-agent has to be on the machine, in PATH.',
     beforeMore: 'edge-agent --version prints what is there.',
-    after: 'Then, in the same folder: the machine looks at its branch once, or stays at work.',
+    after: 'Then, in the same folder:',
+    once: 'looks at the branch once,',
+    stay: 'stays at work.',
     stays: 'Until one of the two has run, it stands here as Waiting.',
   },
   paste: 'Paste this line on the machine',

@@ -15,7 +15,9 @@ export const fr: typeof en = {
   steps: {
     before: 'D’abord : le programme edge-agent doit être sur la machine, dans le PATH.',
     beforeMore: 'edge-agent --version affiche ce qui s’y trouve.',
-    after: 'Ensuite, dans le même dossier : la machine regarde sa branche une fois, ou reste à l’ouvrage.',
+    after: 'Ensuite, dans le même dossier :',
+    once: 'regarde la branche une fois,',
+    stay: 'reste à l’ouvrage.',
     stays: 'Tant que ni l’un ni l’autre n’a tourné, elle reste En attente ici.',
   },
   paste: 'Collez cette ligne sur la machine',
