@@ -32,7 +32,7 @@ export default function Release({ params }: PageParameters) {
   const at = decodeURIComponent(revision);
   return (
     <Page title={data.commit?.subject ?? text.noCommit} trail={trail}>
-      <Sentence release={data} />
+      <Sentence release={data} at={at} />
       {isAnywhere(data) ? (
         <Card>
           <RolloutBar agents={data.agents} />
@@ -75,8 +75,9 @@ function isAnywhere({ newest, agents: { applied, held, reconciling, failing } }:
   return newest || applied + held + reconciling + failing > 0;
 }
 
-function Sentence({ release }: { release: ReleaseDetail }) {
-  const { verdict, heldMore } = useText({ en, fr }).one;
+/** `at`: the revision as the address has it. */
+function Sentence({ release, at }: { release: ReleaseDetail; at: string }) {
+  const { verdict, heldMore, showFailing } = useText({ en, fr }).one;
   const { applied, held, reconciling, failing, pending, total } = release.agents;
   if (!release.newest) return <VerdictBanner level="empty" text={verdict.older(applied + held)} />;
   if (total === 0) return <VerdictBanner level="empty" text={verdict.nobody} />;
@@ -84,7 +85,15 @@ function Sentence({ release }: { release: ReleaseDetail }) {
   if (applied === total) return <VerdictBanner level="ok" text={verdict.everywhere(total)} />;
   if (held > 0 && applied + held === total)
     return (
-      <VerdictBanner level="calm" text={verdict.held(applied, held, total)}>
+      <VerdictBanner
+        level="calm"
+        text={verdict.held(applied, held, total)}
+        side={
+          <Link class="button" to="/agents" query={{ tenant: release.tenant, revision: at, held: 'yes' }}>
+            {showFailing}
+          </Link>
+        }
+      >
         <p class="quiet">{heldMore}</p>
       </VerdictBanner>
     );

@@ -124,7 +124,7 @@ function HeldFlows({ agent }: { agent: AgentDetail }) {
   const held = agent.status?.flows.filter((flow) => flow.held !== null) ?? [];
   if (held.length === 0) return null;
   return (
-    <Note tone="calm" title={text.heldTitle}>
+    <Note tone="calm" icon="held" title={text.heldTitle}>
       <ul class="plain-list">
         {held.map(({ id, active_version: version, since, held: by }) => (
           <li key={id}>

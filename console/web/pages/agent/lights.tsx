@@ -103,7 +103,7 @@ export function SyncCard({ agent }: { agent: AgentDetail }) {
             text.applied,
             <span key="applied" class="line">
               <Revision revision={agent.applied_revision} copy />
-              {source === undefined || agent.applied_revision === null ? null : (
+              {source === undefined || agent.applied_revision === null || agent.held.length > 0 ? null : (
                 <Badge tone={at ? 'ok' : 'busy'} icon={at ? 'check' : 'reconciling'} plain>
                   {at ? '=' : '≠'}
                 </Badge>

@@ -20,7 +20,7 @@ export const en = {
         ? 'The one agent is ready: nothing needs you.'
         : `All ${agents(total)} are ready: nothing needs you.`,
     some_held: (count, total, held) =>
-      `${n(count, { one: '# agent holds', other: '# agents hold' })} back ${held}, rolled back by hand, of ${total}.`,
+      `${n(count, { one: `# agent of ${total} holds`, other: `# agents of ${total} hold` })} back ${held}, rolled back by hand.`,
     rolling_out: (count, total) =>
       `${n(count, { one: '# agent is', other: '# agents are' })} on the way to what the branch says, of ${total}.`,
     some_suspended: (count, total) =>

@@ -25,7 +25,7 @@ export const en = {
   one: {
     verdict: {
       everywhere: (total: number) =>
-        `All ${n(total, { one: '# agent has', other: '# agents have' })} applied it.`,
+        n(total, { one: 'The one agent has applied it.', other: 'All # agents have applied it.' }),
       held: (applied: number, held: number, total: number) =>
         `${applied} of ${n(total, { one: '# agent', other: '# agents' })} ${applied === 1 || total === 1 ? 'has' : 'have'} applied it, ${held} ${held === 1 ? 'holds' : 'hold'} a flow of it back.`,
       on_its_way: (applied: number, total: number) =>

@@ -5,7 +5,7 @@ const n = counted('fr');
 const agents = (count: number) => n(count, { one: '# agent', other: '# agents' });
 
 export const fr: typeof en = {
-  title: 'Vue d’ensemble',
+  title: 'Aperçu',
   verdict: {
     no_tenants: () => 'Il n’y a encore aucun client.',
     no_agents: () => 'Aucune machine n’est encore enrôlée.',
@@ -14,7 +14,7 @@ export const fr: typeof en = {
         ? 'Le seul agent est prêt : rien à faire.'
         : `Les ${agents(total)} sont prêts : rien à faire.`,
     some_held: (count, total, held) =>
-      `${n(count, { one: '# agent retient', other: '# agents retiennent' })} ${held} après un retour en arrière à la main, sur ${total}.`,
+      `${n(count, { one: `# agent sur ${total} retient`, other: `# agents sur ${total} retiennent` })} ${held} après un retour en arrière à la main.`,
     rolling_out: (count, total) =>
       `${n(count, { one: '# agent est', other: '# agents sont' })} en route vers ce que dit la branche, sur ${total}.`,
     some_suspended: (count, total) =>
