@@ -120,7 +120,8 @@ describe.skipIf(CHROMIUM === null)('a person at the console, with a machine', ()
     expect(Math.max(release, agent)).toBeLessThan(LIVE_MAX_MS);
 
     await list.page.getByRole('link', { name: /Release 2/ }).click();
-    await list.page.getByText('1 of 1', { exact: false }).first().waitFor();
+    await list.page.getByText('The one agent has applied it.').waitFor();
+    await list.page.getByText('1 agent has had it').waitFor();
     expect(new URL(list.page.url()).pathname).toBe(`/releases/acme/${encodeURIComponent(revision)}`);
   });
 
@@ -158,6 +159,28 @@ describe.skipIf(CHROMIUM === null)('a person at the console, with a machine', ()
       };
     await until('v1 in current.json', async () => (await current()).flows['robot']?.version === 'v1', 90_000);
     await back;
+  });
+
+  it('says everywhere that the machine is off its branch since, and finds it', async () => {
+    await ada.go('/');
+    await ada.page.locator('.verdict', { hasText: '1 agent of 1 holds back robot' }).waitFor();
+    expect(await ada.page.locator('main').innerText()).not.toContain('nothing needs you');
+    await ada.page.locator('.verdict').getByRole('link', { name: 'Show it' }).click();
+    await ada.page.locator('tbody tr', { hasText: HOST }).getByText('holds back robot').waitFor();
+    expect(new URL(ada.page.url()).search).toContain('held=yes');
+    await ada.go('/releases');
+    await ada.page.locator('tbody tr', { hasText: /Release 2.*0 of 1.*1 held back/ }).waitFor();
+    expect(await row('Release 1').innerText()).toContain('Replaced everywhere');
+    await ada.page.getByRole('link', { name: /Release 2/ }).click();
+    await ada.page
+      .locator('.verdict', { hasText: '0 of 1 agent has applied it, 1 holds a flow of it back' })
+      .waitFor();
+    await ada.page.getByRole('link', { name: 'Agents that hold a flow back' }).click();
+    await ada.page.locator('tbody tr', { hasText: HOST }).waitFor();
+    await ada.go('/flows/acme/robot');
+    await row('v1').getByRole('link', { name: '1 was rolled back by hand' }).waitFor();
+    await ada.go(`${agentPath()}?tab=history`);
+    await row('rolled robot back to v1').getByText('a journey').waitFor();
   });
 
   it('reads why a release fails in the words of the machine, and what to do', async () => {
