@@ -90,6 +90,8 @@ export interface ConsoleLimits {
   readonly actionAgents: number;
   readonly actionBytes: number;
   readonly actionsAtOnce: number;
+  /** Of one key or person, so that nobody shuts out the others. */
+  readonly actionsAtOnceEach: number;
   /** Requests that wait for the end of the run they asked for. */
   readonly runWaiters: number;
   /** Attempts to sign in, at once and then a minute: of one address, and at one login (or in one browser that is known). */
@@ -183,6 +185,7 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   actionAgents: 10_000,
   actionBytes: 256 * 1024,
   actionsAtOnce: 4,
+  actionsAtOnceEach: 2,
   runWaiters: 200,
   signInAddressBurst: 20,
   signInAddressPerMinute: 10,

@@ -5,6 +5,7 @@ import { readCommandClaims } from '../command-claims.ts';
 import type { ConsoleLimits } from '../limits.ts';
 import type { Actor } from '../people/actor.ts';
 import { RequestRefused } from '../refusal.ts';
+import { createShares } from '../shares.ts';
 import type { ConsoleState } from '../state.ts';
 import type { CommandRow } from '../store/ports/commands.ts';
 import type { TunnelGateway } from '../tunnel/gateway.ts';
@@ -39,7 +40,7 @@ type PlannedCommand = Extract<Planned, { kind: 'command' }>;
 
 /** What people ask of agents: one of them, or many. */
 export interface Actions {
-  /** Throws what `selectTargets` and `expectWhole` throw, and 503 `busy`. What one agent cannot do is an outcome, not an error. */
+  /** Throws what `selectTargets` and `expectWhole` throw, 429 `too_many` and 503 `busy`. What one agent cannot do is an outcome, not an error. */
   ask(asker: Asker, request: z.output<typeof ActionRequest>, ids: RequestIds): Promise<ActionAnswer>;
 }
 
@@ -52,7 +53,11 @@ export function createActions(parts: {
 }): Actions {
   const { state, limits, gateway, admin, handIn } = parts;
   const isConnected = (agentId: string) => gateway.presence(agentId).connected;
-  let underWay = 0;
+  const underWay = createShares({
+    all: limits.actionsAtOnce,
+    each: limits.actionsAtOnceEach,
+    what: 'actions under way',
+  });
 
   const perform = async (planned: Planned, target: Target, asked: Asked, actor: Actor, ids: RequestIds) => {
     switch (planned.kind) {
@@ -179,15 +184,11 @@ export function createActions(parts: {
 
   return {
     async ask(asker, request, ids) {
-      if (underWay >= limits.actionsAtOnce) {
-        const message = `expected at most ${limits.actionsAtOnce} actions at one time; try again in a moment`;
-        throw new RequestRefused(503, 'busy', message, { 'retry-after': '2' });
-      }
-      underWay += 1;
+      const giveBack = underWay.take(asker.actor.id);
       try {
         return await ask(asker, request, ids);
       } finally {
-        underWay -= 1;
+        giveBack();
       }
     },
   };

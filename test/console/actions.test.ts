@@ -437,6 +437,30 @@ describe('POST /api/actions', () => {
     expect(again.outcomes).toMatchObject([{ outcome: 'refused', code: 'agent_revoked' }]);
   });
 
+  it('is done for others, too, while somebody has as many under way as one may', async () => {
+    await using busy = await startConsole({ limits: { actionsAtOnceEach: 1 } });
+    await addTenant(busy, 'acme');
+    const agent = await enrolAgent(busy, 'acme');
+    const other = await busy.console.admin.newApiKey('other', {
+      grants: [{ tenant: 'acme', role: 'operator' }],
+    });
+    const body = JSON.stringify({
+      action: 'reconcile',
+      reason: 'a test',
+      targets: { agents: [agent.issuer] },
+    });
+    const atOnce = async (asking: readonly string[]) =>
+      Promise.all(
+        asking.map(async (key) => {
+          const headers = { 'x-api-key': key, 'content-type': 'application/json' };
+          return (await fetch(`${busy.url}/api/actions`, { method: 'POST', headers, body })).status;
+        }),
+      );
+    const greedy = Array<string>(4).fill(busy.apiKey);
+    await expect.poll(async () => Math.max(...(await atOnce(greedy))), { interval: 1_000 }).toBe(429);
+    for (let times = 0; times < 4; times += 1) expect(await atOnce([busy.apiKey, other])).toEqual([200, 200]);
+  });
+
   it('is slowed for who asks too often', async () => {
     await using slow = await startConsole({ limits: { askBurst: 2, askPerSecond: 0.01 } });
     const answers = [];
