@@ -137,6 +137,8 @@ describe('GET /api/agents', () => {
     ],
     ['health=healthy', () => [broken, well]],
     ['tunnel=connected', () => []],
+    ['os=windows', () => []],
+    ['agent_version=9.9.9', () => []],
     ['os=linux&agent_version=0.1.0&sort=state&order=desc', () => [well, silent, broken]],
     ['sort=hostname&state=ready&limit=1', () => [well]],
   ])('finds by %s', async (query, expected) => {
