@@ -39,7 +39,7 @@ export const en = {
   } satisfies Record<z.infer<typeof ServiceState>, string> as Record<z.infer<typeof ServiceState>, string>,
   processes: {
     title: 'Machines that speak with it',
-    lead: 'A command such as edge-agent reconcile is a process of its own for a moment, beside the daemon. A copy of this identity stands here as another machine.',
+    lead: 'A command such as edge-agent reconcile is a process of its own for a moment, beside the daemon. When a copy of this identity speaks, the top of the page says so.',
     count: 'Processes',
     counted: (count: number) => n(count, { one: '# process', other: '# processes' }),
   },

@@ -52,7 +52,7 @@ export const fr: typeof en = {
   copied: 'Copié',
   copyOf: (what) => `Copier ${what}`,
   retry: 'Réessayer',
-  none: 'aucun',
+  none: 'aucune',
   never: 'jamais',
   unknown: 'inconnu',
   loading: 'Chargement',

@@ -34,7 +34,7 @@ export const fr: typeof en = {
   },
   processes: {
     title: 'Machines qui parlent avec elle',
-    lead: 'Une commande comme edge-agent reconcile est un processus à part, le temps d’un instant, à côté du démon. Une copie de cette identité apparaît ici comme une autre machine.',
+    lead: 'Une commande comme edge-agent reconcile est un processus à part, le temps d’un instant, à côté du démon. Quand une copie de cette identité parle, le haut de la page le dit.',
     count: 'Processus',
     counted: (count) => n(count, { one: '# processus', other: '# processus' }),
   },
