@@ -37,8 +37,15 @@ import { createUploadRows } from './uploads.ts';
 /** A request with an `Idempotency-Key` may come again for so long. */
 const REPEATABLE_MS = 24 * 60 * 60_000;
 
-/** The store in `console.db` of a folder that is there; made when it is not, brought up to date when it is older. */
-export async function openSqliteStore(folder: string, now: () => Date): Promise<ConsoleStore> {
+/**
+ * The store in `console.db` of a folder that is there; made when it is not, brought up to date when it is older. `lookedAt`: runs that
+ * one search looks at.
+ */
+export async function openSqliteStore(
+  folder: string,
+  now: () => Date,
+  options: { readonly lookedAt?: number } = {},
+): Promise<ConsoleStore> {
   const path = resolve(folder, 'console.db');
   const database = openDatabase(path);
   const summaries = createSummaryWriter(database);
@@ -56,7 +63,7 @@ export async function openSqliteStore(folder: string, now: () => Date): Promise<
   const releases = createReleaseStore(database);
   const repeatable = createRepeatableRequestStore(database);
   const reports = createReportRows(database, summaries);
-  const runs = createRunIndex(database);
+  const runs = createRunIndex(database, options);
   return {
     agents: createAgentStore(database),
     apiKeys: createApiKeyStore(database),

@@ -1,26 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { AuditEntry, AuditStore } from '../../../console/store/ports/audit.ts';
-import type { RepeatableRequestStore } from '../../../console/store/ports/repeatable-requests.ts';
-import type { RunFilter, RunIndex } from '../../../console/store/ports/run-index.ts';
-import type { TriggerKeyStore } from '../../../console/store/ports/trigger-keys.ts';
+import type { AuditEntry } from '../../../console/store/ports/audit.ts';
+import type { ConsoleStore } from '../../../console/store/ports/console-store.ts';
+import type { RunFilter } from '../../../console/store/ports/run-index.ts';
 import type { RunStatus } from '../../../schemas/run.ts';
-
-/** The stores of what is asked of agents, over one database with the tenants acme and globex. */
-export interface AskingStores {
-  readonly triggerKeys: TriggerKeyStore;
-  readonly repeatable: RepeatableRequestStore;
-  readonly runs: RunIndex;
-  readonly audit: AuditStore;
-  addAgent(tenant: string, agentId: string, hostname: string): Promise<void>;
-  /** What the writers of reports and of the tunnel's words write. */
-  started(agentId: string, run: { run_id: string; flow: string; attempt?: number }, at: Date): Promise<void>;
-  ended(
-    agentId: string,
-    run: { run_id: string; flow: string; status: RunStatus; attempt?: number; reason?: string | null },
-    at: Date,
-  ): Promise<void>;
-  close(): Promise<void>;
-}
+import { addTenant, madeAgent } from './made-agent.ts';
 
 const AT = new Date('2026-11-20T12:00:00.000Z');
 const later = (minutes: number) => new Date(AT.getTime() + minutes * 60_000);
@@ -42,15 +25,36 @@ const keyOf = (kid: string) => ({
 /** What the stores of trigger keys, of requests that may be repeated and of runs keep to (console/store/ports/). */
 export function askingStoresContract(
   name: string,
-  open: (options: { lookedAt: number }) => Promise<AskingStores>,
+  open: (options: { lookedAt: number }) => Promise<ConsoleStore>,
 ): void {
   describe(`${name} as the stores of what is asked of agents`, () => {
-    let stores: AskingStores;
+    let stores: ConsoleStore;
     beforeEach(async () => {
       stores = await open({ lookedAt: 5 });
-      await stores.addAgent('acme', 'a-1', 'lathe');
-      await stores.addAgent('globex', 'g-1', 'press');
+      for (const slug of ['acme', 'globex']) await addTenant(stores, slug);
+      for (const [id, tenant, hostname] of [
+        ['a-1', 'acme', 'lathe'],
+        ['g-1', 'globex', 'press'],
+      ] as const)
+        await stores.agents.save({ ...madeAgent(id, tenant), hostname }, `token of ${id}`);
     });
+    const started = async (
+      agentId: string,
+      run: { run_id: string; flow: string; attempt?: number },
+      at: Date,
+    ) => stores.progress.started(agentId, { attempt: 1, version: 'v1', at: at.toISOString(), ...run }, at);
+    const ended = async (
+      agentId: string,
+      run: { run_id: string; flow: string; status: RunStatus; attempt?: number; reason?: string | null },
+      at: Date,
+    ) => {
+      const times = { started_at: AT.toISOString(), finished_at: at.toISOString() };
+      return stores.progress.completed(
+        agentId,
+        { attempt: 1, version: 'v1', exit_code: 0, ...times, ...run },
+        at,
+      );
+    };
     afterEach(async () => stores.close());
     const list = async (filter: Partial<RunFilter> = {}) =>
       stores.runs.list({ tenants: '*', limit: 100, ...filter });
@@ -119,33 +123,29 @@ export function askingStoresContract(
     });
 
     test('a run is one line, and what comes late takes nothing back', async () => {
-      await stores.started('a-1', { run_id: 'r', flow: 'f' }, AT);
-      await stores.ended(
-        'a-1',
-        { run_id: 'r', flow: 'f', status: 'failed', attempt: 2, reason: 'no' },
-        later(1),
-      );
-      await stores.started('a-1', { run_id: 'r', flow: 'f' }, later(2));
-      await stores.ended('a-1', { run_id: 'r', flow: 'f', status: 'succeeded', attempt: 1 }, later(3));
+      await started('a-1', { run_id: 'r', flow: 'f' }, AT);
+      await ended('a-1', { run_id: 'r', flow: 'f', status: 'failed', attempt: 2, reason: 'no' }, later(1));
+      await started('a-1', { run_id: 'r', flow: 'f' }, later(2));
+      await ended('a-1', { run_id: 'r', flow: 'f', status: 'succeeded', attempt: 1 }, later(3));
       const { runs } = await list();
       expect(runs).toMatchObject([
         { run_id: 'r', state: 'failed', attempt: 2, reason: 'no', tenant: 'acme' },
       ]);
       // an id is an agent's own
-      await stores.started('g-1', { run_id: 'r', flow: 'f' }, later(4));
+      await started('g-1', { run_id: 'r', flow: 'f' }, later(4));
       expect((await stores.runs.named('r', '*', 10)).map(({ agent_id }) => agent_id)).toEqual(['g-1', 'a-1']);
       expect((await stores.runs.named('r', ['acme'], 10)).map(({ agent_id }) => agent_id)).toEqual(['a-1']);
     });
 
     test('nothing is listed of an agent that is not there', async () => {
-      await stores.started('nobody', { run_id: 'r', flow: 'f' }, AT).catch(() => {});
+      await started('nobody', { run_id: 'r', flow: 'f' }, AT).catch(() => {});
       expect(await ids()).toEqual([]);
     });
 
     test('a search that stops says where it goes on, and finds all in the end', async () => {
       for (let index = 0; index < 12; index += 1) {
         const run = { run_id: `r-${index}`, flow: index % 6 === 0 ? 'rare' : 'common' };
-        await stores.ended('a-1', { ...run, status: index === 6 ? 'failed' : 'succeeded' }, later(index));
+        await ended('a-1', { ...run, status: index === 6 ? 'failed' : 'succeeded' }, later(index));
       }
       const found: string[] = [];
       const pages: number[] = [];
@@ -167,10 +167,10 @@ export function askingStoresContract(
 
     test('the load is what is not over, and pruning keeps it', async () => {
       for (const [index, run_id] of ['r-1', 'r-2', 'r-3', 'r-4'].entries()) {
-        await stores.started('a-1', { run_id, flow: 'f' }, later(index));
+        await started('a-1', { run_id, flow: 'f' }, later(index));
       }
       for (const run_id of ['r-2', 'r-3', 'r-4']) {
-        await stores.ended('a-1', { run_id, flow: 'f', status: 'succeeded' }, later(9));
+        await ended('a-1', { run_id, flow: 'f', status: 'succeeded' }, later(9));
       }
       expect(await stores.runs.load(['a-1', 'g-1'])).toEqual(new Map([['a-1', 1]]));
       expect(await stores.runs.prune(1)).toBe(2);
@@ -180,7 +180,7 @@ export function askingStoresContract(
 
     test('of runs that never end as many are kept, the newest', async () => {
       for (const [index, run_id] of ['r-1', 'r-2', 'r-3', 'r-4', 'r-5'].entries()) {
-        await stores.started('a-1', { run_id, flow: 'f' }, later(index));
+        await started('a-1', { run_id, flow: 'f' }, later(index));
       }
       expect(await stores.runs.prune(2)).toBe(3);
       expect(await ids()).toEqual(['r-5', 'r-4']);
