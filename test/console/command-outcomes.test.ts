@@ -140,6 +140,7 @@ it('pages are told as soon as the agent says what came of a command', async () =
   const following = follow().catch(() => {});
   await tell(agent, [{ command_id: id, message: 'done' }]);
   await told.promise;
+  expect(await rowOf(id)).toMatchObject({ outcome: 'done' });
   ended.abort();
   await following;
 });

@@ -64,7 +64,7 @@ describe.skipIf(CHROMIUM === null)('a person at the console, with a machine', ()
     await ada.page.getByRole('link', { name: 'Enrol' }).first().click();
     await ada.page.getByLabel('Tenant', { exact: true }).selectOption('acme');
     await ada.page.getByRole('button', { name: 'Make a token' }).click();
-    const line = await ada.page.locator('.command code').innerText();
+    const line = await ada.page.locator('.command code').first().innerText();
     const desk = await createDesk(join(world.folder, 'desk'));
     const arrives = seenAt(
       ada,
@@ -144,6 +144,31 @@ describe.skipIf(CHROMIUM === null)('a person at the console, with a machine', ()
     await ada.page.getByRole('link', { name: /Release 2/ }).waitFor();
   });
 
+  it('reads what the run was given, and runs it again with the same, or with other words', async () => {
+    const shown = ada.page.getByRole('textbox', { name: 'What it was given' });
+    expect(await shown.inputValue()).toContain('"invoices": 42');
+    await ada.page.getByRole('button', { name: 'Run again' }).click();
+    const inputs = dialog().getByLabel('Inputs');
+    const given = JSON.parse(await inputs.inputValue()) as { until: string; invoices: number };
+    expect(given.invoices).toBe(42);
+    await dialog().locator('code', { hasText: '"invoices":42' }).waitFor();
+    const run = dialog().getByRole('button', { name: 'Run', exact: true });
+    expect(await dialog().getByLabel('Reason').getAttribute('aria-required')).toBe('true');
+    await dialog().getByText('Say why first').waitFor();
+    // What is off is not skipped by a person's mouse.
+    await run.click({ force: true });
+    await dialog().getByText('Say why, in a few words').waitFor();
+    await inputs.fill('{"invoices":');
+    await dialog().getByRole('alert').getByText('Expected the inputs to be a JSON object').waitFor();
+    expect(await inputs.getAttribute('aria-invalid')).toBe('true');
+    await inputs.fill(JSON.stringify({ ...given, invoices: 7 }));
+    await dialog().locator('code', { hasText: '"invoices":7' }).waitFor();
+    await confirm('Run');
+    await ada.page.getByRole('link', { name: 'Open the run' }).click();
+    await ada.page.getByText('read 7 invoices with v2').waitFor();
+    await ada.page.locator('h1').getByText('Succeeded').waitFor();
+  });
+
   it('rolls back, and the machine does', async () => {
     await ada.go(agentPath());
     await row('robot').getByRole('button', { name: 'Roll back' }).click();
@@ -159,6 +184,18 @@ describe.skipIf(CHROMIUM === null)('a person at the console, with a machine', ()
       };
     await until('v1 in current.json', async () => (await current()).flows['robot']?.version === 'v1', 90_000);
     await back;
+  });
+
+  it('reads at the command what became of it', async () => {
+    await ada.go(`${agentPath()}?tab=commands`);
+    const command = ada.page.locator('tbody tr', { hasText: 'Roll back' });
+    await command.getByText('Done', { exact: true }).waitFor();
+    expect(await command.innerText()).toMatch(/robot → v1/);
+    expect(await command.innerText()).toContain('is rolled back by person:ada to v1');
+    await command.getByRole('link', { name: 'Its events' }).click();
+    await ada.page.getByText('CommandDone').first().waitFor();
+    expect(await ada.page.locator('tbody tr').count()).toBe(2);
+    await ada.go(agentPath());
   });
 
   it('says everywhere that the machine is off its branch since, and finds it', async () => {

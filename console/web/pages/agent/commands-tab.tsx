@@ -60,7 +60,7 @@ function useColumns(): Column<CommandRow>[] {
       cell: (command) => <Standing command={command} />,
     },
     { id: 'about', title: text.about, cell: (command) => <About command={command} /> },
-    { id: 'asked', title: text.asked, cell: (command) => <Asked command={command} /> },
+    { id: 'asked', title: text.asked, wide: true, cell: (command) => <Asked command={command} /> },
     { id: 'came', title: text.came, wide: true, cell: (command) => <Came command={command} /> },
     {
       id: 'id',

@@ -7,6 +7,8 @@ import { fr } from '../../text/fr/run.ts';
 import { useText } from '../../text/language.tsx';
 import { visible } from './ansi.ts';
 
+const ROWS_MAX = 14;
+
 /** What the run was given, as far as this console knows and the reader may see it. */
 export function RunInputsCard({ run }: { run: RunDetail }) {
   const { inputs: text } = useText({ en, fr });
@@ -34,9 +36,14 @@ export function RunInputsCard({ run }: { run: RunDetail }) {
       {written === null ? (
         <p class="quiet">{text.large(format.bytes(inputs.bytes))}</p>
       ) : (
-        <section class="run-inputs" tabIndex={0} aria-label={text.title}>
-          <pre>{written.split('\n').map(visible).join('\n')}</pre>
-        </section>
+        <textarea
+          class="input mono"
+          readOnly
+          spellcheck={false}
+          rows={Math.min(written.split('\n').length, ROWS_MAX)}
+          aria-label={text.title}
+          value={written.split('\n').map(visible).join('\n')}
+        />
       )}
     </Card>
   );
