@@ -64,10 +64,11 @@ async function start(): Promise<void> {
   await until('the tunnel', connected);
 }
 
-/** Like a power cut, for the agent. */
+/** Like a power cut, for the agent. The console, which is told by its socket, knows when this is done: the next tunnel is another one. */
 async function kill(): Promise<void> {
   await daemon?.stop('SIGKILL');
   daemon = null;
+  await until('the end of the tunnel', async () => !(await connected()));
 }
 
 async function api<T>(path: string): Promise<T | null> {

@@ -228,6 +228,7 @@ describe('what an operator sees at the console', () => {
 
     // A restart does not bring the old one back.
     await daemon.stop('SIGKILL');
+    await until('the end of the tunnel', async () => !(await agent()).tunnel.connected, WITHIN_MS);
     daemon = machine.start();
     await until('the tunnel', async () => (await agent()).tunnel.connected, WITHIN_MS);
     expect(await codeOf(world.triggerKey)).toBe('key_unknown');

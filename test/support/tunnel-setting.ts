@@ -42,7 +42,7 @@ export async function startTunnelSetting(): Promise<TunnelSetting> {
 }
 
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  await vi.waitUntil(condition, { timeout: 15_000, interval: 3 });
+  await vi.waitUntil(condition, { timeout: 60_000, interval: 3 });
 }
 
 /** Resolves when the agent has handled everything that was sent to it before. */

@@ -5,7 +5,7 @@ import { startTunnelConsole } from '../../support/tunnel-console.ts';
 
 /** Taken by the harness itself: what was sent before it and is not answered when it is was left unanswered. */
 const FENCE = 'fence';
-const WAIT = { timeout: 15_000, interval: 5 };
+const WAIT = { timeout: 60_000, interval: 5 };
 
 commandChannelContract('websocket', async (receive) => {
   const server = await startTunnelConsole();

@@ -14,7 +14,7 @@ import { command } from '../../console/tunnel-client.ts';
 import { type AgentSide, type AgentSideOptions, startAgentSide } from '../../support/tunnel-agent.ts';
 
 const until = (condition: () => boolean | Promise<boolean>) =>
-  vi.waitUntil(condition, { timeout: 15_000, interval: 5 });
+  vi.waitUntil(condition, { timeout: 60_000, interval: 5 });
 
 let running: RunningConsole;
 let tenant: Awaited<ReturnType<typeof addTenant>>;

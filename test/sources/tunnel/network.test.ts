@@ -6,7 +6,7 @@ import { startConnectProxy } from '../../support/connect-proxy.ts';
 import { type AgentSide, type AgentSideOptions, startAgentSide } from '../../support/tunnel-agent.ts';
 import { startTunnelConsole } from '../../support/tunnel-console.ts';
 
-const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 15_000, interval: 3 });
+const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 60_000, interval: 3 });
 
 function start(options: AgentSideOptions): AgentSide & AsyncDisposable {
   const agent = startAgentSide(options);
