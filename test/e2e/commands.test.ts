@@ -140,7 +140,8 @@ describe('a command through the tunnel', () => {
   it('shows what the run prints while it goes on, at the console and on the machine', async () => {
     const run_id = `r-${turn}`;
     await world.send(machine.agentId, { action: 'run', run_id, flow: 'patient', inputs: inputs() });
-    await until('the first line at the console', async () => (await log(run_id)) === 'begin\n');
+    await until('its start', () => startedRuns().length === 1);
+    await expect.poll(() => log(run_id)).toBe('begin\n');
     await until('the other stream', async () => (await log(run_id, 'stderr')) === 'a warning\n');
     const first = machine.start('logs', run_id, '--stream', 'stdout', '--follow');
     await until('the first line on the machine', () => first.output() === 'begin\n');
