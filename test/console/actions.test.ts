@@ -468,6 +468,13 @@ describe('POST /api/actions', () => {
       answers.push(answer.status);
     }
     expect(answers).toEqual([422, 422, 429]);
+    // what the Builder runs is asked by the same key
+    const run = await fetch(`${slow.url}/flows/invoice-bot/run`, {
+      method: 'POST',
+      headers: { 'x-api-key': slow.apiKey, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(run.status).toBe(429);
   });
 
   it('keeps so many answers of one caller for a repeat, and says what to do at one more', async () => {
