@@ -269,6 +269,11 @@ describe('what is refused', () => {
       });
     for (const url of places) expect((await remove(url)).status).toBe(204);
     expect((await remove(places[0] as string)).status).toBe(404);
+    const told = (await running.console.admin.audit({ limit: 500 })).filter(
+      ({ action }) => action === 'upload_removed',
+    );
+    expect(told).toHaveLength(places.length);
+    expect(told[0]).toMatchObject({ agent_id: sibling.issuer, by: 'key:test' });
     for (let n = 0; n < 4; n += 1) await create(sibling, randomBytes(8), { length: CAP, name: `large-${n}` });
     const quota = await create(sibling, randomBytes(8), { name: 'too much' });
     expect([quota.status, await codeOf(quota)]).toEqual([507, 'quota_used_up']);
