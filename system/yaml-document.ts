@@ -154,6 +154,8 @@ function keyProblems(text: string, root: Node | null): DocumentProblem[] {
       const offset = offsetOf(key);
       const first = seen.get(name);
       if (text[offset] === '\t') problems.push(syntax(text, offset, ...TAB));
+      // Records of names leave it out without a word.
+      if (name === '__proto__') problems.push(syntax(text, offset, 'the key "__proto__"', 'another name'));
       if (first === undefined) seen.set(name, offset);
       else {
         const found = `the key ${JSON.stringify(name.slice(0, 64))} again`;

@@ -169,7 +169,7 @@ it('serve migrates by itself, tells so on standard error, and serves the agents 
   child.stderr.on('data', (chunk) => (text.stderr += String(chunk)));
   child.stdout.on('data', (chunk) => (text.stdout += String(chunk)));
   try {
-    await vi.waitFor(() => expect(text.stdout).toContain('\n'), { timeout: 30_000 });
+    await vi.waitFor(() => expect(text.stdout).toContain('\n'), { timeout: 90_000 });
     expect(text.stderr).toContain(
       `schema version 4 and is of version ${MIGRATIONS.length} now; a copy of what was: ${join(folder, 'console.db.v4.bak')}`,
     );

@@ -85,7 +85,7 @@ describe('console.yaml', () => {
     let stdout = '';
     child.stdout.on('data', (chunk) => (stdout += String(chunk)));
     try {
-      await vi.waitFor(() => expect(stdout).toContain('Ctrl-C'), { timeout: 30_000 });
+      await vi.waitFor(() => expect(stdout).toContain('Ctrl-C'), { timeout: 90_000 });
     } finally {
       child.kill('SIGTERM');
       await once(child, 'exit');

@@ -85,16 +85,19 @@ const codeOf = async (response: Response) =>
   ((await response.json()) as { error: { code: string } }).error.code;
 
 /** Sends the beginning of a piece and goes away. */
+/** Breaks off once the console has written so many bytes of it down. */
 const breakOff = async (url: string, offset: number, bytes: Uint8Array, after: number) => {
   const token = await signRequestToken({ ...agent, method: 'PATCH', url, now: new Date() });
-  await new Promise<void>((resolve) => {
-    const outgoing = request(url, {
-      method: 'PATCH',
-      headers: { authorization: `Bearer ${token}`, ...piece(offset), 'content-length': String(bytes.length) },
-    });
-    outgoing.on('error', () => resolve());
-    outgoing.write(bytes.subarray(0, after), () => setTimeout(() => outgoing.destroy(), 50));
+  const outgoing = request(url, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${token}`, ...piece(offset), 'content-length': String(bytes.length) },
   });
+  const broken = new Promise<void>((resolve) => void outgoing.on('error', () => resolve()));
+  outgoing.write(bytes.subarray(0, after));
+  const file = join(running.directory, 'data', 'uploads', url.split('/').at(-1) as string);
+  await expect.poll(() => statSync(file).size).toBe(offset + after);
+  outgoing.destroy();
+  await broken;
 };
 
 describe('an upload', () => {
