@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { isStrictBase64url, type PrivateJwk, type PublicJwk } from '../schemas/jws.ts';
 import { Id } from '../schemas/names.ts';
 import { printable } from '../system/printable.ts';
-import { ed25519Holds } from './ed25519.ts';
+import { ed25519HoldsInPool } from './ed25519.ts';
 import { firstFault } from './refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -121,7 +121,7 @@ export async function verifyRequestToken(expected: RequestTokenExpectation): Pro
   const key = await expected.findKey(claims.iss);
   if (key === null)
     return refused('key_unknown', `expected the token of an enrolled agent, found iss ${claims.iss}`);
-  if (!ed25519Holds(signingInput, signature, key)) {
+  if (!(await ed25519HoldsInPool(signingInput, signature, key))) {
     return refused('signature_invalid', `expected a token signed by the device key of ${claims.iss}`);
   }
   const fault = claimsFault(claims, expected);

@@ -3,6 +3,7 @@ import { calculateJwkThumbprint, compactVerify, flattenedVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { PrivateJwk } from '../../schemas/jws.ts';
 import { newKey } from '../../trust/ceremony/new-key.ts';
+import { ed25519HoldsInPool } from '../../trust/ed25519.ts';
 import {
   compactSignatureHolds,
   importPublicKey,
@@ -267,6 +268,11 @@ describe('compactSignatureHolds', () => {
         const signature = Buffer.concat([Buffer.from(r, 'hex'), Buffer.alloc(32)]);
         const jws = `${input}.${signature.toString('base64url')}`;
         expect({ point, r, holds: compactSignatureHolds(jws, key) }).toEqual({ point, r, holds: false });
+        expect({ point, r, inPool: await ed25519HoldsInPool(input, signature, key) }).toEqual({
+          point,
+          r,
+          inPool: false,
+        });
         await expect(compactVerify(jws, imported)).rejects.toThrow('signature verification failed');
       }
     }
