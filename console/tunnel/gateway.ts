@@ -227,9 +227,12 @@ export function createTunnelGateway(parts: {
   }, unheard);
 
   /** The verbs of the command line work on the same database from another process. */
+  let hasLooked = false;
   const looks = createRound(async () => {
     if (!(await state.changedElsewhere())) return;
-    notices.elsewhere.publish({});
+    // What was there at the first look is no news.
+    if (hasLooked) notices.elsewhere.publish({});
+    hasLooked = true;
     gateway.revoked(new Set(await state.agents.revokedIds()));
     for (const agentId of await state.commands.agentsWaiting()) gateway.commandAdded(agentId);
   }, unheard);
@@ -311,6 +314,7 @@ export function createTunnelGateway(parts: {
       for (const session of roster.all) if (agentIds.has(session.agentId)) end(session, CLOSE.revoked);
     },
     start() {
+      looks();
       ticker ??= setInterval(tick, TICK_MS).unref();
     },
     async leave(graceMs) {
