@@ -26,6 +26,9 @@ export type Appended =
   /** What the agent says now does not follow from what it said before. Nothing taken. */
   | { readonly kind: 'broken'; readonly code: string; readonly message: string };
 
+const OUTCOME_MAX = 1_000;
+const OUTCOME_VERSION_MAX = 255;
+
 export interface EventHistory extends Omit<EventRows, 'advance'> {
   /** `lines` are the events as they were sent, serialised again: what the chain is over. All of the batch or nothing. */
   append(agentId: string, batch: ReceivedBatch, lines: readonly string[], at: Date): Promise<Appended>;
@@ -112,7 +115,18 @@ export function commandOutcome(event: ReceivedBatch['events'][number]): CommandO
   // The sentence begins with the command's name, which whoever reads it here has before them.
   const prefix = `command ${command_id}: `;
   const said = message.startsWith(prefix) ? message.slice(prefix.length) : message;
-  return { command_id, outcome: severity === 'info' ? 'done' : 'failed', at, message: said, version };
+  return {
+    command_id,
+    outcome: severity === 'info' ? 'done' : 'failed',
+    at,
+    message: cut(said, OUTCOME_MAX),
+    version: version === null ? null : cut(version, OUTCOME_VERSION_MAX),
+  };
+}
+
+/** Lists show hundreds of them. */
+function cut(text: string, most: number): string {
+  return (text.length <= most ? text : `${text.slice(0, most - 1)}…`).toWellFormed();
 }
 
 function unwritten(outcome: Appended): EventStep<Appended> {

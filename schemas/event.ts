@@ -40,6 +40,8 @@ export const EventDraft = Event.omit({
 export type EventDraft = z.infer<typeof EventDraft>;
 
 export const EVENT_BATCH_MAX = 500;
+/** Of a line of the log, as UTF-8 without the line feed. */
+export const EVENT_LINE_MAX_BYTES = 64 * 1024;
 export const EventBatch = z.object({ log_id: Id, events: z.array(Event).max(EVENT_BATCH_MAX) });
 export type EventBatch = z.infer<typeof EventBatch>;
 export const EventBatchAnswer = z.looseObject({ next_seq: z.int().min(1) });

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
+import { EVENT_LINE_MAX_BYTES as LINE_MAX_BYTES } from '../schemas/event.ts';
 
-/** No line of ours is longer: messages are cut (event-chain.ts). A longer one is not ours. */
-const LINE_MAX_BYTES = 64 * 1024;
+/** No line of ours is longer than LINE_MAX_BYTES: messages are cut (event-chain.ts). A longer one is not ours. */
 const CHUNK_BYTES = 64 * 1024;
 
 export interface Line {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Event } from '../../schemas/event.ts';
+import { EVENT_LINE_MAX_BYTES, type Event } from '../../schemas/event.ts';
 import { RunReport } from '../../schemas/run.ts';
 import type { BodyBudget } from '../body-budget.ts';
 import type { Callers } from '../callers.ts';
@@ -84,6 +84,7 @@ export function reportRoutes(parts: {
       // Serialised again without a change of order: the bytes of the line in the agent's own log.
       const sent = (request.body as { events: Event[] }).events;
       const lines = sent.map((event) => JSON.stringify(event));
+      expectLinesOfAnAgent(lines);
       const result = await state.events.append(agent.agent_id, batch, lines, state.clock.now());
       if (result.kind === 'broken') {
         if (result.code !== 'events_out_of_order')
@@ -104,6 +105,14 @@ export function reportRoutes(parts: {
       return { next_seq: result.nextSeq };
     });
   };
+}
+
+/** An agent writes and reads no longer one; a page of 500 is read at once. */
+function expectLinesOfAnAgent(lines: readonly string[]): void {
+  const longest = Math.max(0, ...lines.map((line) => Buffer.byteLength(line)));
+  if (longest <= EVENT_LINE_MAX_BYTES) return;
+  const message = `expected events of at most ${EVENT_LINE_MAX_BYTES} bytes each, found one of ${longest}`;
+  throw new RequestRefused(413, 'too_large', message);
 }
 
 /** Which process of the agent speaks, as its token says; the token was verified before. */

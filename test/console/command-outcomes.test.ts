@@ -100,6 +100,16 @@ it('a command shows what the agent says came of it, and which flow and version i
   });
 });
 
+it('no more is kept of what an agent says than a list of hundreds can show', async () => {
+  const id = await taken({ action: 'resume', by: 'ann' });
+  await tell(agent, [
+    { command_id: id, version: 'v'.repeat(30_000), message: `${'a'.repeat(998)}😀${'b'.repeat(20_000)}` },
+  ]);
+  const { outcome_message, version } = await rowOf(id);
+  expect(outcome_message).toBe(`${'a'.repeat(998)}\ufffd…`);
+  expect(version).toBe(`${'v'.repeat(254)}…`);
+});
+
 it('the first word of the agent counts, and none of another agent', async () => {
   const id = await taken({ action: 'resume', by: 'ann' });
   const other = await enrolAgent(running, 'acme');

@@ -112,4 +112,15 @@ describe('POST /edge/events', () => {
     expect((await sendEvents([{ ...events[0], tenant: 'globex' } as Event])).status).toBe(422);
     expect((await send({ log_id: 'another', events: events.slice(0, 1) })).status).toBe(422);
   });
+
+  it('takes no event that is longer than a line of an agent, whoever would read a page of them', async () => {
+    const [event] = chain(1) as [Event];
+    const bytes = (message: string) => Buffer.byteLength(JSON.stringify({ ...event, message }));
+    // Two bytes a letter.
+    const most = 'é'.repeat(30_000).padEnd(65_536 - bytes('') - 30_000, 'x');
+    expect(bytes(most)).toBe(65_536);
+    const long = await sendEvents([{ ...event, message: `${most}x` }]);
+    expect([long.status, long.body.error?.code]).toEqual([413, 'too_large']);
+    expect(await sendEvents([{ ...event, message: most }])).toEqual({ status: 200, body: { next_seq: 2 } });
+  });
 });
