@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { acquireLock } from '../store/state-lock.ts';
 import { OperationError } from './operation-error.ts';
@@ -32,13 +33,18 @@ export async function expectFreeState(
 
 /**
  * Makes the state this agent's, before its agent.yaml is there. Gives the agent that had it before, of another agent.yaml, if any.
- * Where the folder cannot be made it is the first reconcile that says so: the account that enrols may not be the one that works.
+ * Where the folder cannot be made it is the first reconcile that says so: the account that enrols may not be the one that works. In
+ * a place of another account nothing is made: root's folder would keep out the account that is to work there, which notes itself.
  */
 export async function takeState(
   claim: StateClaim,
   lockFile: string,
   signal: AbortSignal,
 ): Promise<StateOwner | null> {
+  if (!isOwnPlace(claim.state)) {
+    await expectFreeState(claim, signal);
+    return null;
+  }
   const holder = { pid: process.pid, verb: 'enroll' };
   const lock = await acquireLock(lockFile, { holder, waitMs: LOCK_WAIT_MS, signal }).catch(() => null);
   signal.throwIfAborted();
@@ -52,4 +58,11 @@ export async function takeState(
   } finally {
     if (lock?.kind === 'acquired') lock.release();
   }
+}
+
+/** Whether what would be made here is of the account that its folder is of. */
+function isOwnPlace(path: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there !== undefined) return process.getuid === undefined || there.uid === process.getuid();
+  return dirname(path) === path || isOwnPlace(dirname(path));
 }

@@ -36,9 +36,10 @@ export async function stateOfWrongConfig(path: string, signal: AbortSignal): Pro
   return (await otherOwner(claim, signal)) === null ? state : null;
 }
 
+/** What is wrong may be any of these: a daemon that works here is reached all the same. */
 const Places = z.looseObject({
-  agent_id: z.string().nullable().default(null),
-  tenant: z.string().default(''),
-  credentials_dir: z.string().default('./credentials'),
+  agent_id: z.string().nullable().default(null).catch(null),
+  tenant: z.string().default('').catch(''),
+  credentials_dir: z.string().default('./credentials').catch('./credentials'),
   edge_cache_dir: z.string().default('~/EdgeFlows'),
 });

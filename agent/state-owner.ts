@@ -128,10 +128,13 @@ export function noteOwner(claim: StateClaim): void {
   try {
     if (readIfThere(path) === text) return;
     const temporary = `${path}.${process.pid}`;
-    writeFileSync(temporary, text, { mode: 0o600 });
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
   } catch {
     rmSync(`${path}.${process.pid}`, { force: true });
+    // That of the agent before would keep this one's own verbs out.
+    rmSync(path, { force: true });
   }
 }
 
@@ -158,9 +161,12 @@ const Named = z.looseObject({
 
 async function stillNames(owner: StateOwner, state: string): Promise<boolean> {
   let text: string;
+  let isAnothers = false;
   try {
+    const found = await stat(owner.config);
     // a pipe that a shell made was its agent.yaml only once
-    if (!(await stat(owner.config)).isFile()) return false;
+    if (!found.isFile()) return false;
+    isAnothers = process.getuid !== undefined && found.uid !== process.getuid();
     const file = await readSmallFile(owner.config, CONFIG_MAX_BYTES);
     if (file.kind !== 'read') return file.kind === 'too_large';
     text = Buffer.from(file.bytes).toString('utf8');
@@ -173,6 +179,8 @@ async function stillNames(owner: StateOwner, state: string): Promise<boolean> {
   const { agent_id: id, saas_url: saasUrl, edge_cache_dir: cache } = parsed.value;
   // unenrolled: it has a console, and is nobody there
   if (id !== owner.agent_id || (id === null && saasUrl !== null)) return false;
+  // Whose home that is only they know.
+  if (isAnothers && cache.startsWith('~')) return true;
   return samePlace(join(configPath(cache, owner.config), '.agent'), state);
 }
 

@@ -3,8 +3,11 @@ import { type DocumentProblem, MAX_FOUND_CHARACTERS, problemsOfIssues } from '..
 import { printable } from '../system/printable.ts';
 
 const MESSAGE_MAX_CHARACTERS = 2_000;
-/** A password in force, a code that opens, what a signed text is and the numbers of a key: never said back. */
-const SECRET_MEMBER = /^(?:current|code|key|d|x|jws|jwk|proof|signature)$|_jwk$/;
+/**
+ * A password in force, a code that opens, what a signed text is and the numbers of a key: never said back. Nor what a flow is given or
+ * prints, which may be anybody's: what is said here is in the log, too.
+ */
+const SECRET_MEMBER = /^(?:current|code|key|d|x|jws|jwk|proof|signature|inputs|data|stdout|stderr)$|_jwk$/;
 
 /**
  * What is wrong with a query or a body, one sentence each: `reason: expected a text, found nothing`. The words are those for

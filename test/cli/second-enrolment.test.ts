@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Enrolment } from '../../agent/enrolment.ts';
@@ -178,6 +178,12 @@ describe('an agent.yaml that names the state of another agent', { timeout: 240_0
     expect(wrong.stdout).toBe('');
     await two.adjust([[['intervall'], undefined]]);
     expect(await readFile(two.config, 'utf8')).toBe(right);
+
+    // and the daemon's own, wrong in what says whose it is, does not hide the daemon
+    const own = await readFile(one.config, 'utf8');
+    await writeFile(one.config, own.replace(/^tenant: .*$/m, 'tenant:'));
+    expect((await one.agent('status')).stdout).toContain('edge-agent run, process');
+    await writeFile(one.config, own);
 
     expect(daemon.process.exitCode).toBeNull();
     expect((await one.json<{ suspended: unknown }>('status')).suspended).toBeNull();

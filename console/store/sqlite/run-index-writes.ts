@@ -66,7 +66,7 @@ export function noteRunsLost({ prepare }: Database, agentId: string, why: string
   ).run({ agent: agentId, why, at: at.toISOString() });
 }
 
-/** Of no effect on a run that has ended, unless it is a later attempt. */
+/** Of no effect on a run that has ended, unless it is a later attempt; nor of an agent that is one no more, of which no end is heard. */
 export function noteRunStarted(
   { prepare }: Database,
   agentId: string,
@@ -75,7 +75,7 @@ export function noteRunStarted(
 ): void {
   prepare(
     `INSERT INTO run_index (agent_id, slug, run_id, flow, version, state, attempt, started_at, received_at)
-     SELECT agent_id, slug, :run, :flow, :version, 'running', :attempt, :started, :at FROM (${OF_AGENT}) WHERE true
+     SELECT agent_id, slug, :run, :flow, :version, 'running', :attempt, :started, :at FROM (${OF_AGENT} AND revoked_at IS NULL) WHERE true
      ON CONFLICT (agent_id, run_id) DO UPDATE SET state = 'running', attempt = excluded.attempt, flow = excluded.flow,
        version = excluded.version, started_at = coalesce(started_at, excluded.started_at), finished_at = NULL, reason = NULL,
        received_at = excluded.received_at

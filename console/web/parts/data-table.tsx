@@ -67,7 +67,14 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const selects = selection !== undefined && onSelect !== undefined;
   if (rows === undefined && props.fault !== undefined && props.fault !== null)
     return <FaultNote fault={props.fault} onRetry={props.onRetry} />;
-  if (rows?.length === 0) return <div class="card table-box">{props.empty}</div>;
+  if (rows?.length === 0) {
+    return (
+      <div class="card table-box">
+        {props.empty}
+        {props.foot}
+      </div>
+    );
+  }
   const page = (rows ?? []).map(props.rowId);
   return (
     <div class="card table-box">

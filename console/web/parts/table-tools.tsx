@@ -133,17 +133,17 @@ export function Pager(props: {
   const words = useWords();
   const format = useFormat();
   const { offset, limit, total, onOffset } = props;
+  // What stands in the place of the rows says it.
+  if (total === 0) return null;
   const last = Math.min(offset + limit, total);
   return (
     <div class="table-foot">
       <span aria-live="polite">
-        {total === 0
-          ? words.table.noRows
-          : words.table.rows(
-              format.number(Math.min(offset + 1, total)),
-              format.number(last),
-              format.number(total),
-            )}
+        {words.table.rows(
+          format.number(Math.min(offset + 1, total)),
+          format.number(last),
+          format.number(total),
+        )}
       </span>
       {total > limit ? (
         <span class="line">

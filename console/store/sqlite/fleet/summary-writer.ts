@@ -192,7 +192,10 @@ export function createSummaryWriter(database: ConsoleDatabase): SummaryWriter {
             const status = Status.loose().safeParse(JSON.parse(body));
             const summary = status.success ? summariseStatus(status.data) : NOTHING_KNOWN;
             const received = new Date(at);
-            const state = stateOf(row, summary, new Date(row.last_seen_at ?? at), received);
+            // What was noted since (that it fell silent) holds: it would be noted, and counted, a second time.
+            const isNoted = row.state !== null && row.state !== 'waiting';
+            const said = stateOf(row, summary, new Date(row.last_seen_at ?? at), received);
+            const state = isNoted ? (row.state as AgentState) : said;
             const since = row.state_since ?? summary.problem?.since ?? at;
             save(agentId, row, summary, textsOf(summary), state, since, at);
             saveFlows(agentId, row.slug, row.revoked_at === null ? summary.flows : []);

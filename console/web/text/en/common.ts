@@ -67,7 +67,6 @@ export const en = {
 
   table: {
     rows: (from: string, to: string, total: string) => `${from}–${to} of ${total}`,
-    noRows: 'No rows',
     previous: 'Previous page',
     next: 'Next page',
     newer: 'Newer',

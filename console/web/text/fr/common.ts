@@ -63,7 +63,6 @@ export const fr: typeof en = {
 
   table: {
     rows: (from, to, total) => `${from}–${to} sur ${total}`,
-    noRows: 'Aucune ligne',
     previous: 'Page précédente',
     next: 'Page suivante',
     newer: 'Plus récents',

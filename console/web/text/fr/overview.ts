@@ -20,7 +20,7 @@ export const fr: typeof en = {
     some_suspended: (count, total) =>
       `${n(count, { one: '# agent est suspendu', other: '# agents sont suspendus' })}, sur ${total}.`,
     some_waiting: (count, total) =>
-      `${n(count, { one: '# agent n’a', other: '# agents n’ont' })} jamais donné de nouvelles depuis leur enrôlement, sur ${total}.`,
+      `${n(count, { one: '# agent n’a jamais donné de nouvelles depuis son enrôlement', other: '# agents n’ont jamais donné de nouvelles depuis leur enrôlement' })}, sur ${total}.`,
     some_unreachable: (count, total) =>
       `${n(count, { one: '# agent n’a', other: '# agents n’ont' })} pas donné de nouvelles depuis onze minutes, sur ${total}.`,
     some_unhealthy: (count, total) =>
