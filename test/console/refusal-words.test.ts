@@ -93,7 +93,11 @@ describe('a refused call says what was expected, what was found and what to do',
       ['POST', '/api/invitations/accept', { code: password.repeat(9), password: [secret] }],
       // What a flow is given is not for the log either; JSON as a text is the commonest mistake with it.
       ['POST', '/flows/hello/run', { inputs: JSON.stringify({ customer: secret }) }],
-      ['POST', '/api/actions', { action: 'run', flow: 'hello', reason: 'x', inputs: `"${secret}"`, targets: {} }],
+      [
+        'POST',
+        '/api/actions',
+        { action: 'run', flow: 'hello', reason: 'x', inputs: `"${secret}"`, targets: {} },
+      ],
     ] as const) {
       const { status, message } = await refused(method, path, JSON.stringify(body));
       expect([path, status >= 400, message]).toEqual([path, true, expect.not.stringContaining('hunter2')]);

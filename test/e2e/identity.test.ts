@@ -14,6 +14,8 @@ import { freePort } from '../support/free-port.ts';
 import { type HoldingProxy, startHoldingProxy } from '../support/holding-proxy.ts';
 
 const PATIENCE_MS = 60_000;
+/** Who was replaced comes back after 32 to 64 s (sources/tunnel/reconnect.ts), and may be the first to speak again. */
+const TURN_PATIENCE_MS = 150_000;
 let world: ConsoleWorld;
 let proxy: HoldingProxy | null = null;
 const daemons: Daemon[] = [];
@@ -184,7 +186,7 @@ describe('a machine that was copied', () => {
     await until(
       'a conflict',
       async () => (await admin().conflict(one.agentId))?.state === 'ongoing',
-      PATIENCE_MS,
+      TURN_PATIENCE_MS,
     );
     expect((await admin().conflict(one.agentId))?.machines).toHaveLength(2);
     for (const machine of [one, copy]) {
@@ -194,7 +196,7 @@ describe('a machine that was copied', () => {
           const identity = await identityOf(machine);
           return identity?.state === 'conflict' ? identity : null;
         },
-        PATIENCE_MS,
+        TURN_PATIENCE_MS,
       );
       expect(told.message).toMatch(/another machine speaks.*127\.0\.0\.1.*, this one.*unenroll --local/);
     }
@@ -205,7 +207,7 @@ describe('a machine that was copied', () => {
     expect(await ended(second)).toEqual({ code: 0 });
     expect((await recordOf(one.agentId))?.revoked_at).toBe(null);
     await heard(one.agentId);
-  }, 180_000);
+  }, 600_000);
 });
 
 describe('edge-agent unenroll', () => {

@@ -22,6 +22,11 @@ const open = async (): Promise<FleetUnderTest> => {
         database.sql.exec(`DELETE FROM ${table}`);
       database.close();
     },
+    async outdate() {
+      const database = openDatabase(join(folder, 'console.db'));
+      database.sql.exec('UPDATE agent_summaries SET made_by = 0');
+      database.close();
+    },
     async close() {
       await store.close();
       rmSync(folder, { recursive: true, force: true });

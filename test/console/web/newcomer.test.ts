@@ -222,6 +222,17 @@ describe.skipIf(CHROMIUM === null)('the pages, for somebody who is new to them',
     expect(cut).toEqual([]);
   });
 
+  it('leads to older events from a page on which none of those looked at matched', async () => {
+    await using visit = await come('/events');
+    const { page } = visit;
+    await page.route('**/api/events?*', async (route) =>
+      route.fulfill({ json: { events: [], next_after: 0, next_before: 5 } }),
+    );
+    await visit.go('/events?q=nothing');
+    await page.getByRole('button', { name: 'Older' }).click();
+    await page.waitForURL((url) => url.searchParams.get('before') === '5');
+  });
+
   it('makes the first person of a new console, and says which login is none', async () => {
     await using fresh = await startConsole();
     await using visit = await browser.visit(fresh.url);

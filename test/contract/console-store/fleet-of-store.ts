@@ -5,7 +5,7 @@ import { addTenant, madeAgent, toldOf } from './made-agent.ts';
 /** The fleet of a store, furnished through its port as enrolment, the intake of statuses and a revocation do it. */
 export function fleetOf(
   store: () => ConsoleStore,
-  own: Pick<FleetUnderTest, 'reopen' | 'forget' | 'close'>,
+  own: Pick<FleetUnderTest, 'reopen' | 'forget' | 'outdate' | 'close'>,
 ): FleetUnderTest {
   return {
     ...own,

@@ -19,6 +19,8 @@ export interface FleetUnderTest {
   reopen(): Promise<void>;
   /** As a console of before this was kept has left it: the statuses alone. */
   forget(): Promise<void>;
+  /** As a console has left it that summed statuses up in another way. */
+  outdate(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -168,6 +170,18 @@ export function fleetContract(name: string, open: () => Promise<FleetUnderTest>)
       expect(before).toMatchObject(after);
       expect((await fleet.agents.flow('acme', 'bot', NOW))?.agents).toBe(1);
       expect((await fleet.releases.newest('*')).map(({ commit }) => commit?.subject)).toEqual(['Release a']);
+    });
+
+    it('finds nobody silent a second time because it is made again', async () => {
+      await fleet.report('a1', status(), NOW);
+      const silent = later(UNREACHABLE_AFTER_MS + 60_000);
+      expect(await settleAll(silent)).toContain('a1');
+      const noted = await kinds('a1');
+      await fleet.outdate();
+      await fleet.reopen();
+      expect(await settleAll(later(UNREACHABLE_AFTER_MS + 120_000))).not.toContain('a1');
+      expect(await kinds('a1')).toEqual(noted);
+      expect(await fleet.agents.agent('a1', silent)).toMatchObject({ state: 'unreachable' });
     });
 
     it('notes silence, and that it is over, once each', async () => {
