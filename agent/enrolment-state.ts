@@ -60,9 +60,15 @@ export async function takeState(
   }
 }
 
-/** Whether what would be made here is of the account that its folder is of. */
+/** False for root in a place that is another account's; whoever else makes something makes it for itself. */
 function isOwnPlace(path: string): boolean {
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there !== undefined) return process.getuid === undefined || there.uid === process.getuid();
+  if (process.getuid?.() !== 0) return true;
+  try {
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (there !== undefined) return there.uid === 0;
+  } catch {
+    // A server of files that believes no root.
+    return false;
+  }
   return dirname(path) === path || isOwnPlace(dirname(path));
 }

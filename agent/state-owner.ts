@@ -132,9 +132,8 @@ export function noteOwner(claim: StateClaim): void {
     writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
   } catch {
-    rmSync(`${path}.${process.pid}`, { force: true });
     // That of the agent before would keep this one's own verbs out.
-    rmSync(path, { force: true });
+    for (const each of [`${path}.${process.pid}`, path]) removeIfPossible(each);
   }
 }
 
@@ -188,6 +187,14 @@ async function samePlace(one: string, other: string): Promise<boolean> {
   if (one === other) return true;
   const [a, b] = await Promise.all([one, other].map((path) => realpath(path).catch(() => path)));
   return a === b;
+}
+
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // What can be neither written nor removed costs the note, not the agent.
+  }
 }
 
 function readIfThere(path: string): string | null {

@@ -7,7 +7,7 @@ const SLICE_MS = 5;
 const AGENTS_AT_ONCE = 200;
 
 export interface Pruning {
-  /** `remove` takes away `limit` rows at most, and says how many: again, in a write of its own, until there are fewer. */
+  /** `remove` takes away `limit` rows at most, and says how many: again, in a write of its own, until there are none. */
   inPieces(remove: (limit: number) => number): Promise<number>;
   /**
    * The same of every agent: `look` reads what of it is too much (null: nothing), `remove` takes a piece of that away, the oldest
@@ -32,7 +32,7 @@ export function createPruning(
       signal?.throwIfAborted();
       const gone = await write(() => remove(PIECE_ROWS));
       total += gone;
-      if (gone < PIECE_ROWS) return total;
+      if (gone === 0) return total;
       // Another's write may be answered, and the next one asked for, before this goes on.
       await new Promise((wake) => setImmediate(wake));
     }

@@ -2,8 +2,11 @@ import type { ReportRows, RunRow } from '../ports/reports.ts';
 import { tenantList } from '../ports/tenant-scope.ts';
 import type { ConsoleDatabase } from './database.ts';
 import type { SummaryWriter } from './fleet/summary-writer.ts';
-import { beyondNewest, createPruning } from './pruning.ts';
+import { createPruning } from './pruning.ts';
 import { writeCompleted } from './run-progress.ts';
+
+/** Of bodies that one write takes away, and one more. */
+const PIECE_BYTES = 8 * 1_024 * 1_024;
 
 export function createReportRows(
   database: ConsoleDatabase,
@@ -96,7 +99,16 @@ export function createReportRows(
           ).get(agentId, keep, keepBytes) as { newest: number | null };
           return newest;
         },
-        beyondNewest(database, 'runs', keep).remove,
+        // By their size, too: a body of 16 MiB takes 15 ms to let go.
+        (agentId, newest, limit) =>
+          Number(
+            prepare(
+              `DELETE FROM runs WHERE id IN (SELECT id FROM (
+                 SELECT id, sum(body_bytes) OVER (ORDER BY id) - body_bytes AS before
+                   FROM (SELECT id, body_bytes FROM runs WHERE agent_id = ? AND id <= ? ORDER BY id LIMIT ?))
+                 WHERE before < ?)`,
+            ).run(agentId, newest, limit, PIECE_BYTES).changes,
+          ),
       ),
   };
 }
