@@ -230,7 +230,7 @@ describe.skipIf(CHROMIUM === null)('the pages, for somebody who is new to them',
     );
     await visit.go('/events?q=nothing');
     await page.getByRole('button', { name: 'Older' }).click();
-    await page.waitForURL((url) => url.searchParams.get('before') === '5');
+    await expect.poll(() => new URL(page.url()).searchParams.get('before')).toBe('5');
   });
 
   it('makes the first person of a new console, and says which login is none', async () => {
