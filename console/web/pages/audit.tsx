@@ -37,7 +37,7 @@ export default function Audit() {
 
 function Entries() {
   const text = useText({ en, fr });
-  const { query, none, noneMore } = useHistory(NAMES, text);
+  const { query, empty } = useHistory(NAMES, text);
   const answer = useAudit(query);
   return (
     <Page title={text.title} lead={text.lead}>
@@ -52,8 +52,7 @@ function Entries() {
         rowId={({ id }) => String(id)}
         answer={answer}
         icon="audit"
-        none={none}
-        noneMore={noneMore}
+        {...empty(answer.data?.next_before)}
       />
     </Page>
   );

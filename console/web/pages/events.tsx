@@ -18,7 +18,7 @@ export default function Events() {
   const text = useText({ en, fr });
   const words = useWords();
   const [, set] = useParameters();
-  const { filter, query, none, noneMore } = useHistory(NAMES, text);
+  const { filter, query, empty } = useHistory(NAMES, text);
   const { data, error, isPlaceholderData, refetch } = useEvents(query);
   return (
     <Page title={text.title} lead={text.lead}>
@@ -53,8 +53,7 @@ export default function Events() {
         stale={isPlaceholderData}
         fault={error}
         onRetry={() => void refetch()}
-        none={none}
-        noneMore={noneMore}
+        {...empty(data?.next_before)}
         foot={<HistoryFoot older={data?.next_before} />}
       />
     </Page>

@@ -18,7 +18,7 @@ export default function Runs() {
   const text = useText({ en, fr });
   const words = useWords();
   const [, set] = useParameters();
-  const { filter, query, none, noneMore } = useHistory(NAMES, text);
+  const { filter, query, empty } = useHistory(NAMES, text);
   const { data, error, isPlaceholderData, refetch } = useRuns(query as Parameters<typeof useRuns>[0]);
   return (
     <Page title={text.title} lead={text.lead}>
@@ -49,8 +49,7 @@ export default function Runs() {
         stale={isPlaceholderData}
         fault={error}
         onRetry={() => void refetch()}
-        none={none}
-        noneMore={noneMore}
+        {...empty(data?.next_before)}
         foot={<HistoryFoot older={data?.next_before} />}
       />
     </Page>

@@ -14,8 +14,9 @@ export function useHistoryPage() {
 }
 
 /**
- * What an address asks of a history: its filters by these names, the tenant that is looked at and the page. `none` and `noneMore`
- * are for no rows: of the filters where there are any, of the list itself otherwise.
+ * What an address asks of a history: its filters by these names, the tenant that is looked at and the page. `empty` is for no rows,
+ * by the answer's `next_before`: the server looks at so many at a time, and of the older ones nothing is said then. Otherwise it is
+ * of the filters where there are any, of the list itself where there are none.
  */
 export function useHistory<Name extends string>(
   names: readonly Name[],
@@ -30,8 +31,11 @@ export function useHistory<Name extends string>(
   return {
     filter,
     query: { ...filter, tenant, ...page },
-    none: filtered ? words.table.nothingMatches : text.none,
-    noneMore: filtered ? words.table.nothingMatchesMore : text.noneMore,
+    empty(older: number | null | undefined): { none: string; noneMore: string } {
+      if (older != null) return { none: words.table.nothingSoFar, noneMore: words.table.nothingSoFarMore };
+      if (filtered) return { none: words.table.nothingMatches, noneMore: words.table.nothingMatchesMore };
+      return { none: text.none, noneMore: text.noneMore };
+    },
   };
 }
 

@@ -229,6 +229,7 @@ describe.skipIf(CHROMIUM === null)('the pages, for somebody who is new to them',
       route.fulfill({ json: { events: [], next_after: 0, next_before: 5 } }),
     );
     await visit.go('/events?q=nothing');
+    await page.getByText('Nothing so far').waitFor();
     await page.getByRole('button', { name: 'Older' }).click();
     await expect.poll(() => new URL(page.url()).searchParams.get('before')).toBe('5');
   });

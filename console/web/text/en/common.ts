@@ -82,6 +82,8 @@ export const en = {
     clearFilters: 'Clear all filters',
     nothingMatches: 'Nothing matches these filters',
     nothingMatchesMore: 'Take one away, or look for something else.',
+    nothingSoFar: 'Nothing so far',
+    nothingSoFarMore: 'Older ones have not been looked at yet.',
     search: 'Filter',
   },
   required: 'required',

@@ -78,6 +78,8 @@ export const fr: typeof en = {
     clearFilters: 'Effacer tous les filtres',
     nothingMatches: 'Rien ne correspond à ces filtres',
     nothingMatchesMore: 'Retirez-en un, ou cherchez autre chose.',
+    nothingSoFar: 'Rien jusqu’ici',
+    nothingSoFarMore: 'Ce qui est plus ancien n’a pas encore été parcouru.',
     search: 'Filtrer',
   },
   required: 'obligatoire',
